@@ -1,0 +1,27 @@
+"""How commands print: tables for people, JSON for programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+import orjson
+from rich.console import Console
+
+
+def json_option(command: Any) -> Any:
+    """Adds ``--json`` to a command, as ``as_json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON with stable keys instead of a table.")(command)
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS).decode())
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console that uses colours only on a terminal, and does not wrap what is piped."""
+    made = Console(stderr=stderr, highlight=False, soft_wrap=False)
+    if not made.is_terminal:
+        made.width = 200
+    return made

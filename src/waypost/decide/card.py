@@ -1,0 +1,111 @@
+"""The decision card: what was decided, and why not otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from waypost.decide.task import TaskScores
+from waypost.errors import WaypostError
+from waypost.turn import EMPTY
+
+CARD_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A deployment that may answer, in its place in the queue, with the settings that this route gives it."""
+
+    deployment: str
+    group: str
+    provider: str
+    model: str
+    reason: str
+    settings: Mapping[str, Any] = EMPTY
+    fallback: bool = False
+    expected_cost_usd: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Stable keys, for JSON."""
+        return {
+            "deployment": self.deployment,
+            "group": self.group,
+            "provider": self.provider,
+            "model": self.model,
+            "reason": self.reason,
+            "settings": dict(self.settings),
+            "fallback": self.fallback,
+            "expected_cost_usd": self.expected_cost_usd,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """A deployment that may not answer, and the guard that says so, in words for the user."""
+
+    deployment: str
+    guard: str
+    reason: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Stable keys, for JSON."""
+        return {"deployment": self.deployment, "guard": self.guard, "reason": self.reason}
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why there is no candidate: the error that the caller gets."""
+
+    error: type[WaypostError]
+    message: str
+    param: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What should be done with a turn: candidates in order, and a reason for everything.
+
+    ``route`` is ``None`` where the caller named a deployment. With no candidate, ``refusal`` says why.
+    """
+
+    id: str
+    requested: str
+    route: str | None
+    reason: str
+    task: TaskScores
+    candidates: tuple[Candidate, ...]
+    removed: tuple[Removal, ...]
+    prompt_tokens: int
+    answer_tokens: int
+    policy_version: str
+    artefact_version: str
+    refusal: Refusal | None = None
+
+    def raise_if_refused(self) -> None:
+        """Raises the refusal's error, if there is one."""
+        if self.refusal is None:
+            return
+        error = self.refusal.error(self.refusal.message)
+        error.param = self.refusal.param
+        raise error
+
+    def to_dict(self) -> dict[str, Any]:
+        """The card as JSON; its keys are documented in ``docs/decision-card.md`` and change only with ``card_version``."""
+        chosen = self.candidates[0] if self.candidates else None
+        return {
+            "card_version": CARD_VERSION,
+            "id": self.id,
+            "requested": self.requested,
+            "route": self.route,
+            "reason": self.reason,
+            "deployment": chosen.deployment if chosen else None,
+            "task": self.task.to_dict(),
+            "candidates": [candidate.to_dict() for candidate in self.candidates],
+            "removed": [removal.to_dict() for removal in self.removed],
+            "prompt_tokens": self.prompt_tokens,
+            "answer_tokens": self.answer_tokens,
+            "policy_version": self.policy_version,
+            "artefact_version": self.artefact_version,
+            "refusal": {"code": self.refusal.error.code, "message": self.refusal.message} if self.refusal else None,
+        }

@@ -1,0 +1,1 @@
+"""Clients' protocols: parse a body to a Turn, render events back."""

@@ -1,0 +1,61 @@
+"""What lanes give: an answer as events, the same for every engine."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from waypost.fleet.deployment import Deployment
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the engine counted them; ``estimated`` where it did not and we did. ``cached`` is part of ``prompt``."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One piece of an answer in OpenAI's form.
+
+    ``payload`` is JSON: a ``chat.completion.chunk`` of a stream, or the one ``chat.completion`` of an answer that is not
+    streamed. ``output`` says that it carries text, reasoning or a tool call: the first such event is the commit point.
+    ``usage_only`` marks the chunk without choices that only a caller who asked for usage gets.
+    """
+
+    payload: bytes
+    output: bool = False
+    finish_reason: str | None = None
+    usage: Usage | None = None
+    usage_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request to one deployment: ``body`` is complete, in OpenAI's form, with the deployment's model name."""
+
+    deployment: Deployment
+    body: Mapping[str, Any] = field(repr=False)
+    stream: bool = False
+
+
+class Lane(Protocol):
+    """A way to reach engines of one kind.
+
+    ``events`` yields the answer. Every failure is a ``ProviderError``; nothing is retried. Closing the generator, or
+    cancelling the task that iterates it, closes the connection to the engine at once.
+    """
+
+    def events(self, call: Call) -> AsyncGenerator[Event, None]:
+        """The answer to ``call``, piece by piece."""
+        ...
+
+    async def close(self) -> None:
+        """Gives back all connections."""
+        ...

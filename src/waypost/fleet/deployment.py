@@ -1,0 +1,94 @@
+"""A deployment: a model at a place with its settings (LiteLLM's word)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from waypost.secret import Secret
+from waypost.turn import EMPTY
+
+LaneName = Literal["openai", "litellm", "simulated"]
+Mode = Literal["chat", "embedding", "other"]
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a deployment can take. ``None`` is unknown: shown as unknown, and for images, sound and files treated as a no."""
+
+    tools: bool | None = None
+    vision: bool | None = None
+    audio: bool | None = None
+    files: bool | None = None
+    structured_output: bool | None = None
+    reasoning: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """US dollars a token."""
+
+    input_usd: float
+    output_usd: float
+    cached_input_usd: float | None = None
+
+    def cost_usd(self, prompt_tokens: int, completion_tokens: int, cached_tokens: int = 0) -> float:
+        """The cost of a call; ``cached_tokens`` are part of ``prompt_tokens``."""
+        cached_rate = self.input_usd if self.cached_input_usd is None else self.cached_input_usd
+        fresh = prompt_tokens - cached_tokens
+        return fresh * self.input_usd + cached_tokens * cached_rate + completion_tokens * self.output_usd
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Deadlines of one attempt, in seconds. The first byte may take long: a local model may have to load."""
+
+    connect_s: float = 5.0
+    first_byte_s: float = 120.0
+    idle_s: float = 60.0
+    total_s: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One model at one place.
+
+    ``id`` is unique and stable; ``group`` is the name that routes use (LiteLLM's ``model_name``), shared by replicas.
+    ``window_tokens`` is what the engine will really allocate, not what the model was trained for. ``settings`` are request-time
+    parameters in OpenAI's form or the engine's own; ``transport`` is the rest of ``litellm_params`` that only the LiteLLM lane
+    reads (region, API version, …) and may hold secrets. ``sources`` says where each fact comes from: ``config``, ``engine``,
+    ``catalogue`` or ``assumed``.
+    """
+
+    id: str
+    group: str
+    provider: str
+    model: str
+    lane: LaneName
+    local: bool
+    api_base: str | None = None
+    api_key: Secret | None = None
+    mode: Mode = "chat"
+    capabilities: Capabilities = Capabilities()
+    window_tokens: int | None = None
+    max_output_tokens: int | None = None
+    price: Price | None = None
+    parameters_b: float | None = None
+    settings: Mapping[str, Any] = EMPTY
+    headers: Mapping[str, str] = field(default=EMPTY, repr=False)
+    transport: Mapping[str, Any] = field(default=EMPTY, repr=False)
+    timeouts: Timeouts = Timeouts()
+    sources: Mapping[str, str] = field(default=EMPTY, repr=False)
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How a deployment is now. ``up`` and ``loaded`` are ``None`` until somebody has looked."""
+
+    up: bool | None = None
+    reason: str | None = None
+    loaded: bool | None = None
+    in_flight: int = 0
+    cooling_s: float | None = None

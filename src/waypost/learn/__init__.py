@@ -1,0 +1,1 @@
+"""Data, training and judging. Never imported by the serving path."""

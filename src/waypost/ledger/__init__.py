@@ -1,0 +1,1 @@
+"""Decisions, attempts and outcomes, kept."""

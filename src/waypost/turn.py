@@ -1,0 +1,150 @@
+"""The Turn: one request, free of any dialect, and immutable.
+
+A dialect parses a client's body into a Turn; everything behind it (deciding, calling, recording) reads only this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal
+
+Role = Literal["system", "developer", "user", "assistant", "tool", "function"]
+ResponseFormat = Literal["text", "json_object", "json_schema"]
+
+EMPTY: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A piece of text."""
+
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image, by address or inline (a data URI)."""
+
+    inline: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Audio:
+    """Sound, inline. ``format`` is the caller's word for it, such as ``wav``."""
+
+    format: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A document, inline or by the id of an upload."""
+
+    filename: str | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What an assistant said when it declined."""
+
+    text: str = field(repr=False)
+
+
+Part = Text | Image | Audio | File | Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call that an assistant made. ``arguments`` is the JSON text as the model wrote it."""
+
+    id: str | None
+    name: str
+    arguments: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of the conversation."""
+
+    role: Role
+    parts: tuple[Part, ...] = ()
+    name: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The text parts, joined by a line break."""
+        if len(self.parts) == 1 and isinstance(self.parts[0], Text):
+            return self.parts[0].text
+        return "\n".join(part.text for part in self.parts if isinstance(part, Text))
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A tool that the caller offers. ``parameters`` is its JSON schema, if it gave one."""
+
+    name: str
+    description: str = field(default="", repr=False)
+    parameters: Mapping[str, Any] | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One request: what was said, what was offered, what the caller set.
+
+    ``body`` is the request in OpenAI's chat form: what a lane sends on, with what the decision changes laid over it. Nobody
+    writes to it. ``prompt_tokens`` is an estimate over everything the model will read (tools included), built to err upwards;
+    ``answer_tokens`` is the caller's cap, or ``None`` where the caller set none.
+    """
+
+    id: str
+    model: str
+    messages: tuple[Message, ...]
+    body: Mapping[str, Any] = field(repr=False, compare=False)
+    tools: tuple[Tool, ...] = ()
+    tool_choice: str | None = None
+    response_format: ResponseFormat = "text"
+    stream: bool = False
+    prompt_tokens: int = 0
+    answer_tokens: int | None = None
+    session: str | None = None
+    caller: str | None = None
+    private: bool = False
+    dialect: str = "openai"
+
+    @property
+    def user_texts(self) -> tuple[str, ...]:
+        """The text of every user message, oldest first."""
+        return tuple(message.text for message in self.messages if message.role == "user")
+
+    @property
+    def has_image(self) -> bool:
+        """An image is anywhere in the live context, not only in the last message."""
+        return self._has(Image)
+
+    @property
+    def has_audio(self) -> bool:
+        """Sound is anywhere in the live context."""
+        return self._has(Audio)
+
+    @property
+    def has_file(self) -> bool:
+        """A document is anywhere in the live context."""
+        return self._has(File)
+
+    @property
+    def needs_tools(self) -> bool:
+        """The deployment must understand tools: some are offered, or the history holds calls and results."""
+        return (bool(self.tools) and self.tool_choice != "none") or any(
+            message.tool_calls or message.role in ("tool", "function") for message in self.messages
+        )
+
+    @property
+    def tool_loop_open(self) -> bool:
+        """The last word is a tool's: the model that called it must be the one to read it."""
+        return bool(self.messages) and self.messages[-1].role in ("tool", "function")
+
+    def _has(self, kind: type) -> bool:
+        return any(isinstance(part, kind) for message in self.messages for part in message.parts)
