@@ -10,7 +10,9 @@ The tree is split by *whose fault it is*, because that decides what happens next
     │   ├── NotFound               no such path or record                          404
     │   ├── MissingCapability      no deployment can serve what was asked          400
     │   ├── ContextTooLong         no window holds the prompt and the answer       400
-    │   └── PayloadTooLarge        the body is over the limit                      413
+    │   ├── PayloadTooLarge        the body is over the limit                      413
+    │   ├── ReceiveTimeout         the body did not arrive in time                 408
+    │   └── HostRefused            the Host header names another site              403
     ├── PolicyError            the request is fine, the rules forbid an answer
     │   └── PrivacyRefused         private request, and no local deployment        403
     ├── NoDeployment           nothing can be tried now: down or cooling          503
@@ -106,6 +108,20 @@ class PayloadTooLarge(CallerError):
 
     status = 413
     code = "payload_too_large"
+
+
+class ReceiveTimeout(CallerError):
+    """The whole body did not arrive within ``server.receive_timeout_s``."""
+
+    status = 408
+    code = "receive_timeout"
+
+
+class HostRefused(CallerError):
+    """The ``Host`` header names a site that this server is not: a page elsewhere may be using the browser to get in."""
+
+    status = 403
+    code = "host_refused"
 
 
 class PolicyError(WaypostError):

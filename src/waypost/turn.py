@@ -16,6 +16,11 @@ ResponseFormat = Literal["text", "json_object", "json_schema"]
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
+def empty() -> Mapping[str, Any]:
+    """The empty mapping, as a default of fields (dataclasses want a factory)."""
+    return EMPTY
+
+
 @dataclass(frozen=True, slots=True)
 class Text:
     """A piece of text."""

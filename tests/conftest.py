@@ -1,0 +1,81 @@
+"""Real parts for every test: llama.cpp engines with scripted models, and Waypost itself as a process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+import pytest
+
+from engines.gateway import fleet_config, start_waypost, stop_clean
+from engines.llamacpp import LlamaCpp, start_llamacpp
+from engines.process import ServerProcess
+
+StartLlamaCpp = Callable[..., LlamaCpp]
+ServeWaypost = Callable[..., ServerProcess]
+
+
+@pytest.fixture(scope="session")
+def engine_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the models of this session and the logs of their servers are."""
+    return tmp_path_factory.mktemp("engines")
+
+
+@pytest.fixture(scope="session")
+def llamacpp(engine_folder: Path) -> Iterator[LlamaCpp]:
+    """A real llama.cpp server whose model is ``alpha``."""
+    engine = start_llamacpp(engine_folder, "alpha")
+    yield engine
+    engine.kill()
+
+
+@pytest.fixture(scope="session")
+def llamacpp_beta(engine_folder: Path) -> Iterator[LlamaCpp]:
+    """A second one, ``beta``: an answer says which of the two gave it."""
+    engine = start_llamacpp(engine_folder, "beta")
+    yield engine
+    engine.kill()
+
+
+@pytest.fixture(name="start_llamacpp")
+def start_llamacpp_fixture(tmp_path: Path) -> Iterator[StartLlamaCpp]:
+    """Starts an engine that one test may slow down or crash: the arguments of ``engines.llamacpp.start_llamacpp``."""
+    with ExitStack() as stack:
+
+        def begin(name: str, **options: Any) -> LlamaCpp:
+            engine = start_llamacpp(tmp_path, name, **options)
+            stack.callback(engine.kill)
+            return engine
+
+        yield begin
+
+
+@pytest.fixture(scope="session")
+def waypost_config(tmp_path_factory: pytest.TempPathFactory, llamacpp: LlamaCpp, llamacpp_beta: LlamaCpp) -> dict[str, Any]:
+    """The fleet of the tests: ``beta`` for ``tool_calling`` and its alias ``zoe-action``, ``alpha`` for everything else."""
+    engines = {engine.model: engine.base_url for engine in (llamacpp, llamacpp_beta)}
+    return fleet_config(tmp_path_factory.mktemp("ledger"), engines)
+
+
+@pytest.fixture
+def waypost_server(tmp_path: Path) -> Iterator[ServeWaypost]:
+    """Serves a config with the real server: ``waypost_server(config, arguments=[…])``. Each is held to a clean exit."""
+    with ExitStack() as stack:
+
+        def serve(config: Mapping[str, Any], **options: Any) -> ServerProcess:
+            server = start_waypost(Path(mkdtemp(dir=tmp_path)), config, **options)
+            stack.callback(stop_clean, server)
+            return server
+
+        yield serve
+
+
+@pytest.fixture(scope="session")
+def gateway(tmp_path_factory: pytest.TempPathFactory, waypost_config: dict[str, Any]) -> Iterator[ServerProcess]:
+    """One real Waypost in front of ``alpha`` and ``beta`` for the whole session."""
+    server = start_waypost(tmp_path_factory.mktemp("waypost"), waypost_config)
+    yield server
+    stop_clean(server)
