@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from waypost.secret import Secret
-from waypost.turn import EMPTY
+from waypost.turn import empty
 
 LaneName = Literal["openai", "litellm", "simulated"]
 Mode = Literal["chat", "embedding", "other"]
@@ -75,12 +76,27 @@ class Deployment:
     max_output_tokens: int | None = None
     price: Price | None = None
     parameters_b: float | None = None
-    settings: Mapping[str, Any] = EMPTY
-    headers: Mapping[str, str] = field(default=EMPTY, repr=False)
-    transport: Mapping[str, Any] = field(default=EMPTY, repr=False)
+    settings: Mapping[str, Any] = field(default_factory=empty)
+    headers: Mapping[str, str] = field(default_factory=empty, repr=False)
+    transport: Mapping[str, Any] = field(default_factory=empty, repr=False)
     timeouts: Timeouts = Timeouts()
-    sources: Mapping[str, str] = field(default=EMPTY, repr=False)
+    sources: Mapping[str, str] = field(default_factory=empty, repr=False)
     weight: float = 1.0
+
+    @property
+    def is_pattern(self) -> bool:
+        """It stands for many models (``openai/*``), and is only used for a name that the caller gave."""
+        return "*" in self.group or "*" in self.model
+
+    def model_for(self, name: str) -> str | None:
+        """The model that ``name`` means under a pattern's group; ``None`` if it does not fit.
+
+        As in LiteLLM, what the group's star stands for takes the place of the model's star; a group that is only a star takes
+        the name as it is, without its provider.
+        """
+        before, star, after = self.group.partition("*")
+        fits = re.fullmatch(f"{re.escape(before)}(.+){re.escape(after)}", name) if star and "*" not in name else None
+        return None if fits is None else self.model.replace("*", fits[1].removeprefix(f"{self.provider}/"), 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 
 from waypost.fleet.deployment import Capabilities, Deployment, Mode, Price, Status
+from waypost.turn import empty
 
 __all__ = ["Capabilities", "Deployment", "FleetView", "Mode", "Price", "Status"]
 
@@ -18,7 +18,7 @@ class FleetView:
     """Every deployment, in the order of the config, and how each is now."""
 
     deployments: tuple[Deployment, ...]
-    statuses: Mapping[str, Status] = MappingProxyType({})
+    statuses: Mapping[str, Status] = field(default_factory=empty)
 
     def __iter__(self) -> Iterator[Deployment]:
         return iter(self.deployments)
@@ -27,10 +27,10 @@ class FleetView:
         """How a deployment is; all unknown if nobody has looked."""
         return self.statuses.get(deployment_id, _UNSEEN)
 
-    def named(self, name: str) -> tuple[Deployment, ...]:
-        """The deployments of that id, group, or ``provider/model``; empty if there are none."""
-        exact = tuple(d for d in self.deployments if d.id == name)
-        if exact:
-            return exact
-        group = tuple(d for d in self.deployments if d.group == name)
-        return group or tuple(d for d in self.deployments if name in (f"{d.provider}/{d.model}", d.model))
+    def exactly(self, name: str) -> tuple[Deployment, ...]:
+        """The deployment of that id, or all of that group; empty if there are none."""
+        return tuple(d for d in self.deployments if d.id == name) or tuple(d for d in self.deployments if d.group == name)
+
+    def loosely(self, name: str) -> tuple[Deployment, ...]:
+        """The deployments whose ``provider/model`` or bare model name it is; empty if there are none."""
+        return tuple(d for d in self.deployments if name in (f"{d.provider}/{d.model}", d.model))

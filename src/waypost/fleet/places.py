@@ -1,0 +1,125 @@
+"""Where deployments run, which of those places may be looked at, and what a look teaches about a deployment."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from urllib.parse import SplitResult, urlsplit
+
+from waypost.fleet.deployment import Deployment
+from waypost.fleet.facts import Facts, fill
+from waypost.fleet.report import EngineReport, ModelReport
+from waypost.secret import Secret
+
+# The provider names under which configs speak of engines that can be looked at.
+KINDS = {
+    "ollama": "ollama",
+    "ollama_chat": "ollama",
+    "hosted_vllm": "vllm",
+    "vllm": "vllm",
+    "llamacpp": "llamacpp",
+    "llamafile": "llamacpp",
+    "llama_swap": "llama_swap",
+    "lm_studio": "lm_studio",
+    "tensorrt_llm": "tensorrt_llm",
+}
+# These list every model that they can serve; elsewhere a model may be served without being listed.
+_COMPLETE = frozenset({"ollama", "vllm", "lm_studio"})
+_HOME_NAMES = ("localhost", ".localhost", ".local", ".lan", ".internal", ".home.arpa")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An engine's address, with the key that opens it."""
+
+    url: str
+    api_key: Secret | None = None
+
+    def __str__(self) -> str:
+        """Host and port: an address may hold a password."""
+        return _split(self.url).netloc.rpartition("@")[2]
+
+    @property
+    def port(self) -> int | None:
+        """The port that the address names."""
+        try:
+            return _split(self.url).port
+        except ValueError:
+            return None
+
+
+def place_of(deployment: Deployment) -> Place | None:
+    """Where a deployment may be looked at: at a local or private address of its own, or ``None``."""
+    if deployment.lane == "simulated" or deployment.api_base is None:
+        return None
+    host = (_split(deployment.api_base).hostname or "").lower()
+    if host and (deployment.local or _is_near(host)):
+        return Place(deployment.api_base, deployment.api_key)
+    return None
+
+
+def places(deployments: Iterable[Deployment]) -> dict[Place, list[Deployment]]:
+    """The deployments that may be looked at, by place: one look serves all that share an engine."""
+    found: dict[Place, list[Deployment]] = {}
+    for deployment in deployments:
+        place = place_of(deployment)
+        if place is not None:
+            found.setdefault(place, []).append(deployment)
+    return found
+
+
+def kind_hint(deployments: Iterable[Deployment]) -> str | None:
+    """The engine that the config names at a place, if it names one."""
+    return next((KINDS[deployment.provider] for deployment in deployments if deployment.provider in KINDS), None)
+
+
+def reported(report: EngineReport, deployment: Deployment) -> ModelReport | None:
+    """What the report says about the deployment's model. A llama.cpp with one model serves it under every name."""
+    if report.kind == "llamacpp" and len(report.models) == 1 and not deployment.is_pattern:
+        return report.models[0]
+    return report.model(deployment.model)
+
+
+def is_missing(report: EngineReport, deployment: Deployment) -> bool:
+    """The engine lists all its models, and this one is not among them."""
+    return (
+        report.kind in _COMPLETE and bool(report.models) and not deployment.is_pattern and reported(report, deployment) is None
+    )
+
+
+def learn(deployment: Deployment, model: ModelReport) -> Deployment:
+    """The deployment with what its engine says: over the catalogue and what was assumed, never over the config.
+
+    An assumed window replaces no known one, except the catalogue's, which is the window that the model was trained for. A model
+    that the engine gets from elsewhere is not local, unless the config says that it counts as such.
+    """
+    facts = Facts(
+        window_tokens=None if model.window_assumed else model.window_tokens,
+        parameters_b=model.parameters_b,
+        mode=model.mode,
+        capabilities=model.capabilities,
+    )
+    learned = fill(deployment, facts, "engine", over=("engine", "assumed", "catalogue"))
+    if model.window_assumed:
+        learned = fill(learned, Facts(window_tokens=model.window_tokens), "assumed", over=("assumed", "catalogue"))
+    if model.remote and learned.local and learned.sources.get("local") != "config":
+        sources = MappingProxyType({**learned.sources, "local": "engine"})
+        learned = replace(learned, local=False, sources=sources)
+    return learned
+
+
+def _is_near(host: str) -> bool:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return "." not in host or host.endswith(_HOME_NAMES)
+    return address.is_loopback or (address.is_private and not address.is_link_local)
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")

@@ -1,0 +1,72 @@
+"""Asks an engine for metadata: briefly, with little memory, and without trusting what answers."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import aiohttp
+import orjson
+
+from waypost.secret import Secret
+
+# The largest honest answer is Ollama's description of a model with its licence and tensors, well under a megabyte.
+MOST_BYTES = 2 * 1024 * 1024
+
+
+def root_of(url: str) -> str:
+    """The address of an engine without the ``/v1`` under which it speaks OpenAI's dialect."""
+    return url.partition("?")[0].rstrip("/").removesuffix("/v1").rstrip("/")
+
+
+class Probe:
+    """The questions of one look at one engine; they share one deadline.
+
+    An answer is JSON or ``None``, whatever goes wrong. Redirects are not followed: metadata has no reason to be elsewhere, and
+    the key must not travel. ``statuses`` holds what the server answered by path; it is empty if there is no server.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession, url: str, *, timeout_s: float, api_key: Secret | None = None) -> None:
+        self._session = session
+        self._root = root_of(url)
+        self._now = asyncio.get_running_loop().time
+        self._deadline = self._now() + timeout_s
+        self._headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
+        if api_key is not None:
+            self._headers["Authorization"] = f"Bearer {api_key.reveal()}"
+        self.statuses: dict[str, int] = {}
+
+    async def get(self, path: str) -> Any:
+        """The JSON at ``path``."""
+        return await self._ask("GET", path, None)
+
+    async def post(self, path: str, body: dict[str, str]) -> Any:
+        """The JSON that ``path`` answers to ``body``: for the one engine that describes a model only this way."""
+        return await self._ask("POST", path, body)
+
+    async def _ask(self, method: str, path: str, body: dict[str, str] | None) -> Any:
+        left_s = self._deadline - self._now()
+        if left_s <= 0:
+            return None
+        try:
+            async with self._session.request(
+                method,
+                self._root + path,
+                json=body,
+                headers=self._headers,
+                timeout=aiohttp.ClientTimeout(total=left_s),
+                allow_redirects=False,
+            ) as response:
+                self.statuses[path] = response.status
+                return await _json(response) if response.status == 200 else None
+        except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError):
+            return None
+
+
+async def _json(response: aiohttp.ClientResponse) -> Any:
+    body = bytearray()
+    async for piece in response.content.iter_any():
+        body += piece
+        if len(body) > MOST_BYTES:
+            return None
+    return orjson.loads(body)

@@ -1,0 +1,47 @@
+"""What an engine says about itself and its models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from waypost.fleet.deployment import Capabilities, Mode
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReport:
+    """One model as its engine describes it. ``None`` is unknown.
+
+    ``window_tokens`` is what the engine allocates, and ``window_assumed`` says that it did not tell, so that its documented
+    default is taken. ``remote`` models run elsewhere: the engine passes the prompt on.
+    """
+
+    name: str
+    window_tokens: int | None = None
+    window_assumed: bool = False
+    trained_window_tokens: int | None = None
+    capabilities: Capabilities = field(default_factory=Capabilities)
+    loaded: bool | None = None
+    parameters_b: float | None = None
+    mode: Mode | None = None
+    size_bytes: int | None = None
+    aliases: tuple[str, ...] = ()
+    remote: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EngineReport:
+    """One engine: its kind, and its models. ``problem`` says what stands in the way, and the fix.
+
+    ``serves`` is false where no chat request can succeed as things are, though something answers.
+    """
+
+    kind: str
+    version: str | None = None
+    models: tuple[ModelReport, ...] = ()
+    problem: str | None = None
+    serves: bool = True
+
+    def model(self, name: str) -> ModelReport | None:
+        """The model of that name or alias. Ollama takes a missing tag for ``latest``."""
+        names = {name, f"{name}:latest"} if self.kind == "ollama" else {name}
+        return next((model for model in self.models if model.name in names or names.intersection(model.aliases)), None)

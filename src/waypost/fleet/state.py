@@ -1,0 +1,246 @@
+"""The fleet as it is right now: who is up, loaded, busy or cooling."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from waypost.errors import (
+    ConnectFailed,
+    ProviderAuthFailed,
+    ProviderContextTooLong,
+    ProviderError,
+    ProviderRateLimited,
+    ProviderRejected,
+    ProviderTimeout,
+)
+from waypost.fleet.deployment import Deployment, Status
+from waypost.fleet.places import Place, is_missing, kind_hint, learn, place_of, places, reported
+from waypost.fleet.view import FleetView
+
+if TYPE_CHECKING:
+    import aiohttp
+
+    from waypost.fleet.report import EngineReport
+
+# Short enough that a restarted engine is soon used again, growing so that a dead one is not asked all the time.
+FIRST_BACK_OFF_S = 2.0
+LONGEST_BACK_OFF_S = 60.0
+AUTH_PAUSE_S = 60.0
+# An engine may ask for any pause; more than this is taken for a mistake.
+LONGEST_PAUSE_S = 3600.0
+# These fail every request alike; other failures may lie in one request, so several in a row are needed.
+_AT_ONCE = (ConnectFailed, ProviderTimeout)
+_PATIENCE = 3
+# A busy engine may miss one look.
+_LOOKS_TO_BE_DOWN = 2
+
+
+@dataclass(slots=True)
+class _Live:
+    """What changes about one deployment."""
+
+    up: bool | None = None
+    loaded: bool | None = None
+    seen: str | None = None
+    in_flight: int = 0
+    missed_looks: int = 0
+    failures: int = 0
+    back_offs: int = 0
+    trouble: str | None = None
+    back_off_until: float = 0.0
+    pause_until: float = 0.0
+    snapshot: Status | None = None
+
+    def status(self, now: float) -> Status:
+        """The status as a value; made again only after a change, or while it cools."""
+        left_s = max(self.back_off_until, self.pause_until) - now
+        if left_s > 0:
+            self.snapshot = None
+            return Status(self.up, self.trouble, self.loaded, self.in_flight, left_s)
+        if self.snapshot is None:
+            self.snapshot = Status(self.up, self.seen, self.loaded, self.in_flight, None)
+        return self.snapshot
+
+
+class Fleet:
+    """Deployments and how each is. Reading is cheap and never waits; every change shows in the next `view`.
+
+    ``clock`` gives seconds and never goes back. Methods may be called from any thread; `refresh` and `run` belong to one loop.
+    An id that the fleet does not have is ignored everywhere: a request may outlive its deployment.
+    """
+
+    def __init__(self, deployments: Iterable[Deployment], *, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._change = threading.Lock()
+        self._refreshing = asyncio.Lock()
+        self._deployments: dict[str, Deployment] = {}
+        self._live: dict[str, _Live] = {}
+        self._kinds: dict[Place, str] = {}
+        self._view: FleetView | None = None
+        self.replace(deployments)
+
+    def view(self) -> FleetView:
+        """The fleet at this moment; the same object as before if nothing has changed."""
+        view = self._view
+        if view is not None:
+            return view
+        with self._change:
+            now = self._clock()
+            statuses = {name: self._live[name].status(now) for name in self._deployments}
+            view = FleetView(tuple(self._deployments.values()), MappingProxyType(statuses))
+            if all(status.cooling_s is None for status in statuses.values()):
+                self._view = view
+            return view
+
+    def lookup(self, deployment_id: str) -> Deployment | None:
+        """The deployment of that id."""
+        return self._deployments.get(deployment_id)
+
+    def replace(self, deployments: Iterable[Deployment]) -> None:
+        """Puts other deployments in place; of two with one id the first counts.
+
+        Those that stay keep their status, and requests under way stay counted. One that moved to another engine, model or key
+        starts afresh: what was known of it is no longer true.
+        """
+        arriving: dict[str, Deployment] = {}
+        for deployment in deployments:
+            arriving.setdefault(deployment.id, deployment)
+        with self._change:
+            for name, deployment in arriving.items():
+                live, before = self._live.get(name), self._deployments.get(name)
+                if live is None or before is None or _identity(before) != _identity(deployment):
+                    self._live[name] = _Live(in_flight=live.in_flight if live else 0)
+            self._deployments = arriving
+            self._live = {name: live for name, live in self._live.items() if name in arriving or live.in_flight}
+            here = places(arriving.values())
+            self._kinds = {place: kind for place, kind in self._kinds.items() if place in here}
+            self._view = None
+
+    def begin(self, deployment_id: str) -> None:
+        """A request is on its way."""
+        with self._change:
+            live = self._live.get(deployment_id)
+            if live is not None and deployment_id in self._deployments:
+                live.in_flight += 1
+                self._changed(live)
+
+    def end(self, deployment_id: str) -> None:
+        """A request is over, however it went."""
+        with self._change:
+            live = self._live.get(deployment_id)
+            if live is None:
+                return
+            live.in_flight = max(0, live.in_flight - 1)
+            if not live.in_flight and deployment_id not in self._deployments:
+                del self._live[deployment_id]
+            self._changed(live)
+
+    def succeeded(self, deployment_id: str) -> None:
+        """It answered: earlier failures are forgiven. A pause that the engine asked for lasts all the same."""
+        with self._change:
+            live = self._live.get(deployment_id)
+            if live is not None:
+                live.up, live.missed_looks, live.failures, live.back_offs, live.back_off_until = True, 0, 0, 0, 0.0
+                live.seen = None
+                self._changed(live)
+
+    def failed(self, deployment_id: str, error: ProviderError) -> None:
+        """It failed. What lies in the request never counts against the deployment; a cooldown is never shortened."""
+        if isinstance(error, (ProviderRejected, ProviderContextTooLong)):
+            return
+        with self._change:
+            live = self._live.get(deployment_id)
+            if live is None or deployment_id not in self._deployments:
+                return
+            now, asked_s = self._clock(), _believable(error.retry_after_s)
+            live.failures += 1
+            if isinstance(error, ProviderAuthFailed):
+                live.pause_until = max(live.pause_until, now + AUTH_PAUSE_S)
+            elif asked_s is not None:
+                live.pause_until = max(live.pause_until, now + asked_s)
+            elif isinstance(error, ProviderRateLimited):
+                live.pause_until = max(live.pause_until, now + _next_back_off(live, now))
+            elif isinstance(error, _AT_ONCE) or live.failures >= _PATIENCE:
+                live.back_off_until = max(live.back_off_until, now + _next_back_off(live, now))
+            live.trouble = error.message
+            self._changed(live)
+
+    async def refresh(self, session: aiohttp.ClientSession) -> None:
+        """Looks at the engines of all local deployments once, each on its own; a second caller waits for the first one's look.
+
+        Each answer takes effect as it comes, so a dead engine delays nothing.
+        """
+        if self._refreshing.locked():
+            async with self._refreshing:
+                return
+        async with self._refreshing:
+            here = places(self._deployments.values())
+            await asyncio.gather(*(self._look(session, place, members) for place, members in here.items()))
+
+    async def run(
+        self, session: aiohttp.ClientSession, every_s: float, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+    ) -> None:
+        """Refreshes now, and every ``every_s`` seconds until cancelled."""
+        while True:
+            await self.refresh(session)
+            await sleep(every_s)
+
+    async def _look(self, session: aiohttp.ClientSession, place: Place, members: list[Deployment]) -> None:
+        from waypost.fleet.engines import look  # noqa: PLC0415 - deciding needs no HTTP client, and importing one is slow
+
+        kind = self._kinds.get(place) or kind_hint(members)
+        names = {deployment.model for deployment in members}
+        report = await look(session, place.url, kind=kind, api_key=place.api_key, only=names)
+        with self._change:
+            if report is not None and report.problem is None:
+                self._kinds[place] = report.kind
+            for deployment in members:
+                self._saw(deployment.id, place, report)
+
+    def _saw(self, deployment_id: str, place: Place, report: EngineReport | None) -> None:
+        deployment = self._deployments.get(deployment_id)
+        if deployment is None or place_of(deployment) != place:
+            return
+        live = self._live[deployment_id]
+        self._changed(live)
+        if report is None:
+            live.missed_looks += 1
+            if live.up is None or live.missed_looks >= _LOOKS_TO_BE_DOWN:
+                live.up, live.loaded = False, None
+                live.seen = f"no engine answers at {place}; start it, or correct its api_base"
+            return
+        live.missed_looks = 0
+        model = reported(report, deployment)
+        missing = is_missing(report, deployment)
+        live.up, live.seen = report.serves and not missing, report.problem
+        live.loaded = model.loaded if model else None
+        if missing:
+            live.seen = f"the engine at {place} has no model {deployment.model}"
+        if model is not None:
+            self._deployments[deployment_id] = learn(deployment, model)
+
+    def _changed(self, live: _Live) -> None:
+        live.snapshot = None
+        self._view = None
+
+
+def _identity(deployment: Deployment) -> tuple[object, ...]:
+    return deployment.lane, deployment.provider, deployment.model, deployment.api_base, deployment.api_key
+
+
+def _believable(pause_s: float | None) -> float | None:
+    """A pause in seconds, of at most an hour; ``None`` where none was asked for."""
+    return min(pause_s, LONGEST_PAUSE_S) if pause_s is not None and pause_s > 0 else None
+
+
+def _next_back_off(live: _Live, now: float) -> float:
+    """The length of the next back-off. Requests that fail together make one step, not one each."""
+    if max(live.back_off_until, live.pause_until) <= now:
+        live.back_offs += 1
+    doublings = min(max(live.back_offs, 1) - 1, 16)
+    return min(LONGEST_BACK_OFF_S, FIRST_BACK_OFF_S * 2.0**doublings)

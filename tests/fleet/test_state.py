@@ -1,0 +1,378 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+import engine_metadata as metadata
+import pytest
+from aiohttp import ClientSession
+from engine_server import ServeEngine, ServeRaw
+from hypothesis import given
+from hypothesis import strategies as st
+
+from waypost.errors import (
+    ConnectFailed,
+    ProviderAuthFailed,
+    ProviderContextTooLong,
+    ProviderError,
+    ProviderRateLimited,
+    ProviderRejected,
+    ProviderTimeout,
+    ProviderUnavailable,
+)
+from waypost.fleet.deployment import Deployment, Status
+from waypost.fleet.state import Fleet
+
+
+class Clock:
+    """Time that passes when told to."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def deployment(name: str, api_base: str | None = "http://127.0.0.1:9/v1", **fields: Any) -> Deployment:
+    given = {"group": name, "provider": "custom_openai", "model": name, "lane": "openai", "local": True, **fields}
+    return Deployment(id=name, api_base=api_base, **given)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def fleet(clock: Clock) -> Fleet:
+    return Fleet([deployment("a"), deployment("b")], clock=clock)
+
+
+def cooling(fleet: Fleet, name: str = "a") -> float | None:
+    return fleet.view().status(name).cooling_s
+
+
+def test_a_view_is_a_snapshot_in_the_order_of_the_config(fleet: Fleet) -> None:
+    before = fleet.view()
+    assert [d.id for d in before] == ["a", "b"]
+    assert before.status("a") == Status()
+    assert fleet.view() is before
+    fleet.begin("a")
+    assert before.status("a").in_flight == 0
+    assert fleet.view().status("a").in_flight == 1
+
+
+def test_of_two_deployments_with_one_id_the_first_counts(clock: Clock) -> None:
+    first = deployment("a")
+    assert list(Fleet([first, deployment("a", model="z")], clock=clock).view()) == [first]
+
+
+def test_lookup_finds_by_id(fleet: Fleet) -> None:
+    assert fleet.lookup("a") == deployment("a")
+    assert fleet.lookup("zzz") is None
+
+
+def test_an_unknown_id_is_ignored_everywhere(fleet: Fleet) -> None:
+    fleet.begin("gone")
+    fleet.end("gone")
+    fleet.succeeded("gone")
+    fleet.failed("gone", ConnectFailed("refused"))
+    assert fleet.view().status("gone") == Status()
+    assert "gone" not in fleet.view().statuses
+
+
+EVENTS = st.lists(st.tuples(st.sampled_from(["begin", "end", "drop", "bring"]), st.sampled_from(["a", "b", "c"])), max_size=60)
+
+
+@given(EVENTS)
+def test_requests_in_flight_are_counted_right_and_never_below_zero(events: list[tuple[str, str]]) -> None:
+    there, counts = {"a", "b"}, {"a": 0, "b": 0, "c": 0}
+    fleet = Fleet([deployment(name) for name in sorted(there)], clock=Clock())
+    for event, name in events:
+        if event == "begin":
+            fleet.begin(name)
+            counts[name] += name in there
+        elif event == "end":
+            fleet.end(name)
+            counts[name] = max(0, counts[name] - 1)
+        else:
+            there = there - {name} if event == "drop" else there | {name}
+            fleet.replace([deployment(other) for other in sorted(there)])
+        view = fleet.view()
+        assert {d.id: view.status(d.id).in_flight for d in view} == {other: counts[other] for other in there}
+
+
+def test_threads_lose_no_count(fleet: Fleet) -> None:
+    def work() -> None:
+        for _ in range(2000):
+            fleet.begin("a")
+            fleet.view()
+            fleet.end("a")
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert fleet.view().status("a").in_flight == 0
+
+
+def test_no_connection_cools_at_once_and_for_longer_each_time(fleet: Fleet, clock: Clock) -> None:
+    lengths = []
+    for _ in range(7):
+        fleet.failed("a", ConnectFailed("cannot connect to the engine"))
+        lengths.append(cooling(fleet))
+        clock.now += lengths[-1] or 0
+    assert lengths == [2, 4, 8, 16, 32, 60, 60]
+    fleet.failed("a", ConnectFailed("cannot connect to the engine"))
+    assert fleet.view().status("a").reason == "cannot connect to the engine"
+
+
+def test_requests_that_fail_together_make_one_step(fleet: Fleet, clock: Clock) -> None:
+    for _ in range(20):
+        fleet.failed("a", ConnectFailed("refused"))
+    assert cooling(fleet) == 2
+    clock.now += 2
+    assert cooling(fleet) is None
+    assert fleet.view().status("a").reason is None
+
+
+def test_a_year_of_failures_does_not_overflow(fleet: Fleet, clock: Clock) -> None:
+    for _ in range(3000):
+        fleet.failed("a", ProviderTimeout("no first byte"))
+        clock.now += 61
+    fleet.failed("a", ProviderTimeout("no first byte"))
+    assert cooling(fleet) == 60
+
+
+def test_one_server_error_may_be_the_requests_fault_three_in_a_row_are_not(fleet: Fleet) -> None:
+    error = ProviderUnavailable("500")
+    fleet.failed("a", error)
+    fleet.failed("a", error)
+    fleet.succeeded("a")
+    fleet.failed("a", error)
+    fleet.failed("a", error)
+    assert cooling(fleet) is None
+    fleet.failed("a", error)
+    assert cooling(fleet) == 2
+
+
+@pytest.mark.parametrize("error", [ProviderRejected("no"), ProviderContextTooLong("too long")])
+def test_what_lies_in_the_request_never_counts(fleet: Fleet, error: ProviderError) -> None:
+    for _ in range(10):
+        fleet.failed("a", error)
+    assert fleet.view().status("a") == Status()
+
+
+def test_an_engine_gets_the_pause_it_asks_for_within_reason(fleet: Fleet) -> None:
+    fleet.failed("a", ProviderRateLimited("slow down", retry_after_s=30))
+    fleet.failed("b", ProviderRateLimited("slow down", retry_after_s=1e12))
+    assert (cooling(fleet, "a"), cooling(fleet, "b")) == (30, 3600)
+
+
+def test_a_wrong_key_pauses_for_a_minute(fleet: Fleet) -> None:
+    fleet.failed("a", ProviderAuthFailed("401"))
+    assert cooling(fleet) == 60
+
+
+def test_a_success_forgives_failures_but_does_not_end_a_pause(fleet: Fleet) -> None:
+    fleet.failed("a", ConnectFailed("refused"))
+    fleet.failed("b", ProviderRateLimited("slow down", retry_after_s=30))
+    fleet.succeeded("a")
+    fleet.succeeded("b")
+    assert (cooling(fleet, "a"), cooling(fleet, "b")) == (None, 30)
+    fleet.failed("a", ConnectFailed("refused"))
+    assert cooling(fleet, "a") == 2
+
+
+FAILURES = st.one_of(
+    st.builds(ConnectFailed, st.just("refused")),
+    st.builds(ProviderUnavailable, st.just("500"), retry_after_s=st.none() | st.floats(0, 1e9)),
+    st.builds(ProviderRateLimited, st.just("429"), retry_after_s=st.none() | st.floats(0, 1e9)),
+    st.builds(ProviderAuthFailed, st.just("401")),
+    st.builds(ProviderRejected, st.just("400")),
+)
+
+
+@given(st.lists(st.tuples(FAILURES, st.floats(0, 100)), max_size=30))
+def test_no_failure_ever_shortens_a_cooldown(failures: list[tuple[ProviderError, float]]) -> None:
+    clock = Clock()
+    fleet = Fleet([deployment("a")], clock=clock)
+    for error, pause_s in failures:
+        before = cooling(fleet) or 0.0
+        fleet.failed("a", error)
+        assert (cooling(fleet) or 0.0) >= before
+        clock.now += pause_s
+
+
+def test_other_deployments_keep_what_is_known_of_those_that_stay(fleet: Fleet) -> None:
+    fleet.begin("a")
+    fleet.failed("a", ProviderRateLimited("slow down", retry_after_s=30))
+    fleet.replace([deployment("a", weight=2.0), deployment("c")])
+    assert fleet.view().status("a") == Status(None, "slow down", None, 1, 30)
+    assert fleet.lookup("b") is None
+
+
+def test_a_deployment_that_moved_starts_afresh_with_its_requests_counted(fleet: Fleet) -> None:
+    fleet.begin("a")
+    fleet.failed("a", ProviderRateLimited("slow down", retry_after_s=30))
+    fleet.replace([deployment("a", "http://127.0.0.1:10/v1")])
+    assert fleet.view().status("a") == Status(in_flight=1)
+
+
+async def test_a_look_says_who_is_up_and_loaded_and_learns_the_window(
+    session: ClientSession, serve_engine: ServeEngine
+) -> None:
+    engine = await serve_engine(metadata.llamacpp("alpha", n_ctx=4096))
+    fleet = Fleet([deployment("alpha", f"{engine.url}/v1"), deployment("cloud", None)], clock=Clock())
+    await fleet.refresh(session)
+    assert (fleet.view().status("alpha").up, fleet.view().status("alpha").loaded) == (True, True)
+    assert fleet.view().status("cloud") == Status()
+    learned = fleet.lookup("alpha")
+    assert learned is not None
+    assert (learned.window_tokens, learned.sources["window_tokens"]) == (4096, "engine")
+    assert fleet.view().deployments[0] is learned
+
+
+async def test_a_look_that_tells_nothing_new_changes_nothing(session: ClientSession, serve_engine: ServeEngine) -> None:
+    engine = await serve_engine(metadata.llamacpp("alpha"))
+    fleet = Fleet([deployment("alpha", f"{engine.url}/v1")], clock=Clock())
+    await fleet.refresh(session)
+    before = fleet.view()
+    await fleet.refresh(session)
+    assert fleet.view() == before
+    assert fleet.view().deployments[0] is before.deployments[0]
+
+
+async def test_an_engine_down_at_the_start_is_listed_as_down(session: ClientSession, unused_port: int) -> None:
+    fleet = Fleet([deployment("a", f"http://127.0.0.1:{unused_port}/v1")], clock=Clock())
+    await fleet.refresh(session)
+    status = fleet.view().status("a")
+    assert (status.up, status.loaded) == (False, None)
+    assert f"127.0.0.1:{unused_port}" in (status.reason or "")
+
+
+async def test_a_busy_engine_may_miss_one_look(session: ClientSession, serve_engine: ServeEngine) -> None:
+    engine = await serve_engine(metadata.llamacpp("a"))
+    fleet = Fleet([deployment("a", f"{engine.url}/v1")], clock=Clock())
+    await fleet.refresh(session)
+    answers, engine.answers = engine.answers, dict.fromkeys(engine.answers, b"<html>")
+    await fleet.refresh(session)
+    assert fleet.view().status("a").up is True
+    await fleet.refresh(session)
+    assert fleet.view().status("a").up is False
+    engine.answers = answers
+    await fleet.refresh(session)
+    assert fleet.view().status("a") == Status(up=True, loaded=True)
+
+
+async def test_a_success_proves_more_than_a_look(session: ClientSession, unused_port: int) -> None:
+    fleet = Fleet([deployment("a", f"http://127.0.0.1:{unused_port}/v1")], clock=Clock())
+    await fleet.refresh(session)
+    fleet.succeeded("a")
+    assert fleet.view().status("a") == Status(up=True)
+
+
+async def test_a_model_that_its_engine_does_not_have_is_down(session: ClientSession, serve_engine: ServeEngine) -> None:
+    engine = await serve_engine(metadata.ollama({"name": "here:latest"}))
+    models = [deployment(name, engine.url, provider="ollama_chat") for name in ("here", "gone")]
+    fleet = Fleet(models, clock=Clock())
+    await fleet.refresh(session)
+    assert fleet.view().status("here") == Status(up=True, loaded=False)
+    assert (fleet.view().status("gone").up, "no model gone" in (fleet.view().status("gone").reason or "")) == (False, True)
+
+
+async def test_a_dead_engine_behind_a_living_server_is_down(session: ClientSession, serve_engine: ServeEngine) -> None:
+    engine = await serve_engine(metadata.vllm("m"), status={"/health": 503})
+    fleet = Fleet([deployment("m", f"{engine.url}/v1")], clock=Clock())
+    await fleet.refresh(session)
+    assert fleet.view().status("m") == Status(False, "its engine process has died; restart vLLM", False)
+
+
+async def test_a_silent_engine_delays_no_other(session: ClientSession, serve_engine: ServeEngine, serve_raw: ServeRaw) -> None:
+    asked = asyncio.Event()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    living = await serve_engine(metadata.llamacpp("living"))
+    silent = deployment("silent", f"{await serve_raw(say_nothing)}/v1")
+    fleet = Fleet([silent, deployment("living", f"{living.url}/v1")], clock=Clock())
+    looking = asyncio.ensure_future(fleet.refresh(session))
+    await asked.wait()
+    while fleet.view().status("living").up is None:  # noqa: ASYNC110 - the fleet tells nobody of a change
+        await asyncio.sleep(0)
+    assert not looking.done()
+    assert fleet.view().status("silent").up is None
+    await looking
+    assert fleet.view().status("silent").up is False
+
+
+async def test_two_who_ask_for_a_look_share_one(session: ClientSession, serve_engine: ServeEngine) -> None:
+    engine = await serve_engine(metadata.llamacpp("a"))
+    fleet = Fleet([deployment("a", f"{engine.url}/v1")], clock=Clock())
+    await asyncio.gather(*(fleet.refresh(session) for _ in range(5)))
+    assert engine.asked.count(("GET", "/v1/models")) == 1
+    assert fleet.view().status("a").up is True
+
+
+async def test_an_answer_for_a_deployment_that_left_or_moved_is_dropped(
+    session: ClientSession, serve_engine: ServeEngine
+) -> None:
+    let_go, asked = asyncio.Event(), asyncio.Event()
+    routes = metadata.llamacpp("a")
+
+    async def late(body: Any) -> Any:
+        asked.set()
+        await let_go.wait()
+        return routes["/v1/models"]
+
+    engine = await serve_engine({**routes, "/v1/models": late})
+    here = f"{engine.url}/v1"
+    fleet = Fleet([deployment("a", here), deployment("b", here)], clock=Clock())
+    looking = asyncio.ensure_future(fleet.refresh(session))
+    await asked.wait()
+    fleet.replace([deployment("b", "http://127.0.0.1:9/v1")])
+    let_go.set()
+    await looking
+    assert fleet.view().status("b") == Status()
+    assert fleet.lookup("a") is None
+
+
+async def test_later_looks_ask_only_what_the_engine_knows(session: ClientSession, serve_engine: ServeEngine) -> None:
+    engine = await serve_engine(metadata.lm_studio())
+    fleet = Fleet([deployment("qwen2.5-coder-7b", f"{engine.url}/v1")], clock=Clock())
+    await fleet.refresh(session)
+    engine.asked.clear()
+    await fleet.refresh(session)
+    assert engine.paths == {"/v1/models", "/api/v0/models"}
+
+
+async def test_it_looks_again_and_again_until_it_is_cancelled(session: ClientSession, serve_engine: ServeEngine) -> None:
+    engine = await serve_engine(metadata.llamacpp("a"))
+    fleet = Fleet([deployment("a", f"{engine.url}/v1")], clock=Clock())
+    slept: list[float] = []
+    thrice = asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 3:
+            thrice.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.ensure_future(fleet.run(session, 10.0, sleep))
+    await thrice.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert slept == [10.0] * 3
+    assert engine.asked.count(("GET", "/v1/models")) == 3
+
+
+async def test_the_real_llamacpp_is_up_and_loaded(session: ClientSession, llamacpp: Any) -> None:
+    fleet = Fleet([deployment(llamacpp.model, llamacpp.base_url)], clock=Clock())
+    await fleet.refresh(session)
+    assert fleet.view().status(llamacpp.model) == Status(up=True, loaded=True)
+    assert fleet.view().deployments[0].window_tokens == 2048
