@@ -1,0 +1,49 @@
+"""`waypost check`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from waypost.cli.output import json_option, print_json
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path), default="waypost.yaml")
+@json_option
+def command(file: Path, as_json: bool) -> None:
+    """Check a config file and say what is wrong, with line numbers.
+
+    FILE is waypost.yaml unless another is named. Exit code 1 means that the file has a problem; warnings do not count.
+
+    JSON keys: file, ok, problems, warnings, deployments, routes, aliases. The last three are numbers, null if the file has a
+    problem.
+    """
+    from waypost.config import load
+    from waypost.errors import ConfigError
+
+    config, problems = None, list[str]()
+    try:
+        config = load(file)
+    except ConfigError as error:
+        problems.extend(error.problems)
+    warnings = config.warnings if config else ()
+    policy = config.setup.policy if config else None
+    counts = {
+        "deployments": len(config.setup.deployments) if config else None,
+        "routes": len(policy.routes) if policy else None,
+        "aliases": len(policy.aliases) if policy else None,
+    }
+    if as_json:
+        print_json({"file": str(file), "ok": config is not None, "problems": problems, "warnings": warnings, **counts})
+    else:
+        for warning in warnings:
+            click.echo(click.style("warning: ", fg="yellow") + warning, err=True)
+        for problem in problems:
+            click.echo(click.style("problem: ", fg="red") + problem, err=True)
+        if config:
+            summary = ", ".join(f"{name} {count}" for name, count in counts.items())
+            click.echo(f"{file} is fine: {summary}")
+    if problems:
+        raise SystemExit(1)

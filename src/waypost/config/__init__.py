@@ -1,0 +1,29 @@
+"""The config: one YAML file, LiteLLM's `model_list` verbatim and our own blocks, checked line by line.
+
+``load`` and ``loads`` give a ``Config`` or raise ``ConfigError`` with every problem at once; nothing else comes out of them.
+"""
+
+from waypost.config.loader import Config, Setup, load, loads
+from waypost.config.schema import (
+    DiscoverySettings,
+    DiscoveryTarget,
+    LedgerSettings,
+    PolicySettings,
+    ServerSettings,
+    json_schema,
+)
+from waypost.config.show import effective
+
+__all__ = [
+    "Config",
+    "DiscoverySettings",
+    "DiscoveryTarget",
+    "LedgerSettings",
+    "PolicySettings",
+    "ServerSettings",
+    "Setup",
+    "effective",
+    "json_schema",
+    "load",
+    "loads",
+]

@@ -1,0 +1,175 @@
+"""Compiles routes, aliases and fallbacks into the policy; every name in them must mean something."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from waypost.config import settings as request_settings
+from waypost.config.adopted import Adopted, Named
+from waypost.config.names import Names
+from waypost.config.report import Report, did_you_mean, quoted
+from waypost.config.schema import ConfigFile, RouteBlock
+from waypost.config.tree import Node
+from waypost.decide.policy import VIRTUAL_MODELS, Policy, Route
+from waypost.decide.task import TASKS
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What names are checked against. ``expected``: discovery may bring names that the file does not hold."""
+
+    names: Names
+    left_out: frozenset[str]
+    expected: bool
+    report: Report
+
+    def keeps(self, name: str, where: Node, what: str, *, strict: bool) -> bool:
+        """Whether the reference can stay. A mistake in our blocks is a problem; in LiteLLM's, which it accepts, a warning."""
+        if self.names.find(name):
+            return True
+        if name in self.left_out:
+            self.report.warning(where, f"{what} {quoted(name)} is not used, as that model is left out")
+            return False
+        hint = did_you_mean(name, self.names.known)
+        if strict and not self.expected:
+            self.report.problem(where, f"{what} {quoted(name)} is no model of this file{hint}")
+        elif strict:
+            self.report.warning(where, f"{what} {quoted(name)} is not in `model_list`; discovery may find it{hint}")
+            return True
+        else:
+            self.report.warning(where, f"{what} {quoted(name)} is no model of this file, and not used{hint}")
+        return False
+
+
+def compile_policy(file: ConfigFile, root: Node, adopted: Adopted, checked: Checked) -> Policy:
+    """The rules, without their version."""
+    report = checked.report
+    aliases = _aliases(file, root, adopted, checked)
+    routes = {task: Route(task) for task in TASKS}
+    for name, block in file.routes.items():
+        where = root.at(["routes", name])
+        if name in VIRTUAL_MODELS:
+            report.problem(where, f"a route cannot have the name {quoted(name)}: it is built in")
+        elif name not in TASKS and checked.names.exactly(name):
+            report.problem(where, f"the route {quoted(name)} has the name of a model; give it another")
+        routes[name] = _route(name, block, where, {*routes, *file.routes}, aliases, checked)
+    _tell_shadowed(root, {*routes, *VIRTUAL_MODELS}, checked)
+    rules = file.policy
+    if rules.default_route not in routes:
+        hint = did_you_mean(rules.default_route, routes)
+        report.problem(root.at(["policy", "default_route"]), f"`default_route` {quoted(rules.default_route)} is no route{hint}")
+    own = root.at(["policy", "default_fallbacks"])
+    default = [
+        name for i, name in enumerate(rules.default_fallbacks) if checked.keeps(name, own.at([i]), "the fallback", strict=True)
+    ]
+    default += [name for name, where in adopted.default_fallbacks if checked.keeps(name, where, "the fallback", strict=False)]
+    return Policy(
+        version="",
+        routes=MappingProxyType(routes),
+        aliases=MappingProxyType(aliases),
+        fallbacks=MappingProxyType(_chains(adopted.fallbacks, checked)),
+        context_fallbacks=MappingProxyType(_chains(adopted.context_fallbacks, checked)),
+        default_fallbacks=tuple(dict.fromkeys(default)),
+        default_route=rules.default_route,
+        answer_tokens=rules.answer_tokens,
+        headroom_tokens=rules.headroom_tokens,
+    )
+
+
+def _route(
+    name: str, block: RouteBlock, where: Node, routes: Iterable[str], aliases: Mapping[str, str], checked: Checked
+) -> Route:
+    found: list[str] = []
+    names = where.at(["candidates"])
+    for position, candidate in enumerate(block.candidates):
+        at = names.at([position])
+        target = aliases.get(candidate, candidate)
+        is_model = checked.names.exactly(target)
+        if not is_model and (target in routes or target in VIRTUAL_MODELS):
+            checked.report.problem(at, f"a route cannot lead to a route: {quoted(candidate)} is one; name the models instead")
+        elif target == "*" or checked.keeps(target, at, "the candidate", strict=True):
+            found.append(target)
+    for key, value in block.settings.items():
+        at = where.at(["settings", key])
+        wrong = request_settings.wrong_type(key, value)
+        if key in request_settings.FORBIDDEN:
+            checked.report.problem(at, f"{quoted(key)} is not a setting: only `model_list` says where a request goes")
+        elif wrong:
+            checked.report.problem(at, wrong)
+        elif near := request_settings.near_miss(key):
+            checked.report.warning(at, near)
+    return Route(
+        name, tuple(dict.fromkeys(found)) or ("*",), MappingProxyType(request_settings.canonical(block.settings)), block.private
+    )
+
+
+def _aliases(file: ConfigFile, root: Node, adopted: Adopted, checked: Checked) -> dict[str, str]:
+    """Every alias with its final target, so that one look is enough; LiteLLM's may not take a name that is in use."""
+    report = checked.report
+    routes = {*TASKS, *file.routes, *VIRTUAL_MODELS}
+    given: dict[str, tuple[str, Node, bool]] = {
+        name: (wanted, root.at(["aliases", name]), True) for name, wanted in file.aliases.items()
+    }
+    for name, (adopted_target, where) in adopted.aliases.items():
+        if name in given:
+            report.warning(where, f"`aliases` has {quoted(name)} too; that one is used")
+        else:
+            given[name] = (adopted_target, where, False)
+    made: dict[str, str] = {}
+    for name, (_, where, strict) in given.items():
+        target = _final(name, given)
+        tell = report.problem if strict else report.warning
+        if name in routes or checked.names.exactly(name):
+            tell(where, f"the alias {quoted(name)} has the name of a {'route' if name in routes else 'model'}")
+        elif target is None:
+            tell(where, f"the alias {quoted(name)} leads back to itself")
+        elif target in routes or checked.keeps(target, where, f"the target of the alias {quoted(name)},", strict=strict):
+            made[name] = target
+    return made
+
+
+def _final(name: str, given: Mapping[str, tuple[str, Node, bool]]) -> str | None:
+    seen = {name}
+    target = given[name][0]
+    while target in given:
+        if target in seen:
+            return None
+        seen.add(target)
+        target = given[target][0]
+    return target
+
+
+def _chains(given: Mapping[str, Sequence[Named]], checked: Checked) -> dict[str, tuple[str, ...]]:
+    """Fallbacks, and behind them theirs, as LiteLLM would ask them; nobody is asked twice, so none loops."""
+    kept: dict[str, list[str]] = {}
+    for group, targets in given.items():
+        if not targets or not checked.keeps(group, targets[0][1], "the model", strict=False):
+            continue
+        kept[group] = [name for name, where in targets if checked.keeps(name, where, "the fallback", strict=False)]
+    made: dict[str, tuple[str, ...]] = {}
+    for group in kept:
+        order: dict[str, None] = {}
+        _follow(group, kept, order)
+        order.pop(group, None)
+        made[group] = tuple(order)
+    return {group: chain for group, chain in made.items() if chain}
+
+
+def _follow(group: str, kept: Mapping[str, Sequence[str]], order: dict[str, None]) -> None:
+    waiting = list(reversed(kept.get(group, ())))
+    while waiting:
+        name = waiting.pop()
+        if name not in order:
+            order[name] = None
+            waiting.extend(reversed(kept.get(name, ())))
+
+
+def _tell_shadowed(root: Node, routes: set[str], checked: Checked) -> None:
+    for node in root.at(["model_list"]).items:
+        name = node.at(["model_name"]).value
+        if isinstance(name, str) and name in routes:
+            checked.report.warning(
+                node, f"the model {quoted(name)} has the name of a route: who asks for {quoted(name)} gets it"
+            )

@@ -1,0 +1,284 @@
+"""The schema of the config: every key with its type, default and meaning.
+
+It is the one table that feeds the loader, ``waypost config schema`` and ``docs/config.md``. Blocks in LiteLLM's format are
+open: what LiteLLM allows is allowed here. Our own are closed: an unknown key is a mistake.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, field_validator, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from waypost.decide.policy import Policy
+from waypost.decide.task import TASKS
+from waypost.fleet.deployment import Timeouts
+
+# Defaults that other rooms own: the schema repeats none of them.
+_RULES = Policy(version="", routes={})
+_DEADLINES = Timeouts()
+
+
+def _not_a_flag(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("must be a number")  # noqa: TRY004 -- pydantic turns only a ValueError into a problem
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_not_a_flag), Field(allow_inf_nan=False)]
+Whole = Annotated[int, BeforeValidator(_not_a_flag)]
+Seconds = Annotated[Number, Field(gt=0, le=86_400)]
+Tokens = Annotated[Whole, Field(ge=0, le=100_000_000)]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+FilePath = Annotated[str, Field(min_length=1, max_length=4096)]
+
+
+class Open(BaseModel):
+    """A block in LiteLLM's format: unknown keys stay."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, protected_namespaces=())
+
+
+class Block(BaseModel):
+    """A block of ours: unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class WaypostInfo(Block):
+    """What only Waypost wants to know of a deployment."""
+
+    local: bool | None = Field(
+        default=None,
+        description="Whether the deployment is yours, so that private requests may reach it. Unset: it is, if the host of "
+        "`api_base` is `localhost`, a loopback address or a private address.",
+    )
+
+
+class ModelInfo(Open):
+    """What the model can do."""
+
+    id: str | int | None = Field(
+        default=None, description="The deployment's id. Unset: its `model_name`, numbered if there are several."
+    )
+    mode: str | None = Field(default=None, description="`chat`, `embedding`, or another of LiteLLM's modes.")
+    base_model: str | None = Field(default=None, description="The name under which prices and windows are looked up.")
+    max_input_tokens: Tokens | None = Field(
+        default=None, description="The window, where `num_ctx` does not say what is allocated."
+    )
+    max_output_tokens: Tokens | None = Field(default=None, description="The longest answer.")
+    max_tokens: Tokens | None = Field(default=None, description="The window, where nothing above says it.")
+    input_cost_per_token: Number | None = Field(default=None, ge=0, description="US dollars for a token of the prompt.")
+    output_cost_per_token: Number | None = Field(default=None, ge=0, description="US dollars for a token of the answer.")
+    cache_read_input_token_cost: Number | None = Field(
+        default=None, ge=0, description="US dollars for a prompt token from the cache."
+    )
+    supports_vision: bool | None = Field(default=None, description="It takes images.")
+    supports_function_calling: bool | None = Field(default=None, description="It calls tools.")
+    supports_response_schema: bool | None = Field(default=None, description="It holds an answer to a JSON schema.")
+    supports_reasoning: bool | None = Field(default=None, description="It can think before it answers.")
+    supports_audio_input: bool | None = Field(default=None, description="It takes sound.")
+    supports_pdf_input: bool | None = Field(default=None, description="It takes documents.")
+    waypost: WaypostInfo = Field(default_factory=WaypostInfo, description="What only Waypost wants to know.")
+
+
+class LiteLLMParams(Open):
+    """Where the model is and how it is called; any other key is a setting that goes with every request."""
+
+    model: Name = Field(description="`provider/model`, such as `ollama_chat/qwen3:8b` or `openai/gpt-4o`.")
+    api_base: str | None = Field(
+        default=None, description="The engine's address. `${NAME}` and `os.environ/NAME` are filled in."
+    )
+    api_key: str | None = Field(default=None, description="A reference: `os.environ/NAME` or `${NAME}`.")
+    timeout: Number | str | None = Field(default=None, description="Seconds for the whole answer.")
+    stream_timeout: Number | str | None = Field(default=None, description="Seconds to the first byte of an answer.")
+    weight: Number | None = Field(default=None, gt=0, description="The share of this replica among those of its `model_name`.")
+
+
+class ModelEntry(Open):
+    """One deployment, in LiteLLM's words."""
+
+    model_name: Name = Field(description="The name that routes and clients use; replicas share it. `*` makes it a pattern.")
+    litellm_params: LiteLLMParams = Field(description="Where the model is and how it is called.")
+    model_info: ModelInfo | None = Field(default=None, description="What the model can do.")
+
+
+class Credential(Open):
+    """Values that several deployments share through ``litellm_credential_name``."""
+
+    credential_name: Name = Field(description="The name that `litellm_params.litellm_credential_name` uses.")
+    credential_values: dict[str, Any] | None = Field(default=None, description="Keys of `litellm_params`.")
+
+
+class RouteBlock(Block):
+    """Where turns of one kind go. A plain list is short for ``candidates``."""
+
+    candidates: tuple[Name, ...] = Field(
+        default=("*",),
+        min_length=1,
+        description="Groups, deployment ids or `provider/model`, best first; `*` is everything else.",
+    )
+    settings: dict[str, Any] = Field(default_factory=dict, description="Laid over the request, such as `temperature: 0.2`.")
+    private: bool = Field(default=False, description="Keep the route on local deployments.")
+    description: str | None = Field(default=None, description="A line for people.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _list_is_candidates(cls, value: Any) -> Any:
+        return {"candidates": value} if isinstance(value, list) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """The schema knows the short form too."""
+        full = handler.resolve_ref_schema(handler(core))
+        return {"anyOf": [{"type": "array", "items": {"type": "string"}, "minItems": 1}, full]}
+
+
+class TimeoutSettings(Block):
+    """Deadlines of one attempt, where a deployment names none."""
+
+    connect_s: Seconds = Field(default=_DEADLINES.connect_s, description="Seconds to connect to an engine.")
+    first_byte_s: Seconds = Field(
+        default=_DEADLINES.first_byte_s, description="Seconds to the first byte; a local model may have to load."
+    )
+    idle_s: Seconds = Field(default=_DEADLINES.idle_s, description="Seconds of silence in the middle of an answer.")
+    total_s: Seconds = Field(default=_DEADLINES.total_s, description="Seconds for the whole answer.")
+
+
+class PolicySettings(Block):
+    """Rules of every decision and every call."""
+
+    default_route: Name = Field(default=_RULES.default_route, description="The route for turns whose task is not clear.")
+    answer_tokens: Tokens = Field(
+        default=_RULES.answer_tokens, description="The length of an answer for which the caller set no cap."
+    )
+    headroom_tokens: Tokens = Field(default=_RULES.headroom_tokens, description="Tokens of a window that stay free.")
+    default_fallbacks: tuple[Name, ...] = Field(
+        default=(), description="Who is asked when all candidates and their fallbacks failed."
+    )
+    timeouts: TimeoutSettings = Field(default_factory=TimeoutSettings, description="Deadlines of one attempt.")
+    commit_max_bytes: Whole = Field(
+        default=2**20, ge=1024, le=1 << 30, description="Bytes of an answer held back before its first output."
+    )
+    commit_max_s: Seconds = Field(default=600.0, description="Seconds to the first output, before another deployment is asked.")
+
+
+class ServerSettings(Block):
+    """Where and how the server listens."""
+
+    host: Name = Field(default="127.0.0.1", description="The address to listen on.")
+    port: Whole = Field(default=4100, ge=0, le=65_535, description="The port to listen on; 0 takes any free one.")
+    allow_unauthenticated_lan: bool = Field(
+        default=False, description="Listen beyond loopback, although the server asks nobody for a key."
+    )
+    allowed_hosts: tuple[Name, ...] = Field(
+        default=(), description="Host names that clients may use, besides addresses and `localhost`."
+    )
+    max_body_bytes: Whole = Field(
+        default=64 * 2**20,
+        ge=1024,
+        le=2**31,
+        description="The largest request; the default holds a prompt of a million tokens.",
+    )
+    receive_timeout_s: Seconds = Field(default=60.0, description="Seconds to receive a whole request.")
+    reload_s: Seconds = Field(default=2.0, description="Seconds between two looks at the config file.")
+    shutdown_s: Seconds = Field(default=30.0, description="Seconds that running answers get when the server stops.")
+
+    @model_validator(mode="after")
+    def _loopback_or_allowed(self) -> ServerSettings:
+        if not self.allow_unauthenticated_lan and not _is_loopback(self.host):
+            raise ValueError(
+                "`host` is not a loopback address, and the server asks nobody for a key: set allow_unauthenticated_lan: true "
+                "if everybody who reaches it may use it"
+            )
+        return self
+
+
+class LedgerSettings(Block):
+    """Where decisions and outcomes are written."""
+
+    enabled: bool = Field(default=True, description="Write the ledger.")
+    path: FilePath | None = Field(default=None, description="The SQLite file. Unset: in the user's state folder.")
+    queue_size: Whole = Field(
+        default=10_000, ge=1, le=10_000_000, description="Rows that may wait to be written; more are counted and dropped."
+    )
+    store_prompts: bool = Field(default=False, description="Keep the text of prompts and answers.")
+
+
+class DiscoveryTarget(Block):
+    """An address to look at."""
+
+    url: Name = Field(description="The engine's address, such as `http://192.168.1.20:11434`.")
+
+    @field_validator("url")
+    @classmethod
+    def _plain_address(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("must be an http or https address")
+        if parts.username or parts.password or parts.query:
+            raise ValueError("must not hold a user, a password or a query: secrets do not belong here")
+        return url.rstrip("/")
+
+
+class DiscoverySettings(Block):
+    """Looking for engines by their metadata, never by generating."""
+
+    enabled: bool | None = Field(default=None, description="Look for engines. Unset: only if there is no `model_list`.")
+    targets: tuple[DiscoveryTarget, ...] = Field(
+        default=(), description="Where to look. Empty: the usual ports of this machine."
+    )
+    refresh_s: Seconds = Field(default=30.0, description="Seconds between two looks.")
+    timeout_s: Seconds = Field(default=1.5, description="Seconds that an engine has to answer a look.")
+
+
+class ConfigFile(BaseModel):
+    """The whole file."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, title="Waypost config", protected_namespaces=())
+
+    model_list: tuple[ModelEntry, ...] | None = Field(default=None, description="The deployments, in LiteLLM's format.")
+    include: tuple[FilePath, ...] | None = Field(
+        default=None, description="Files to read as well, relative to this one: lists are joined, any other key of theirs wins."
+    )
+    environment_variables: dict[str, Any] | None = Field(
+        default=None, description="Values for references in this file; not exported."
+    )
+    credential_list: tuple[Credential, ...] | None = Field(default=None, description="Values that several deployments share.")
+    litellm_settings: dict[str, Any] | None = Field(
+        default=None,
+        description="LiteLLM's. Used: fallbacks, context_window_fallbacks, default_fallbacks, request_timeout, drop_params.",
+    )
+    router_settings: dict[str, Any] | None = Field(
+        default=None,
+        description="LiteLLM's. Used: fallbacks, context_window_fallbacks, default_fallbacks, model_group_alias, timeout, "
+        "stream_timeout.",
+    )
+    general_settings: dict[str, Any] | None = Field(default=None, description="LiteLLM's. Not used.")
+    routes: dict[Name, RouteBlock] = Field(
+        default_factory=dict, description=f"Where turns go: {', '.join(f'`{task}`' for task in TASKS)}, and names of your own."
+    )
+    aliases: dict[Name, Name] = Field(default_factory=dict, description="Other names for routes, groups and deployments.")
+    policy: PolicySettings = Field(default_factory=PolicySettings, description="Rules of every decision and every call.")
+    server: ServerSettings = Field(default_factory=ServerSettings, description="Where and how the server listens.")
+    ledger: LedgerSettings = Field(default_factory=LedgerSettings, description="Where decisions and outcomes are written.")
+    discovery: DiscoverySettings = Field(default_factory=DiscoverySettings, description="Looking for engines.")
+
+
+def _is_loopback(host: str) -> bool:
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of a config file, for editors."""
+    schema = ConfigFile.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

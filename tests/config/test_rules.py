@@ -1,0 +1,168 @@
+"""Routes, aliases and fallbacks: every name in them must mean something, and nothing may loop."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from waypost.config import Config, loads
+from waypost.decide.policy import Policy
+from waypost.errors import ConfigError
+
+
+def config_of(*groups: str, **blocks: Any) -> Config:
+    entries = [
+        {
+            "model_name": group,
+            "litellm_params": {"model": group if "*" in group else f"openai/{group}", "api_base": "http://127.0.0.1:1"},
+        }
+        for group in groups
+    ]
+    return loads(yaml.safe_dump({"model_list": entries, **blocks}, sort_keys=False), env={})
+
+
+def policy_of(*groups: str, **blocks: Any) -> Policy:
+    return config_of(*groups, **blocks).setup.policy
+
+
+def test_a_route_is_a_list_or_a_block() -> None:
+    policy = policy_of(
+        "a",
+        "b",
+        routes={
+            "chat": ["b", "a"],
+            "memory": {"candidates": ["a"], "private": True, "settings": {"num_predict": 9, "temperature": 0}},
+            "own": {"description": "A line."},
+        },
+    )
+    assert policy.routes["chat"].candidates == ("b", "a")
+    assert policy.routes["memory"].private is True
+    assert dict(policy.routes["memory"].settings) == {"temperature": 0, "max_tokens": 9}
+    assert policy.routes["own"].candidates == ("*",)
+    assert policy.routes["vision"].candidates == ("*",)
+
+
+def test_a_candidate_may_be_a_group_an_id_a_model_or_an_alias_of_one() -> None:
+    policy = policy_of("a", "a", "b", routes={"chat": ["a#2", "openai/b", "b", "x", "*"]}, aliases={"x": "a"})
+    assert policy.routes["chat"].candidates == ("a#2", "openai/b", "b", "a", "*")
+
+
+@pytest.mark.parametrize("name", ["vision", "own", "auto", "alias"])
+def test_a_route_cannot_lead_to_a_route(name: str) -> None:
+    with pytest.raises(ConfigError, match="a route cannot lead to a route"):
+        config_of("a", routes={"chat": [name], "own": ["a"]}, aliases={"alias": "own"})
+
+
+@pytest.mark.parametrize("key", ["api_base", "api_key", "model", "messages", "stream", "extra_headers"])
+def test_a_route_cannot_say_where_a_request_goes(key: str) -> None:
+    with pytest.raises(ConfigError, match="is not a setting"):
+        config_of("a", routes={"chat": {"settings": {key: "x"}}})
+
+
+def test_a_setting_of_a_wrong_type_is_a_problem_in_a_route() -> None:
+    with pytest.raises(ConfigError, match="`temperature` must be a number"):
+        config_of("a", routes={"chat": {"settings": {"temperature": "hot"}}})
+
+
+def test_an_alias_leads_to_its_final_target() -> None:
+    policy = policy_of("a", aliases={"one": "two", "two": "tool_calling", "three": "a", "four": "auto-fast"})
+    assert dict(policy.aliases) == {"one": "tool_calling", "two": "tool_calling", "three": "a", "four": "auto-fast"}
+
+
+@pytest.mark.parametrize("aliases", [{"a1": "a1"}, {"a1": "a2", "a2": "a1"}, {"a1": "a2", "a2": "a3", "a3": "a2"}])
+def test_aliases_that_loop_are_refused(aliases: dict[str, str]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        config_of("m", aliases=aliases)
+    assert len(caught.value.problems) == len(aliases)
+    assert all("leads back to itself" in problem for problem in caught.value.problems)
+
+
+@pytest.mark.parametrize(("alias", "what"), [("chat", "route"), ("auto", "route"), ("a", "model"), ("own", "route")])
+def test_an_alias_cannot_hide_a_name(alias: str, what: str) -> None:
+    with pytest.raises(ConfigError, match=f"has the name of a {what}"):
+        config_of("a", "b", aliases={alias: "b"}, routes={"own": ["a"]})
+
+
+def test_an_alias_to_nothing_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(ConfigError, match="did you mean `hermes`"):
+        config_of("hermes", aliases={"x": "hermez"})
+
+
+def test_a_route_cannot_take_a_built_in_name_or_that_of_a_model() -> None:
+    with pytest.raises(ConfigError, match="it is built in"):
+        config_of("a", routes={"auto": ["a"]})
+    with pytest.raises(ConfigError, match="has the name of a model"):
+        config_of("a", "b", routes={"a": ["b"]})
+
+
+def test_a_model_with_the_name_of_a_route_is_told() -> None:
+    (warning,) = config_of("chat").warnings
+    assert "the model `chat` has the name of a route" in warning
+
+
+def test_a_name_that_discovery_may_find_is_no_problem() -> None:
+    config = config_of("a", routes={"chat": ["qwen3:8b"]}, discovery={"enabled": True})
+    assert config.setup.policy.routes["chat"].candidates == ("qwen3:8b",)
+    assert "discovery may find it" in config.warnings[0]
+
+
+def test_fallbacks_of_both_blocks_are_joined() -> None:
+    policy = policy_of(
+        "a",
+        "b",
+        "c",
+        "d",
+        router_settings={
+            "fallbacks": [{"a": ["b"]}, {"*": ["d"]}],
+            "default_fallbacks": ["c"],
+            "context_window_fallbacks": None,
+        },
+        litellm_settings={"fallbacks": [{"a": [{"model": "c"}]}], "context_window_fallbacks": [{"a": ["d"]}]},
+        policy={"default_fallbacks": ["a"]},
+    )
+    assert dict(policy.fallbacks) == {"a": ("b", "c")}
+    assert dict(policy.context_fallbacks) == {"a": ("d",)}
+    assert policy.default_fallbacks == ("a", "c", "d")
+
+
+def test_fallbacks_of_fallbacks_follow_and_never_loop() -> None:
+    policy = policy_of("a", "b", "c", router_settings={"fallbacks": [{"a": ["b", "a"]}, {"b": ["c", "a"]}, {"c": ["c"]}]})
+    assert dict(policy.fallbacks) == {"a": ("b", "c"), "b": ("c", "a")}
+
+
+def test_a_fallback_to_nothing_is_told_and_left_out() -> None:
+    config = config_of("a", router_settings={"fallbacks": [{"a": ["gone"]}, {"gone": ["a"]}]})
+    assert dict(config.setup.policy.fallbacks) == {}
+    assert len(config.warnings) == 2
+
+
+@pytest.mark.parametrize("fallbacks", ["a", [["a"]], [{"a": "b"}], [{"a": [3]}]])
+def test_fallbacks_of_a_wrong_shape_are_a_problem(fallbacks: Any) -> None:
+    with pytest.raises(ConfigError):
+        config_of("a", "b", router_settings={"fallbacks": fallbacks})
+
+
+def test_an_alias_of_litellm_works_like_ours_and_yields_to_it() -> None:
+    config = config_of(
+        "a",
+        "b",
+        router_settings={"model_group_alias": {"x": "a", "y": {"model": "b", "hidden": True}, "z": "b"}},
+        aliases={"z": "a"},
+    )
+    assert dict(config.setup.policy.aliases) == {"z": "a", "x": "a", "y": "b"}
+    assert len(config.warnings) == 1
+
+
+def test_a_name_under_a_wildcard_becomes_a_deployment_when_it_is_used() -> None:
+    config = config_of("openai/*", routes={"chat": ["openai/gpt-4o"]})
+    pattern, made = config.setup.deployments
+    assert (pattern.group, pattern.model, pattern.is_pattern) == ("openai/*", "*", True)
+    assert (made.id, made.group, made.model, made.is_pattern) == ("openai/gpt-4o", "openai/gpt-4o", "gpt-4o", False)
+
+
+def test_the_star_of_a_group_fills_the_star_of_its_model() -> None:
+    entry = {"model_name": "claude-*", "litellm_params": {"model": "anthropic/claude-*"}}
+    config = loads(yaml.safe_dump({"model_list": [entry], "routes": {"chat": ["claude-opus"]}}), env={})
+    assert config.setup.deployments[1].model == "claude-opus"
