@@ -1,0 +1,158 @@
+"""Fields that would steer where a request goes, as whom, or by which rules. No caller may set them; only the config file does.
+
+LiteLLM takes such fields from any nested dict, and gateways have leaked their keys to an address in a request more than once.
+So one walk looks at every key of the body at every depth. It leaves out only what a model reads as a document: JSON schemas,
+where ``api_base`` is the name of somebody's property.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from waypost.dialects.fields import joined
+from waypost.dialects.strict_json import MAX_DEPTH
+from waypost.errors import ForbiddenField, InvalidRequest
+
+_ADDRESS = "only the config says where a request goes"
+_CREDENTIALS = "only the config says with which credentials a request goes"
+_TRANSPORT = "headers, proxies and TLS are the config's"
+_ROUTING = "retries, timeouts and fallbacks are the router's"
+_HOOKS = "callbacks and canned answers are no part of a request"
+
+# Names that mean this and nothing else, wherever they stand.
+FORBIDDEN: Mapping[str, str] = {
+    "api_base": _ADDRESS,
+    "api_type": _ADDRESS,
+    "api_version": _ADDRESS,
+    "base_url": _ADDRESS,
+    "custom_llm_provider": _ADDRESS,
+    "deployment_id": _ADDRESS,
+    "deployment_url": _ADDRESS,
+    "endpoint_url": _ADDRESS,
+    "region_name": _ADDRESS,
+    "s3_endpoint_url": _ADDRESS,
+    "sagemaker_base_url": _ADDRESS,
+    "api_key": _CREDENTIALS,
+    "client_secret": _CREDENTIALS,
+    "configurable_clientside_auth_params": _CREDENTIALS,
+    "user_config": _CREDENTIALS,
+    "default_headers": _TRANSPORT,
+    "default_query": _TRANSPORT,
+    "extra_body": "send its fields at the top level instead",
+    "extra_headers": _TRANSPORT,
+    "extra_query": _TRANSPORT,
+    "http_client": _TRANSPORT,
+    "provider_specific_header": _TRANSPORT,
+    "ssl_verify": _TRANSPORT,
+    "context_window_fallbacks": _ROUTING,
+    "content_policy_fallbacks": _ROUTING,
+    "cooldown_time": _ROUTING,
+    "max_fallbacks": _ROUTING,
+    "max_retries": _ROUTING,
+    "model_list": _ROUTING,
+    "num_retries": _ROUTING,
+    "request_timeout": _ROUTING,
+    "routing_strategy": _ROUTING,
+    "stream_timeout": _ROUTING,
+    "failure_callback": _HOOKS,
+    "input_callback": _HOOKS,
+    "logger_fn": _HOOKS,
+    "mock_response": _HOOKS,
+    "mock_timeout": _HOOKS,
+    "proxy_server_request": _HOOKS,
+    "success_callback": _HOOKS,
+}
+
+# Names that are also plain words: forbidden as fields, allowed as a caller's own labels in ``metadata``.
+FORBIDDEN_AS_FIELD: Mapping[str, str] = {
+    "callbacks": _HOOKS,
+    "fallbacks": _ROUTING,
+    "headers": _TRANSPORT,
+    "organization": _CREDENTIALS,
+    "proxies": _TRANSPORT,
+    "proxy": _TRANSPORT,
+    "timeout": _ROUTING,
+}
+
+FORBIDDEN_PREFIXES: Mapping[str, str] = {
+    "aws_": _CREDENTIALS,
+    "azure_": _CREDENTIALS,
+    "langfuse_": _HOOKS,
+    "langsmith_": _HOOKS,
+    "litellm_": _HOOKS,
+    "vertex_": _CREDENTIALS,
+    "watsonx_": _CREDENTIALS,
+}
+
+# Where a JSON schema lives: OpenAI's three places, and those of vLLM and llama.cpp. ``[]`` stands for any position.
+SCHEMA_PATHS = frozenset(
+    {
+        ("tools", "[]", "function", "parameters"),
+        ("functions", "[]", "parameters"),
+        ("response_format", "json_schema", "schema"),
+        ("response_format", "schema"),
+        ("guided_json",),
+        ("json_schema",),
+        ("structured_outputs", "json"),
+    }
+)
+
+# What nearly every message and part consists of: one look tells that nothing else is there.
+_COMMON = frozenset({"role", "content", "type", "text", "name", "tool_calls", "tool_call_id", "id", "function", "arguments"})
+
+_PREFIXES = tuple(FORBIDDEN_PREFIXES)
+_NAMES = frozenset({*FORBIDDEN, *FORBIDDEN_AS_FIELD})
+_SCHEMA_KEYS = frozenset(place[-1] for place in SCHEMA_PATHS)
+
+# A tuple comes from Python only, where it is written as an array.
+_CONTAINERS = (dict, list, tuple)
+
+_Place = tuple[str | int, ...]
+
+
+def refuse_steering(body: Mapping[str, Any]) -> None:
+    """Raises `ForbiddenField` for the first steering field, and `InvalidRequest` for nesting beyond ``MAX_DEPTH``."""
+    _walk(body, (), free=False)
+
+
+def _walk(value: Mapping[str, Any] | list[Any] | tuple[Any, ...], place: _Place, *, free: bool) -> None:
+    if len(place) >= MAX_DEPTH:
+        raise InvalidRequest(f"The body is nested deeper than {MAX_DEPTH} levels.", param=_path(place[:1]))
+    if isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            if isinstance(item, _CONTAINERS):
+                _walk(item, (*place, index), free=free)
+        return
+    free = free or _is_schema(place)
+    if not free and not _COMMON.issuperset(value):
+        for key in value:
+            if key in _NAMES or key.startswith(_PREFIXES):
+                _refuse(key, place)
+    for key, item in value.items():
+        if isinstance(item, _CONTAINERS):
+            _walk(item, (*place, key), free=free)
+
+
+def _is_schema(place: _Place) -> bool:
+    return (
+        bool(place)
+        and place[-1] in _SCHEMA_KEYS
+        and tuple("[]" if isinstance(step, int) else step for step in place) in SCHEMA_PATHS
+    )
+
+
+def _refuse(key: str, place: _Place) -> None:
+    reason = FORBIDDEN.get(key) or next((why for prefix, why in FORBIDDEN_PREFIXES.items() if key.startswith(prefix)), None)
+    if reason is None and place != ("metadata",):
+        reason = FORBIDDEN_AS_FIELD[key]
+    if reason is not None:
+        path = _path((*place, key))
+        raise ForbiddenField(f"'{path}' is not accepted in a request: {reason}.", param=path)
+
+
+def _path(place: _Place) -> str:
+    path = ""
+    for step in place:
+        path = f"{path}[{step}]" if isinstance(step, int) else joined(path, step)
+    return path
