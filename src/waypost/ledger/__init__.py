@@ -1,1 +1,94 @@
-"""Decisions, attempts and outcomes, kept."""
+"""Decisions, attempts and outcomes, kept: one protocol, and the places that can hold them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from waypost.ledger.location import default_ledger_path
+from waypost.ledger.memory import MemoryLedger
+from waypost.ledger.record import Outcome
+from waypost.ledger.sqlite import SqliteLedger
+
+__all__ = ["Ledger", "LedgerSettings", "MemoryLedger", "Outcome", "SqliteLedger", "default_ledger_path", "open_ledger"]
+
+
+class LedgerSettings(Protocol):
+    """What the config says about the ledger."""
+
+    @property
+    def enabled(self) -> bool:
+        """Keep a file."""
+        ...
+
+    @property
+    def path(self) -> str | None:
+        """Which file; ``None`` is the default one."""
+        ...
+
+    @property
+    def queue_size(self) -> int:
+        """How many outcomes may wait to be stored."""
+        ...
+
+
+class Ledger(Protocol):
+    """Where outcomes are written and read.
+
+    Writing never blocks and never fails a request. What cannot be kept is counted in ``dropped``. Entries are dicts with the
+    keys of ``docs/ledger.md``, the same from every ledger. ``get`` and ``tail`` may wait for a disk: a server calls them in a
+    thread.
+    """
+
+    @property
+    def salt(self) -> bytes:
+        """The salt of this ledger's prompt hashes; known after ``start``."""
+        ...
+
+    @property
+    def queued(self) -> int:
+        """Outcomes accepted and not yet stored."""
+        ...
+
+    @property
+    def dropped(self) -> int:
+        """Outcomes lost since ``start``, for whatever reason."""
+        ...
+
+    def start(self) -> None:
+        """Makes the ledger ready. Raises ``LedgerError`` if it cannot be opened, or is newer than this Waypost."""
+        ...
+
+    def write(self, outcome: Outcome) -> bool:
+        """Accepts an outcome at once. False, and a count in ``dropped``, if there is no room; never an exception."""
+        ...
+
+    async def close(self) -> None:
+        """Stores what is queued, within a bounded time; what is left is counted in ``dropped``."""
+        ...
+
+    def get(self, decision_id: str) -> dict[str, Any] | None:
+        """The whole entry of a decision, queued ones included; ``None`` if there is none."""
+        ...
+
+    def tail(
+        self,
+        limit: int,
+        *,
+        before: str | None = None,
+        deployment: str | None = None,
+        route: str | None = None,
+        status: str | None = None,
+    ) -> list[dict[str, Any]]:
+        """The latest stored entries without their card and attempts, newest first; ``before`` is the id to go on from."""
+        ...
+
+
+def open_ledger(settings: LedgerSettings, env: Mapping[str, str] = os.environ) -> Ledger:
+    """The ledger that the settings ask for, not started. Without a file, recent outcomes are kept in memory."""
+    if not settings.enabled:
+        return MemoryLedger()
+    path = default_ledger_path(env) if settings.path is None else Path(settings.path).expanduser()
+    return SqliteLedger(path, queue_size=settings.queue_size)

@@ -1,0 +1,81 @@
+"""The ledger of a server that keeps no file: the latest outcomes, until the process ends."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections import OrderedDict
+from itertools import islice
+from typing import Any
+
+from waypost.ledger.entry import entry_of, summary_of
+from waypost.ledger.record import Outcome
+
+
+class MemoryLedger:
+    """Keeps the last ``capacity`` outcomes, so that a recent decision can still be explained. Forgetting is not dropping."""
+
+    def __init__(self, capacity: int = 1_000, *, new_salt: bytes | None = None) -> None:
+        self._capacity = capacity
+        self._salt = new_salt or secrets.token_bytes(16)
+        self._lock = threading.Lock()
+        self._outcomes: OrderedDict[str, Outcome] = OrderedDict()
+        self._dropped = 0
+
+    @property
+    def salt(self) -> bytes:
+        """The salt of this process's prompt hashes."""
+        return self._salt
+
+    @property
+    def queued(self) -> int:
+        """Nothing waits: an outcome is kept at once."""
+        return 0
+
+    @property
+    def dropped(self) -> int:
+        """Outcomes whose decision was here already."""
+        return self._dropped
+
+    def start(self) -> None:
+        """Nothing to open."""
+
+    def write(self, outcome: Outcome) -> bool:
+        """Keeps an outcome, and forgets the oldest if there are too many."""
+        with self._lock:
+            if outcome.decision.id in self._outcomes:
+                self._dropped += 1
+                return False
+            self._outcomes[outcome.decision.id] = outcome
+            if len(self._outcomes) > self._capacity:
+                self._outcomes.popitem(last=False)
+        return True
+
+    async def close(self) -> None:
+        """Nothing to store."""
+
+    def get(self, decision_id: str) -> dict[str, Any] | None:
+        """The whole entry of a decision."""
+        with self._lock:
+            outcome = self._outcomes.get(decision_id)
+        return None if outcome is None else entry_of(outcome)
+
+    def tail(
+        self,
+        limit: int,
+        *,
+        before: str | None = None,
+        deployment: str | None = None,
+        route: str | None = None,
+        status: str | None = None,
+    ) -> list[dict[str, Any]]:
+        """The latest entries, newest first."""
+        with self._lock:
+            kept = list(self._outcomes.values())
+        if before is not None:
+            ids = [outcome.decision.id for outcome in kept]
+            kept = kept[: ids.index(before)] if before in ids else []
+        wanted = {"deployment": deployment, "route": route, "status": status}.items()
+        entries = (summary_of(entry_of(outcome)) for outcome in reversed(kept))
+        matching = (entry for entry in entries if all(value is None or entry[key] == value for key, value in wanted))
+        return list(islice(matching, max(limit, 0)))

@@ -1,0 +1,83 @@
+"""Reading a SQLite ledger: every question is one short-lived connection and one snapshot."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from waypost.ledger import rows
+from waypost.ledger.database import open_for_reading
+
+
+class SqliteReader:
+    """Answers from the file, beside whoever writes it. Every method raises ``LedgerError`` if the file cannot be read."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def get(self, decision_id: str) -> dict[str, Any] | None:
+        """The whole entry of a decision."""
+        with open_for_reading(self._path) as connection:
+            row = connection.execute("SELECT * FROM decisions WHERE id = ?", (_storable(decision_id),)).fetchone()
+            if row is None:
+                return None
+            attempts = "SELECT * FROM attempts WHERE decision = ? ORDER BY position"
+            return rows.whole(row, connection.execute(attempts, (row["seq"],)).fetchall())
+
+    def tail(
+        self,
+        limit: int,
+        *,
+        before: str | None = None,
+        deployment: str | None = None,
+        route: str | None = None,
+        status: str | None = None,
+    ) -> list[dict[str, Any]]:
+        """The latest entries in the order in which they were stored, newest first."""
+        wanted = {"deployment": deployment, "route": route, "status": status}
+        return self._select(limit, wanted, "<", before, "DESC")
+
+    def after(
+        self,
+        decision_id: str | None,
+        limit: int,
+        *,
+        deployment: str | None = None,
+        route: str | None = None,
+        status: str | None = None,
+    ) -> list[dict[str, Any]]:
+        """What was stored after a decision (``None``: from the beginning), oldest first."""
+        wanted = {"deployment": deployment, "route": route, "status": status}
+        return self._select(limit, wanted, ">", decision_id, "ASC")
+
+    def ids(self, prefix: str, limit: int) -> list[str]:
+        """Ids that begin with ``prefix``, in descending order."""
+        query = "SELECT id FROM decisions WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT ?"
+        start = _storable(prefix)
+        with open_for_reading(self._path) as connection:
+            return [row["id"] for row in connection.execute(query, (start, f"{start}\U0010ffff", max(limit, 0)))]
+
+    def dropped(self) -> int:
+        """How many outcomes all writers of this ledger have lost, as far as they could write it down."""
+        with open_for_reading(self._path) as connection:
+            return int(connection.execute("SELECT value FROM meta WHERE key = 'dropped'").fetchone()[0])
+
+    def _select(
+        self, limit: int, wanted: dict[str, str | None], side: str, cursor: str | None, order: str
+    ) -> list[dict[str, Any]]:
+        conditions = {f"{column} = ?": _storable(value) for column, value in wanted.items() if value is not None}
+        if cursor is not None:
+            place = "(SELECT seq FROM decisions WHERE id = ?)"
+            conditions[f"seq {side} {place}"] = _storable(cursor)
+        where = " AND ".join(conditions) or "TRUE"
+        # Only words of this file become SQL; what a caller says is bound.
+        query = f"SELECT {rows.SUMMARY_COLUMNS} FROM decisions WHERE {where} ORDER BY seq {order} LIMIT ?"  # noqa: S608
+        with open_for_reading(self._path) as connection:
+            found: list[sqlite3.Row] = connection.execute(query, (*conditions.values(), max(limit, 0))).fetchall()
+        return [rows.summary(row) for row in found]
+
+
+def _storable(value: str) -> str:
+    """A lone surrogate is in no row, and SQLite's driver refuses it: it becomes something else that matches nothing."""
+    return value.encode("utf-8", "replace").decode()

@@ -1,0 +1,77 @@
+"""What the ledger is given: how a decision turned out."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from waypost.decide.card import Decision
+from waypost.dispatch.attempt import Attempt
+from waypost.dispatch.events import Usage
+from waypost.turn import Turn
+
+OutcomeStatus = Literal["ok", "partial", "failed", "refused", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class PromptDigest:
+    """What is known of a prompt without its text. ``hash`` tells equal prompts of one ledger apart from others."""
+
+    hash: str
+    chars: int
+    messages: int
+    language: str | None = None
+
+    @classmethod
+    def of(cls, turn: Turn, salt: bytes, language: str | None) -> PromptDigest:
+        """The digest of a turn's roles and texts.
+
+        The hash is an HMAC-SHA256 under the ledger's own salt: without it, hashes of common prompts would tell who asked what.
+        """
+        digest = hmac.new(salt, digestmod="sha256")
+        chars = 0
+        for message in turn.messages:
+            text = message.text.encode("utf-8", "surrogatepass")
+            digest.update(b"%s %d:" % (message.role.encode(), len(text)))
+            digest.update(text)
+            chars += len(message.text)
+        return cls(hash=digest.hexdigest(), chars=chars, messages=len(turn.messages), language=language)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of a decision.
+
+    ``started_at`` is Unix time; durations are seconds. ``status``: ``ok``; ``partial``, an answer that broke off after its
+    first output; ``failed``; ``refused`` by guards or rules, nothing was called; ``cancelled`` by the client. ``error`` is a
+    code of ``waypost.errors``. ``deployment`` is who answered. ``usage`` is that of the answer; ``cost_usd`` is the
+    ``known_cost`` of the attempts. ``text`` is set only where storing prompts is switched on.
+    """
+
+    decision: Decision
+    started_at: float
+    duration_s: float
+    status: OutcomeStatus
+    http_status: int
+    dialect: str
+    stream: bool
+    prompt: PromptDigest
+    attempts: tuple[Attempt, ...] = ()
+    first_output_s: float | None = None
+    error: str | None = None
+    deployment: str | None = None
+    finish_reason: str | None = None
+    usage: Usage | None = None
+    cost_usd: float | None = None
+    session: str | None = None
+    caller: str | None = None
+    simulated: bool = False
+    text: str | None = field(default=None, repr=False)
+
+
+def known_cost(attempts: Iterable[Attempt]) -> float | None:
+    """The sum of the costs that are known: failed attempts cost money too. ``None`` if no cost is known."""
+    costs = [attempt.cost_usd for attempt in attempts if attempt.cost_usd is not None]
+    return sum(costs) if costs else None

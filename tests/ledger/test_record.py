@@ -1,0 +1,51 @@
+"""The parts of an outcome that are computed."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from samples import turn
+from waypost.dispatch.attempt import Attempt
+from waypost.ledger.record import PromptDigest, known_cost
+from waypost.turn import Message, Text, Turn
+
+
+def said(*texts: str) -> Turn:
+    return turn(messages=tuple(Message("user", (Text(text),)) for text in texts))
+
+
+def test_a_digest_counts_and_never_shows_the_text() -> None:
+    digest = PromptDigest.of(said("where is", "my key?"), b"salt", "en")
+    assert (digest.chars, digest.messages, digest.language) == (15, 2, "en")
+    assert len(digest.hash) == 64
+    assert "key" not in repr(digest)
+
+
+def test_the_same_prompt_has_the_same_hash_in_one_ledger_and_another_in_the_next() -> None:
+    assert PromptDigest.of(said("hello"), b"a", None) == PromptDigest.of(said("hello"), b"a", None)
+    assert PromptDigest.of(said("hello"), b"a", None).hash != PromptDigest.of(said("hello"), b"b", None).hash
+
+
+def test_who_said_it_and_where_a_message_ends_are_part_of_the_hash() -> None:
+    spoken = [
+        said("ab", "c"),
+        said("a", "bc"),
+        said("abc"),
+        turn(messages=(Message("assistant", (Text("abc"),)),)),
+    ]
+    assert len({PromptDigest.of(one, b"salt", None).hash for one in spoken}) == len(spoken)
+
+
+@given(st.text(st.characters(exclude_categories=())))
+def test_every_text_has_a_digest(text: str) -> None:
+    assert PromptDigest.of(said(text), b"salt", None).chars == len(text)
+
+
+@pytest.mark.parametrize(
+    ("costs", "total"),
+    [((), None), ((None, None), None), ((None, 0.5), 0.5), ((0.25, 0.5), 0.75), ((0.0,), 0.0)],
+)
+def test_only_known_costs_are_summed(costs: tuple[float | None, ...], total: float | None) -> None:
+    assert known_cost(Attempt("far", 0, 1, cost_usd=cost) for cost in costs) == total
