@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from waypost.decide.task import TaskScores
 from waypost.errors import WaypostError
-from waypost.turn import EMPTY
+from waypost.turn import empty
 
 CARD_VERSION = 1
 
@@ -22,7 +22,7 @@ class Candidate:
     provider: str
     model: str
     reason: str
-    settings: Mapping[str, Any] = EMPTY
+    settings: Mapping[str, Any] = field(default_factory=empty)
     fallback: bool = False
     expected_cost_usd: float | None = None
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from waypost.turn import EMPTY
+from waypost.turn import empty
 
 VIRTUAL_MODELS = ("auto", "auto-fast", "auto-cheap", "auto-best", "auto-private")
 
@@ -19,7 +19,7 @@ class Route:
 
     name: str
     candidates: tuple[str, ...] = ("*",)
-    settings: Mapping[str, Any] = EMPTY
+    settings: Mapping[str, Any] = field(default_factory=empty)
     private: bool = False
 
 
@@ -29,9 +29,9 @@ class Policy:
 
     version: str
     routes: Mapping[str, Route]
-    aliases: Mapping[str, str] = EMPTY
-    fallbacks: Mapping[str, tuple[str, ...]] = EMPTY
-    context_fallbacks: Mapping[str, tuple[str, ...]] = EMPTY
+    aliases: Mapping[str, str] = field(default_factory=empty)
+    fallbacks: Mapping[str, tuple[str, ...]] = field(default_factory=empty)
+    context_fallbacks: Mapping[str, tuple[str, ...]] = field(default_factory=empty)
     default_fallbacks: tuple[str, ...] = ()
     default_route: str = "chat"
     answer_tokens: int = 512

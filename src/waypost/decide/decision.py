@@ -1,0 +1,221 @@
+"""The decision: what the name means, which task it is, who may answer, in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from waypost.decide.card import Candidate, Decision, Refusal, Removal
+from waypost.decide.guards import (
+    Chat,
+    ContextFit,
+    Guard,
+    Health,
+    Modality,
+    Privacy,
+    StructuredOutput,
+    Tools,
+    first_reason,
+)
+from waypost.decide.names import Meaning, closest, resolve
+from waypost.decide.ordering import expand, expected_cost_usd, least_busy, reorder
+from waypost.decide.policy import Policy, Route
+from waypost.decide.task import TaskModel, TaskScores
+from waypost.errors import NoDeployment, UnknownModel
+from waypost.fleet.view import Deployment, FleetView
+from waypost.turn import Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Artefacts:
+    """The learned parts of a decision."""
+
+    task_model: TaskModel
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """A route picked for a turn, with its deployments in order, kept and dropped."""
+
+    route: Route
+    reason: str
+    kept: tuple[tuple[Deployment, bool], ...]
+    removed: tuple[tuple[Guard, Removal], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """Everything that one decision looks at."""
+
+    turn: Turn
+    fleet: FleetView
+    policy: Policy
+    meaning: Meaning
+
+    def guards(self, route: Route) -> tuple[Guard, ...]:
+        """The order is the order of the card: what it can do, what fits, what is allowed, what is up."""
+        private = self.turn.private or route.private or self.meaning.name == "auto-private"
+        return (
+            Chat(),
+            Modality(unknown_passes=self.meaning.kind == "deployment"),
+            Tools(),
+            StructuredOutput(),
+            ContextFit(self.policy.answer_tokens, self.policy.headroom_tokens),
+            Privacy(private),
+            Health(),
+        )
+
+    def sift(self, route: Route, reason: str, first: Sequence[Deployment], then: Sequence[Deployment] = ()) -> _Choice:
+        """Applies the guards to the deployments, and to the fallbacks behind them."""
+        guards = self.guards(route)
+        kept: list[tuple[Deployment, bool]] = []
+        removed: list[tuple[Guard, Removal]] = []
+        seen: set[str] = set()
+        for deployment, is_fallback in [*((d, False) for d in first), *((d, True) for d in then)]:
+            if deployment.id in seen:
+                continue
+            seen.add(deployment.id)
+            found = first_reason(guards, self.turn, deployment, self.fleet.status(deployment.id))
+            if found is None:
+                kept.append((deployment, is_fallback))
+            else:
+                guard, why = found
+                removed.append((guard, Removal(deployment.id, guard.name, why)))
+        return _Choice(route, reason, tuple(kept), tuple(removed))
+
+    def fallbacks(self, deployments: Iterable[Deployment]) -> tuple[Deployment, ...]:
+        """Whom the config wants asked when these fail: the chains of their groups, then the default chain."""
+        names: list[str] = []
+        for group in dict.fromkeys(d.group for d in deployments):
+            names += [*self.policy.fallbacks.get(group, ()), *self.policy.context_fallbacks.get(group, ())]
+        names += self.policy.default_fallbacks
+        return tuple(d for name in dict.fromkeys(names) for d in expand(Route("", (name,)), self.turn, self.fleet))
+
+
+def decide(turn: Turn, fleet: FleetView, policy: Policy, artefacts: Artefacts) -> Decision:
+    """Which deployments may answer ``turn``, in order, with which settings, and why.
+
+    Pure: the same inputs give the same card. Never raises for a turn that a dialect made; a turn that nothing can serve gets a
+    card without candidates, whose ``refusal`` says why.
+    """
+    scores = artefacts.task_model.predict(turn)
+    meaning = resolve(turn.model, fleet, policy)
+    if meaning is None:
+        return _unknown_model(turn, fleet, policy, artefacts, scores)
+    case = _Case(turn, fleet, policy, meaning)
+    choice = _choose(case, scores)
+    answer_tokens = policy.answer_tokens if turn.answer_tokens is None else turn.answer_tokens
+    return Decision(
+        id=turn.id,
+        requested=turn.model,
+        route=None if meaning.kind == "deployment" else choice.route.name,
+        reason=choice.reason if meaning.via is None else f"{turn.model} is an alias of {meaning.name}; {choice.reason}",
+        task=scores,
+        candidates=tuple(_candidate(case, choice, d, fallback, answer_tokens) for d, fallback in choice.kept),
+        removed=tuple(removal for _, removal in choice.removed),
+        prompt_tokens=turn.prompt_tokens,
+        answer_tokens=answer_tokens,
+        policy_version=policy.version,
+        artefact_version=artefacts.task_model.version,
+        refusal=None if choice.kept else _refusal(case, choice),
+    )
+
+
+def _choose(case: _Case, scores: TaskScores) -> _Choice:
+    """The route, with its candidates. Only ``auto`` may look further than the route that fits the task."""
+    meaning, policy = case.meaning, case.policy
+    if meaning.kind == "deployment":
+        chosen = least_busy(meaning.deployments, case.turn, case.fleet)
+        return case.sift(Route(""), "the caller named this deployment", chosen, case.fallbacks(chosen))
+    if meaning.kind == "route":
+        return _on_route(case, policy.routes[meaning.name], "the caller named this route")
+    name, reason = _route_for(scores, policy)
+    choice = _on_route(case, policy.routes[name], reason)
+    for other, why in _rescues(case.turn, policy) if not choice.kept else ():
+        rescue = _on_route(case, policy.routes[other], f"{reason}, but {why}: route {other} answers")
+        if rescue.kept:
+            dropped = {removal.deployment: (guard, removal) for guard, removal in (*choice.removed, *rescue.removed)}
+            return replace(rescue, removed=tuple(dropped.values()))
+    return choice
+
+
+def _on_route(case: _Case, route: Route, reason: str) -> _Choice:
+    """The route's deployments, in the order that the virtual model asks for."""
+    listed = expand(route, case.turn, case.fleet)
+    if case.meaning.kind == "virtual":
+        answer_tokens = case.policy.answer_tokens if case.turn.answer_tokens is None else case.turn.answer_tokens
+        listed = reorder(case.meaning.name, listed, case.turn, case.fleet, answer_tokens)
+    return case.sift(route, reason, listed, case.fallbacks(listed))
+
+
+def _route_for(scores: TaskScores, policy: Policy) -> tuple[str, str]:
+    """The route of the task, or the default route where the model abstains."""
+    if scores.task is not None and scores.task in policy.routes:
+        return scores.task, f"the task is {scores.task} ({scores.confidence:.0%} sure)"
+    if scores.task is not None:
+        return policy.default_route, f"the task is {scores.task}, which has no route: the default route answers"
+    guess = max(scores.probabilities, key=scores.probabilities.__getitem__, default=None)
+    sure = "" if guess is None else f" (best guess {guess}, {scores.confidence:.0%})"
+    return policy.default_route, f"not clear what is asked{sure}: the default route answers"
+
+
+def _rescues(turn: Turn, policy: Policy) -> list[tuple[str, str]]:
+    """Routes to try when nobody on the task's route can take the request, each with what the request needs."""
+    wanted = (
+        ("vision", turn.has_image, "an image needs eyes"),
+        ("tool_calling", turn.needs_tools, "tools need somebody who calls them"),
+        ("memory", True, "nobody there can take the request"),
+        (policy.default_route, True, "nobody there can take the request"),
+    )
+    return [(route, why) for route, needed, why in wanted if needed and route in policy.routes]
+
+
+def _candidate(case: _Case, choice: _Choice, deployment: Deployment, fallback: bool, answer_tokens: int) -> Candidate:
+    status = case.fleet.status(deployment.id)
+    facts = ["fallback" if fallback else "listed by the route" if case.meaning.kind != "deployment" else "named"]
+    facts += ["local"] if deployment.local else []
+    facts += {True: ["loaded"], False: ["not loaded"], None: []}[status.loaded]
+    facts += [f"{status.in_flight} in flight"] if status.in_flight else []
+    return Candidate(
+        deployment=deployment.id,
+        group=deployment.group,
+        provider=deployment.provider,
+        model=deployment.model,
+        reason=", ".join(facts),
+        settings=choice.route.settings,
+        fallback=fallback,
+        expected_cost_usd=expected_cost_usd(deployment, case.turn.prompt_tokens, answer_tokens),
+    )
+
+
+def _refusal(case: _Case, choice: _Choice) -> Refusal:
+    """The error of the guard that came closest to letting somebody through, with what would help."""
+    if not choice.removed:
+        return Refusal(NoDeployment, "no deployment is configured or was found: start an engine, or list one under model_list")
+    order = [guard.name for guard in case.guards(choice.route)]
+    last = max(choice.removed, key=lambda pair: order.index(pair[0].name))[0]
+    near = [removal for guard, removal in choice.removed if guard.name == last.name]
+    said = "; ".join(f"{removal.deployment} {removal.reason}" for removal in near[:3])
+    more = f"; and {len(near) - 3} more" if len(near) > 3 else ""
+    where = f"route {choice.route.name}" if choice.route.name else f"model {case.meaning.name}"
+    return Refusal(last.error, f"no deployment of {where} can answer this ({last.name}): {said}{more}")
+
+
+def _unknown_model(turn: Turn, fleet: FleetView, policy: Policy, artefacts: Artefacts, scores: TaskScores) -> Decision:
+    near = closest(turn.model, fleet, policy)
+    hint = f"; did you mean {', '.join(near)}?" if near else "; GET /v1/models lists what there is"
+    shown = turn.model[:100]
+    return Decision(
+        id=turn.id,
+        requested=turn.model,
+        route=None,
+        reason="no deployment, route or alias has this name",
+        task=scores,
+        candidates=(),
+        removed=(),
+        prompt_tokens=turn.prompt_tokens,
+        answer_tokens=policy.answer_tokens if turn.answer_tokens is None else turn.answer_tokens,
+        policy_version=policy.version,
+        artefact_version=artefacts.task_model.version,
+        refusal=Refusal(UnknownModel, f"the model {shown!r} does not exist{hint}", param="model"),
+    )

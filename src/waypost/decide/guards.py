@@ -1,0 +1,165 @@
+"""Hard constraints: what a deployment must be able to do to be asked at all.
+
+Guards come before every preference, and nothing that is merely likely can override one. Each says in a sentence for the card
+why it drops a deployment. Unknown is not a no, with one exception: a deployment that is not known to take images, sound or
+files is not sent any, unless the caller named it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from waypost.errors import ContextTooLong, MissingCapability, NoDeployment, PrivacyRefused, WaypostError
+from waypost.fleet.view import Deployment, Status
+from waypost.turn import Turn
+
+
+class Guard(Protocol):
+    """One hard constraint. ``error`` is what the caller gets when this guard drops the last candidate."""
+
+    @property
+    def name(self) -> str:
+        """The guard's name on the card."""
+        ...
+
+    @property
+    def error(self) -> type[WaypostError]:
+        """What the caller gets when nothing is left."""
+        ...
+
+    def reason_to_drop(self, turn: Turn, deployment: Deployment, status: Status) -> str | None:
+        """A sentence, or ``None`` to keep the deployment."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """Drops deployments that do not hold conversations, such as embedding models."""
+
+    name: str = "mode"
+    error: type[WaypostError] = MissingCapability
+
+    def reason_to_drop(self, turn: Turn, deployment: Deployment, status: Status) -> str | None:
+        """Only ``chat`` deployments stay."""
+        del turn, status
+        return None if deployment.mode == "chat" else "does not answer chats"
+
+
+@dataclass(frozen=True, slots=True)
+class Modality:
+    """Drops deployments that cannot take an image, sound or file that is anywhere in the live context.
+
+    An older image counts: the model reads the whole conversation, and one that cannot see fails on it or makes something up.
+    """
+
+    unknown_passes: bool = False
+    name: str = "modality"
+    error: type[WaypostError] = MissingCapability
+
+    def reason_to_drop(self, turn: Turn, deployment: Deployment, status: Status) -> str | None:
+        """Names the first input that the deployment cannot take."""
+        del status
+        can = deployment.capabilities
+        for present, able, what in (
+            (turn.has_image, can.vision, "images"),
+            (turn.has_audio, can.audio, "audio"),
+            (turn.has_file, can.files, "files"),
+        ):
+            if not present or able or (able is None and self.unknown_passes):
+                continue
+            return f"cannot take {what}" if able is False else f"is not known to take {what}"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """Drops deployments that are known not to call tools, when tools are offered or the history holds calls."""
+
+    name: str = "tools"
+    error: type[WaypostError] = MissingCapability
+
+    def reason_to_drop(self, turn: Turn, deployment: Deployment, status: Status) -> str | None:
+        """Unknown stays: most engines can, and few say so."""
+        del status
+        return "cannot call tools" if turn.needs_tools and deployment.capabilities.tools is False else None
+
+
+@dataclass(frozen=True, slots=True)
+class StructuredOutput:
+    """Drops deployments that are known to ignore a JSON schema, when the caller sent one."""
+
+    name: str = "structured_output"
+    error: type[WaypostError] = MissingCapability
+
+    def reason_to_drop(self, turn: Turn, deployment: Deployment, status: Status) -> str | None:
+        """Unknown stays, as for tools."""
+        del status
+        asked = turn.response_format == "json_schema"
+        return (
+            "cannot hold an answer to a JSON schema" if asked and deployment.capabilities.structured_output is False else None
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ContextFit:
+    """Drops deployments whose window cannot hold the prompt and the answer.
+
+    The window is the one the engine will really allocate (`Deployment.window_tokens`), not the model's trained maximum: a local
+    engine truncates silently, so a near miss is a wrong answer and not an error. Where the caller set no cap, the answer is
+    taken to be ``answer_tokens`` long, but never more than a quarter of the window; headroom never takes more than a sixteenth.
+    """
+
+    answer_tokens: int = 512
+    headroom_tokens: int = 256
+    name: str = "context"
+    error: type[WaypostError] = ContextTooLong
+
+    def reason_to_drop(self, turn: Turn, deployment: Deployment, status: Status) -> str | None:
+        """Both numbers, for the card."""
+        del status
+        window = deployment.window_tokens
+        if window is None:
+            return None
+        answer = turn.answer_tokens if turn.answer_tokens is not None else min(self.answer_tokens, window // 4)
+        needed = turn.prompt_tokens + answer + min(self.headroom_tokens, window // 16)
+        return f"needs {needed} tokens, its window holds {window}" if needed > window else None
+
+
+@dataclass(frozen=True, slots=True)
+class Privacy:
+    """Keeps a private request on local deployments. Down is no excuse: it is refused rather than sent out."""
+
+    private: bool
+    name: str = "privacy"
+    error: type[WaypostError] = PrivacyRefused
+
+    def reason_to_drop(self, turn: Turn, deployment: Deployment, status: Status) -> str | None:
+        """Private is what the caller, the model name or the route says."""
+        del turn, status
+        return "the request is private and this deployment is not local" if self.private and not deployment.local else None
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Drops deployments that are down or cooling. One that nobody has looked at yet stays."""
+
+    name: str = "health"
+    error: type[WaypostError] = NoDeployment
+
+    def reason_to_drop(self, turn: Turn, deployment: Deployment, status: Status) -> str | None:
+        """What is wrong, and for how long if that is known."""
+        del turn, deployment
+        if status.cooling_s is not None:
+            return f"cools for {status.cooling_s:.0f} s more ({status.reason or 'it failed'})"
+        return f"is down ({status.reason or 'it does not answer'})" if status.up is False else None
+
+
+def first_reason(guards: Iterable[Guard], turn: Turn, deployment: Deployment, status: Status) -> tuple[Guard, str] | None:
+    """The first guard that drops the deployment, with its reason; ``None`` if all keep it."""
+    for guard in guards:
+        reason = guard.reason_to_drop(turn, deployment, status)
+        if reason is not None:
+            return guard, reason
+    return None

@@ -1,0 +1,98 @@
+"""Who is asked first: the order of the deployments that may answer."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Sequence
+
+from waypost.decide.policy import Route
+from waypost.fleet.view import Deployment, FleetView
+from waypost.turn import Turn
+
+# Names that model makers use for models built for one task. Used only where no route says who serves it.
+_MADE_FOR = {
+    "coding": ("coder", "code", "codestral", "devstral", "starcoder"),
+    "reasoning": ("reason", "think", "-r1", "qwq", "math", "magistral"),
+    "vision": ("vision", "-vl", "llava", "pixtral", "moondream"),
+    "tool_calling": ("tool", "function", "hermes", "action"),
+    "memory": ("memory", "long"),
+}
+# Small talk should be quick; everything else is answered better by the larger of two models.
+_SMALL_FIRST = frozenset({"chat"})
+_BIG = 1e9
+
+
+def expand(route: Route, turn: Turn, fleet: FleetView) -> tuple[Deployment, ...]:
+    """The deployments of a route, in the route's order; ``*`` adds the rest of the fleet, best guess first."""
+    chosen: dict[str, Deployment] = {}
+    for name in route.candidates:
+        if name == "*":
+            found: Iterable[Deployment] = guessed_order(route.name, fleet)
+        else:
+            found = least_busy(fleet.exactly(name) or fleet.loosely(name), turn, fleet)
+        for deployment in found:
+            chosen.setdefault(deployment.id, deployment)
+    return tuple(chosen.values())
+
+
+def guessed_order(task: str, fleet: FleetView) -> tuple[Deployment, ...]:
+    """All deployments, for a task that no config speaks of: local first, then made for the task, then loaded, then by size."""
+
+    def key(deployment: Deployment) -> tuple[bool, bool, bool, float]:
+        size = deployment.parameters_b
+        rank = _BIG if size is None else (size if task in _SMALL_FIRST else -size)
+        return (not deployment.local, not _made_for(task, deployment), fleet.status(deployment.id).loaded is not True, rank)
+
+    return tuple(sorted((d for d in fleet if not d.is_pattern), key=key))
+
+
+def least_busy(replicas: Sequence[Deployment], turn: Turn, fleet: FleetView) -> tuple[Deployment, ...]:
+    """Replicas of a group by requests in flight for their weight; ties fall by the turn's id, so that replay gives the same."""
+    if len(replicas) < 2:
+        return tuple(replicas)
+
+    def key(deployment: Deployment) -> tuple[float, int]:
+        busy = fleet.status(deployment.id).in_flight / max(deployment.weight, 1e-9)
+        return busy, zlib.crc32(f"{turn.id}:{deployment.id}".encode(errors="replace"))
+
+    return tuple(sorted(replicas, key=key))
+
+
+def reorder(
+    virtual: str, deployments: Sequence[Deployment], turn: Turn, fleet: FleetView, answer_tokens: int
+) -> tuple[Deployment, ...]:
+    """The order that ``auto-fast``, ``auto-cheap`` and ``auto-best`` ask for; ties keep the route's order.
+
+    Until quality and speed are measured, fast means loaded, with a short queue, and small; best means the dearest, then the
+    largest.
+    """
+
+    def fast(deployment: Deployment) -> tuple[bool, int, float]:
+        status = fleet.status(deployment.id)
+        return status.loaded is False, status.in_flight, deployment.parameters_b or _BIG
+
+    def cheap(deployment: Deployment) -> tuple[float, bool]:
+        cost = expected_cost_usd(deployment, turn.prompt_tokens, answer_tokens)
+        return (0.0 if deployment.local else _BIG) if cost is None else cost, not deployment.local
+
+    def best(deployment: Deployment) -> tuple[float, float]:
+        price = deployment.price.output_usd if deployment.price else 0.0
+        return -price, -(deployment.parameters_b or 0.0)
+
+    if virtual == "auto-fast":
+        return tuple(sorted(deployments, key=fast))
+    if virtual == "auto-cheap":
+        return tuple(sorted(deployments, key=cheap))
+    if virtual == "auto-best":
+        return tuple(sorted(deployments, key=best))
+    return tuple(deployments)
+
+
+def expected_cost_usd(deployment: Deployment, prompt_tokens: int, answer_tokens: int) -> float | None:
+    """What a call would cost; ``None`` where no price is known."""
+    return None if deployment.price is None else deployment.price.cost_usd(prompt_tokens, answer_tokens)
+
+
+def _made_for(task: str, deployment: Deployment) -> bool:
+    name = f"{deployment.group} {deployment.model}".lower()
+    return any(mark in name for mark in _MADE_FOR.get(task, ()))
