@@ -12,7 +12,7 @@ class Attempt:
     """How one call went. Times are seconds since the request was read; ``None`` is "did not happen".
 
     ``error`` is a code of ``waypost.errors`` (``None``: it worked), ``message`` its sentence. ``committed`` says that output
-    reached the client, so that nobody else could be asked any more.
+    reached the client, so that nobody else could be asked any more. ``skipped_events`` counts unreadable pieces of the stream.
     """
 
     deployment: str
@@ -26,3 +26,4 @@ class Attempt:
     finish_reason: str | None = None
     usage: Usage | None = None
     cost_usd: float | None = None
+    skipped_events: int = 0

@@ -26,7 +26,9 @@ class Event:
 
     ``payload`` is JSON: a ``chat.completion.chunk`` of a stream, or the one ``chat.completion`` of an answer that is not
     streamed. ``output`` says that it carries text, reasoning or a tool call: the first such event is the commit point.
-    ``usage_only`` marks the chunk without choices that only a caller who asked for usage gets.
+    ``usage_only`` marks the chunk without choices that only a caller who asked for usage gets. ``text`` is the text, reasoning
+    and tool arguments that it adds: what an estimate counts where the engine does not. ``skipped`` counts the unreadable pieces
+    that were left out just before it.
     """
 
     payload: bytes
@@ -34,6 +36,8 @@ class Event:
     finish_reason: str | None = None
     usage: Usage | None = None
     usage_only: bool = False
+    text: str = field(default="", repr=False)
+    skipped: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,130 @@
+"""The attempts of one request, readable at any time and in every ending."""
+
+from __future__ import annotations
+
+from waypost.dispatch.attempt import Attempt
+from waypost.dispatch.events import Event, Usage
+from waypost.errors import ProviderError, WaypostError
+from waypost.fleet.deployment import Deployment
+from waypost.tokens import estimate
+
+CANCELLED = "cancelled"
+
+
+class AttemptRecord:
+    """One attempt while it runs; ``attempt`` is how it stands now. Times are seconds since the request was read."""
+
+    __slots__ = (
+        "_finish_reason",
+        "_first_output_s",
+        "_prompt_tokens",
+        "_skipped",
+        "_text",
+        "_usage",
+        "committed",
+        "deployment",
+        "ended_s",
+        "error",
+        "message",
+        "started_s",
+        "upstream_status",
+    )
+
+    def __init__(self, deployment: Deployment, prompt_tokens: int, started_s: float) -> None:
+        self.deployment = deployment
+        self.started_s = self.ended_s = started_s
+        self.committed = False
+        self.error: str | None = None
+        self.message: str | None = None
+        self.upstream_status: int | None = None
+        self._prompt_tokens = prompt_tokens
+        self._first_output_s: float | None = None
+        self._finish_reason: str | None = None
+        self._usage: Usage | None = None
+        self._text: list[str] = []
+        self._skipped = 0
+
+    def see(self, event: Event, now_s: float) -> None:
+        """Takes down what an event tells about the attempt."""
+        self._skipped += event.skipped
+        if event.output and self._first_output_s is None:
+            self._first_output_s = now_s
+        if event.text:
+            self._text.append(event.text)
+        if event.finish_reason is not None:
+            self._finish_reason = event.finish_reason
+        if event.usage is not None:
+            self._usage = event.usage
+
+    def fail(self, error: ProviderError) -> None:
+        """Takes down why the engine failed."""
+        self.error = error.code
+        self.message = error.message
+        self.upstream_status = error.upstream_status
+
+    def cancel(self) -> None:
+        """The caller left; the engine did nothing wrong."""
+        self.error = CANCELLED
+        self.message = "the caller left before the answer was complete"
+
+    def crash(self) -> None:
+        """Waypost itself went wrong, which is a bug; the engine did nothing wrong either."""
+        self.error = WaypostError.code
+        self.message = "Waypost failed while it made the call; its log has the details"
+
+    def attempt(self) -> Attempt:
+        """The attempt as it stands; while it runs, ``ended_s`` is the last known moment."""
+        usage = self._counted()
+        return Attempt(
+            deployment=self.deployment.id,
+            started_s=self.started_s,
+            ended_s=self.ended_s,
+            first_output_s=self._first_output_s,
+            committed=self.committed,
+            error=self.error,
+            message=self.message,
+            upstream_status=self.upstream_status,
+            finish_reason=self._finish_reason,
+            usage=usage,
+            cost_usd=_cost_usd(self.deployment, usage),
+            skipped_events=self._skipped,
+        )
+
+    def _counted(self) -> Usage | None:
+        """The engine's count; our estimate where it gave output but no count; nothing where there was no output."""
+        if self._usage is not None or self._first_output_s is None:
+            return self._usage
+        return Usage(
+            prompt_tokens=self._prompt_tokens,
+            completion_tokens=estimate("".join(self._text)),
+            estimated=True,
+        )
+
+
+class AttemptLog:
+    """All attempts of one request, oldest first. The caller makes it, dispatch writes it, and it outlives any failure."""
+
+    __slots__ = ("_records",)
+
+    def __init__(self) -> None:
+        self._records: list[AttemptRecord] = []
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """Every attempt so far; the last one may still be running."""
+        return tuple(record.attempt() for record in self._records)
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def begin(self, deployment: Deployment, prompt_tokens: int, started_s: float) -> AttemptRecord:
+        """Opens the record of a new attempt."""
+        record = AttemptRecord(deployment, prompt_tokens, started_s)
+        self._records.append(record)
+        return record
+
+
+def _cost_usd(deployment: Deployment, usage: Usage | None) -> float | None:
+    if deployment.price is None or usage is None or usage.prompt_tokens is None or usage.completion_tokens is None:
+        return None
+    return deployment.price.cost_usd(usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens or 0)

@@ -1,0 +1,89 @@
+"""A stream of chunks in OpenAI's form: bytes in, events out, and a verdict on whether it came to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+from waypost.dispatch.classify import from_event
+from waypost.dispatch.events import Event
+from waypost.dispatch.reading import error_in, is_answer, read_event
+from waypost.dispatch.sse import MAX_EVENT_BYTES, EventTooLarge, SseEvent, SseParser
+from waypost.errors import ProviderProtocolError
+from waypost.fleet.deployment import Deployment
+
+
+class ChunkStream:
+    """Reads one stream. A chunk goes on as the bytes that came; what cannot be read is left out and counted.
+
+    A stream is complete with ``[DONE]``, or with a finish reason for every choice: engines forget the one or the other. One
+    that has neither was cut, however politely the connection was closed.
+    """
+
+    __slots__ = ("_deployment", "_finished", "_parser", "_seen", "_skipped", "done")
+
+    def __init__(self, deployment: Deployment, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
+        self._deployment = deployment
+        self._parser = SseParser(max_event_bytes)
+        self._seen: set[Any] = set()
+        self._finished: set[Any] = set()
+        self._skipped = 0
+        self.done = False
+
+    def feed(self, data: bytes) -> Iterator[Event]:
+        """The events that ``data`` completes. An error event of the engine raises, after what came before it."""
+        try:
+            found = self._parser.feed(data)
+        except EventTooLarge as error:
+            raise self._broken("sent one event that is larger than Waypost accepts") from error
+        yield from self._read(found)
+
+    def end(self) -> Iterator[Event]:
+        """The rest, when the connection has closed; raises if the answer is not complete."""
+        yield from self._read(self._parser.flush())
+        if self.done or (self._finished and self._seen <= self._finished):
+            return
+        if not self._seen and self._skipped:
+            raise self._broken("answered with nothing that can be read")
+        raise self._broken("ended the stream before its end" if self._seen else "answered with an empty stream")
+
+    def _read(self, found: list[SseEvent]) -> Iterator[Event]:
+        for name, data in found:
+            if self.done:
+                return
+            if data == b"[DONE]":
+                self.done = True
+                return
+            event = self._event(name, data)
+            if event is not None:
+                yield event
+
+    def _event(self, name: bytes, data: bytes) -> Event | None:
+        try:
+            parsed = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            parsed = None
+        if name == b"error":
+            raise from_event(self._deployment, parsed or data.decode("utf-8", "replace"))
+        if isinstance(parsed, dict):
+            said = error_in(parsed)
+            if said is not None:
+                raise from_event(self._deployment, said)
+        if not is_answer(parsed):
+            self._skipped += 1
+            return None
+        for choice in parsed["choices"]:
+            if isinstance(choice, dict):
+                index = choice.get("index")
+                self._seen.add(index)
+                if choice.get("finish_reason"):
+                    self._finished.add(index)
+        payload = orjson.dumps(parsed) if b"\n" in data else data
+        event = read_event(payload, parsed, skipped=self._skipped)
+        self._skipped = 0
+        return event
+
+    def _broken(self, verdict: str) -> ProviderProtocolError:
+        return ProviderProtocolError(f"{self._deployment.id} {verdict}", deployment=self._deployment.id)

@@ -1,0 +1,57 @@
+"""The commit point: up to the first real output another deployment may still answer; after it nobody else may."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from waypost.dispatch.deadline import Deadline
+from waypost.dispatch.events import Event
+from waypost.errors import ProviderProtocolError, ProviderTimeout
+
+
+@dataclass(frozen=True, slots=True)
+class CommitBounds:
+    """How much may be held back while we wait for the first real output.
+
+    An engine that passes ``max_bytes`` or ``max_events`` without output is still answering, so what is held is sent on as it
+    is; one that passes ``max_s`` has failed.
+    """
+
+    max_bytes: int = 1 << 20
+    max_events: int = 256
+    max_s: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The events up to the commit point. ``complete``: there are no others."""
+
+    events: tuple[Event, ...]
+    complete: bool
+
+
+async def read_head(events: AsyncIterator[Event], bounds: CommitBounds, deployment: str, *, stream: bool) -> Head:
+    """The first events of an answer, up to its first output or its finish reason; all of an answer that is not streamed.
+
+    Raises the lane's ``ProviderError`` if the answer fails before that: then nothing of it was shown to anybody.
+    """
+    held: list[Event] = []
+    held_bytes = 0
+    try:
+        with Deadline(bounds.max_s):
+            async for event in events:
+                held.append(event)
+                held_bytes += len(event.payload)
+                if not stream:
+                    continue
+                if event.output or event.finish_reason is not None:
+                    return Head(tuple(held), complete=False)
+                if len(held) >= bounds.max_events or held_bytes >= bounds.max_bytes:
+                    return Head(tuple(held), complete=False)
+    except asyncio.TimeoutError as error:
+        raise ProviderTimeout(f"{deployment} gave no output within {bounds.max_s:g} s", deployment=deployment) from error
+    if not held:
+        raise ProviderProtocolError(f"{deployment} answered with nothing", deployment=deployment)
+    return Head(tuple(held), complete=True)

@@ -1,0 +1,214 @@
+"""The attempt loop: asks the candidates in order until one of them commits to an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from typing import Protocol
+
+from waypost.decide.card import Candidate, Decision
+from waypost.dispatch.attempt import Attempt
+from waypost.dispatch.attempt_log import AttemptLog, AttemptRecord
+from waypost.dispatch.commit import CommitBounds, Head, read_head
+from waypost.dispatch.events import Call, Event, Lane
+from waypost.dispatch.plan import Plan, Step
+from waypost.dispatch.request import build
+from waypost.errors import NoDeployment, ProviderError, StreamBroken
+from waypost.fleet.deployment import Deployment
+from waypost.fleet.view import FleetView
+from waypost.turn import Turn
+
+_DEFAULT_BOUNDS = CommitBounds()
+
+
+class Watch(Protocol):
+    """Who wants to know how deployments do: the fleet's live state.
+
+    Every ``begin`` is followed by exactly one ``end``. A call that the caller gave up is neither a success nor a failure.
+    """
+
+    def begin(self, deployment_id: str) -> None:
+        """A call is on its way."""
+        ...
+
+    def end(self, deployment_id: str) -> None:
+        """The call is over, however it went."""
+        ...
+
+    def succeeded(self, deployment_id: str) -> None:
+        """It gave a complete answer."""
+        ...
+
+    def failed(self, deployment_id: str, error: ProviderError) -> None:
+        """It failed with ``error``; whether that is its own fault is for the class of the error to say."""
+        ...
+
+
+class _Run:
+    """One attempt under way: whatever ends it, it ends once."""
+
+    __slots__ = ("_clock", "_started", "_watch", "ended", "record")
+
+    def __init__(self, record: AttemptRecord, watch: Watch, clock: Callable[[], float], started: float) -> None:
+        self.record = record
+        self.ended = False
+        self._watch = watch
+        self._clock = clock
+        self._started = started
+        watch.begin(record.deployment.id)
+
+    def now_s(self) -> float:
+        """Seconds since the request was read."""
+        return self._clock() - self._started
+
+    def succeed(self) -> None:
+        """The answer is complete."""
+        if self._end():
+            self._watch.succeeded(self.record.deployment.id)
+
+    def fail(self, error: ProviderError, shown: ProviderError) -> None:
+        """The engine failed with ``error``; the caller sees ``shown``."""
+        if self._end():
+            self.record.fail(shown)
+            self._watch.failed(self.record.deployment.id, error)
+
+    def abandon(self) -> None:
+        """Nobody waits for the answer any more."""
+        if self._end():
+            self.record.cancel()
+
+    def crash(self) -> None:
+        """Something of ours went wrong."""
+        if self._end():
+            self.record.crash()
+
+    def _end(self) -> bool:
+        if self.ended:
+            return False
+        self.ended = True
+        self.record.ended_s = self.now_s()
+        self._watch.end(self.record.deployment.id)
+        return True
+
+
+class Answer:
+    """An answer that a deployment has committed to. Read ``events`` to the end or call ``aclose``: either frees the engine."""
+
+    def __init__(self, step: Step, log: AttemptLog, run: _Run, head: Head, rest: AsyncGenerator[Event, None]) -> None:
+        self.deployment: Deployment = step.deployment
+        self.candidate: Candidate = step.candidate
+        self._log = log
+        self._run = run
+        self._head = head
+        self._rest = rest
+        run.record.committed = True
+        for event in head.events:
+            run.record.see(event, run.now_s())
+        if head.complete:
+            run.succeed()
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """Every attempt of the request; the last one is this answer, complete when the events have ended."""
+        return self._log.attempts
+
+    async def events(self) -> AsyncGenerator[Event, None]:
+        """What was held back up to the commit point, then the rest as it comes.
+
+        Raises `StreamBroken` when the engine breaks off: what was sent cannot be taken back, so nobody else is asked.
+        """
+        run = self._run
+        try:
+            for event in self._head.events:
+                yield event
+            async for event in self._rest:
+                run.record.see(event, run.now_s())
+                yield event
+            run.succeed()
+        except ProviderError as error:
+            broken = StreamBroken(error.message, deployment=self.deployment.id, upstream_status=error.upstream_status)
+            run.fail(error, broken)
+            raise broken from error
+        except Exception:
+            run.crash()
+            raise
+        finally:
+            await self.aclose()
+
+    async def aclose(self) -> None:
+        """Gives the answer up: closes the connection to the engine. Does nothing once the events have ended."""
+        self._run.abandon()
+        await self._rest.aclose()
+
+
+class Dispatcher:
+    """Makes the calls of decisions. It keeps nothing from one request to the next; who is healthy is the watch's to know."""
+
+    def __init__(
+        self,
+        lanes: Mapping[str, Lane],
+        watch: Watch,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        rng: Callable[[], float] = random.random,
+        bounds: CommitBounds = _DEFAULT_BOUNDS,
+        max_attempts: int = 6,
+    ) -> None:
+        self._lanes = lanes
+        self._watch = watch
+        self._clock = clock
+        self._sleep = sleep
+        self._rng = rng
+        self._bounds = bounds
+        self._max_attempts = max_attempts
+
+    async def open(
+        self, turn: Turn, decision: Decision, fleet: FleetView, *, started: float, log: AttemptLog | None = None
+    ) -> Answer:
+        """The first answer that a candidate commits to.
+
+        ``started`` is when the request was read, on this dispatcher's clock; ``log`` gets every attempt, whether this returns,
+        raises or is cancelled. Raises the refusal of the decision, the last `ProviderError` when all candidates failed, or
+        `NoDeployment` when the fleet has none of them any more.
+        """
+        decision.raise_if_refused()
+        log = AttemptLog() if log is None else log
+        plan = Plan(decision, fleet, self._max_attempts, self._rng)
+        last: ProviderError | None = None
+        while (step := plan.next()) is not None:
+            if step.pause_s:
+                await self._sleep(step.pause_s)
+            try:
+                return await self._attempt(turn, step, started, log)
+            except ProviderError as error:
+                last = error
+                plan.failed(step, error)
+        if last is None:
+            raise NoDeployment("no candidate of this decision is in the fleet any more; send the request again")
+        raise last
+
+    async def close(self) -> None:
+        """Closes all lanes."""
+        for lane in self._lanes.values():
+            await lane.close()
+
+    async def _attempt(self, turn: Turn, step: Step, started: float, log: AttemptLog) -> Answer:
+        deployment = step.deployment
+        call = Call(deployment, build(turn, deployment, step.candidate), stream=turn.stream)
+        events = self._lanes[deployment.lane].events(call)
+        run = _Run(log.begin(deployment, turn.prompt_tokens, self._clock() - started), self._watch, self._clock, started)
+        try:
+            head = await read_head(events, self._bounds, deployment.id, stream=turn.stream)
+        except ProviderError as error:
+            run.fail(error, error)
+            raise
+        except Exception:
+            run.crash()
+            raise
+        except BaseException:
+            run.abandon()
+            raise
+        return Answer(step, log, run, head, events)

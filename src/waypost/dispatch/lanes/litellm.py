@@ -1,0 +1,256 @@
+"""The lane to every provider that LiteLLM knows. Nothing else that serves imports it, and this only at the first call."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+import re
+import time
+import warnings
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from typing import Any
+
+import orjson
+
+from waypost.dispatch.classify import from_status
+from waypost.dispatch.events import Call, Event
+from waypost.dispatch.patience import Patience
+from waypost.dispatch.reading import is_answer, read_event
+from waypost.dispatch.retry_after import retry_after_s
+from waypost.dispatch.tool_calls import ToolCallNumbering
+from waypost.errors import ConnectFailed, ProviderError, ProviderProtocolError, ProviderTimeout
+from waypost.fleet.deployment import Deployment
+
+# LiteLLM puts them before the engine's words, such as RateLimitError and OpenAIException.
+_CLASS_NAMES = re.compile(r"^(?:(?:litellm\.)?\w+(?:Error|Exception|Timeout): )*(?:\w+Exception - )?")
+_TOP = ("id", "object", "created", "model", "system_fingerprint", "service_tier")
+_CHOICE = ("index", "logprobs")
+_SAID = ("role", "content", "reasoning_content", "refusal", "function_call", "audio", "images", "annotations")
+_USAGE = ("prompt_tokens", "completion_tokens", "total_tokens", "prompt_tokens_details", "completion_tokens_details")
+
+
+class LiteLlmLane:
+    """Calls ``litellm.acompletion`` with no retries of its own, and gives its answers as events.
+
+    It loads at the first call. From then on LiteLLM follows no redirects in this process, whoever calls it.
+    """
+
+    def __init__(self, wall_clock: Callable[[], float] = time.time) -> None:
+        self._wall_clock = wall_clock
+        self._loading = asyncio.Lock()
+        self._litellm: Any = None
+
+    async def events(self, call: Call) -> AsyncGenerator[Event, None]:
+        """The answer. Closing it closes the connection."""
+        litellm = await self._load(call.deployment)
+        patience = Patience(call)
+        try:
+            answer = await patience.wait(litellm.acompletion(**self._arguments(call)))
+            if not call.stream:
+                yield _whole(call.deployment, answer)
+                return
+            reader = _ChunkReader(call.deployment)
+            try:
+                while (chunk := await patience.wait(anext(answer, None))) is not None:
+                    patience.first_byte_came()
+                    event = reader.read(chunk.model_dump(exclude_none=True))
+                    if event is not None:
+                        yield event
+                reader.end()
+            finally:
+                await answer.aclose()
+        except ProviderError:
+            raise
+        except Exception as error:
+            raise _error(call.deployment, error, self._wall_clock()) from error
+
+    async def close(self) -> None:
+        """Closes LiteLLM's connections and makes it forget them: it keeps them for the process, whatever loop they are of."""
+        if self._litellm is not None:
+            await self._litellm.close_litellm_async_clients()
+            self._litellm.in_memory_llm_clients_cache.flush_cache()
+            self._litellm = None
+
+    async def _load(self, deployment: Deployment) -> Any:
+        """LiteLLM, imported on a thread the first time: it keeps a core busy for seconds."""
+        async with self._loading:
+            if self._litellm is None:
+                try:
+                    self._litellm = await asyncio.to_thread(_import_litellm)
+                except ImportError as error:
+                    message = f"{deployment.id} needs LiteLLM, which is not installed: pip install 'waypost[litellm]'"
+                    raise ConnectFailed(message, deployment=deployment.id) from error
+            return self._litellm
+
+    def _arguments(self, call: Call) -> dict[str, Any]:
+        """What LiteLLM gets. The body comes first: nothing in it can change where the call goes, or how often."""
+        deployment = call.deployment
+        times = deployment.timeouts
+        fixed: dict[str, Any] = {
+            "model": f"{deployment.provider}/{deployment.model}",
+            "num_retries": 0,
+            "max_retries": 0,
+            "drop_params": True,
+            "timeout": times.total_s,
+            "stream": call.stream,
+        }
+        if deployment.api_base is not None:
+            fixed["api_base"] = deployment.api_base
+        if deployment.api_key is not None:
+            fixed["api_key"] = deployment.api_key.reveal()
+        if deployment.headers:
+            fixed["extra_headers"] = dict(deployment.headers)
+        return {**call.body, **deployment.transport, **fixed}
+
+
+class RedirectRefused(Exception):
+    """A server answered with a redirect, which might carry the prompt and the key elsewhere."""
+
+
+def _refuse_redirects(module: Any) -> None:
+    """Makes the transport of all of LiteLLM's asynchronous clients refuse redirects: they follow them, without a switch."""
+    transport: Any = module.LiteLLMAiohttpTransport
+    if hasattr(transport, "refuses_redirects"):
+        return
+
+    class RefusingTransport(transport):  # type: ignore[misc]
+        refuses_redirects = True
+
+        async def handle_async_request(self, request: Any) -> Any:
+            response = await super().handle_async_request(request)
+            if 300 <= response.status_code < 400:
+                await response.aclose()
+                raise RedirectRefused
+            return response
+
+    module.LiteLLMAiohttpTransport = RefusingTransport
+
+
+def _import_litellm() -> Any:
+    """Imports LiteLLM, and what it would otherwise load during the first calls: it answers twice without a network."""
+    # Before the import: without it, LiteLLM fetches its price table from the network.
+    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        litellm: Any = importlib.import_module("litellm")
+        litellm.suppress_debug_info = True
+        litellm.disable_aiohttp_trust_env = True
+        _refuse_redirects(importlib.import_module("litellm.llms.custom_httpx.aiohttp_transport"))
+        importlib.import_module("openai.resources.chat.completions")
+        ask = {"model": "hosted_vllm/none", "messages": [{"role": "user", "content": "hi"}], "mock_response": "hi"}
+        litellm.completion(**ask)
+        list(litellm.completion(**ask, stream=True))
+    return litellm
+
+
+class _ChunkReader:
+    """Reads one stream of LiteLLM's chunks: without private fields, and with tool calls that can be told apart."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
+        self._numbering: dict[int, ToolCallNumbering] = {}
+        self._finished = False
+        self._output = False
+
+    def read(self, given: Mapping[str, Any]) -> Event | None:
+        """The event for a chunk; ``None`` if it says nothing.
+
+        LiteLLM makes up a finish reason where the engine sent nothing that it can read, so one without any output is a failure.
+        """
+        if not is_answer(given):
+            return None
+        choices = [self._choice(choice, str(given.get("id"))) for choice in given["choices"]]
+        event = _event({**_only(given, _TOP), "choices": choices}, given.get("usage"))
+        self._finished = self._finished or event.finish_reason is not None
+        self._output = self._output or event.output
+        if event.finish_reason == "stop" and not self._output:
+            message = f"{self._deployment.id} answered with an empty stream"
+            raise ProviderProtocolError(message, deployment=self._deployment.id)
+        return event
+
+    def end(self) -> None:
+        """Raises if the stream has ended without a finish reason."""
+        if not self._finished:
+            message = f"{self._deployment.id} ended the stream before its end"
+            raise ProviderProtocolError(message, deployment=self._deployment.id)
+
+    def _choice(self, given: Mapping[str, Any], answer_id: str) -> dict[str, Any]:
+        said = given.get("delta") or {}
+        delta = _only(said, _SAID)
+        if said.get("tool_calls"):
+            numbering = self._numbering.setdefault(given.get("index", 0), ToolCallNumbering())
+            delta["tool_calls"] = numbering.renumber(said["tool_calls"], answer_id)
+        return {**_only(given, _CHOICE), "delta": delta, "finish_reason": given.get("finish_reason")}
+
+
+def _whole(deployment: Deployment, answer: Any) -> Event:
+    given = answer.model_dump(exclude_none=True)
+    if not is_answer(given) or not given["choices"]:
+        raise ProviderProtocolError(f"{deployment.id} gave no chat completion", deployment=deployment.id)
+    choices = []
+    for choice in given["choices"]:
+        said = choice.get("message") or {}
+        message = {"content": None, **_only(said, _SAID)}
+        if said.get("tool_calls"):
+            message["tool_calls"] = [
+                {**call, "id": call.get("id") or f"call_{given.get('id')}_{at}"} for at, call in enumerate(said["tool_calls"])
+            ]
+        choices.append({**_only(choice, _CHOICE), "message": message, "finish_reason": choice.get("finish_reason")})
+    return _event({**_only(given, _TOP), "choices": choices}, given.get("usage"))
+
+
+def _event(body: dict[str, Any], usage: Mapping[str, Any] | None) -> Event:
+    if usage:
+        body["usage"] = _only(usage, _USAGE)
+    return read_event(orjson.dumps(body), body)
+
+
+def _only(given: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: given[name] for name in names if name in given}
+
+
+def _error(deployment: Deployment, error: Exception, now_s: float) -> ProviderError:
+    """LiteLLM's exceptions in our tree. Its classes follow OpenAI's; its own faults come as anything."""
+    name = deployment.id
+    kinds = {type(link).__name__ for link in _chain(error)}
+    said = _said(error)
+    status = getattr(error, "status_code", None)
+    if "RedirectRefused" in kinds:
+        return from_status(deployment, 307, None, None)
+    if "ContextWindowExceededError" in kinds:
+        return from_status(deployment, 400, {"code": "context_length_exceeded", "message": said}, None)
+    if "Timeout" in kinds:
+        return ProviderTimeout(f"{name} did not answer in time", deployment=name)
+    if kinds & {"ConnectError", "ClientConnectorError", "ConnectTimeout"}:
+        return ConnectFailed(f"{name} cannot be reached: the connection was refused or failed", deployment=name)
+    if kinds & {"APIResponseValidationError", "JSONDecodeError"} or not isinstance(status, int):
+        return ProviderProtocolError(f"{name} gave an answer that LiteLLM cannot read", deployment=name)
+    return from_status(deployment, status, said, _pause_s(error, now_s))
+
+
+def _said(error: Exception) -> Any:
+    """The engine's own words: JSON if it was that, behind the class names that LiteLLM puts before it."""
+    text = _CLASS_NAMES.sub("", str(getattr(error, "message", None) or error))
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text
+
+
+def _pause_s(error: Exception, now_s: float) -> float | None:
+    for link in _chain(error):
+        for headers in (
+            getattr(link, "litellm_response_headers", None),
+            getattr(getattr(link, "response", None), "headers", None),
+        ):
+            seconds = retry_after_s(headers or {}, now_s)
+            if seconds is not None:
+                return seconds
+    return None
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

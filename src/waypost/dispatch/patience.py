@@ -1,0 +1,64 @@
+"""How long one attempt may wait, and for what."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import TypeVar
+
+from waypost.dispatch.deadline import Deadline
+from waypost.dispatch.events import Call
+from waypost.errors import ProviderTimeout
+
+Result = TypeVar("Result")
+
+
+class Patience:
+    """The deadlines of one attempt, over every piece of waiting in it.
+
+    They are absolute: a server that drips its headers byte by byte gains nothing. The first byte has its own deadline in a
+    stream only; an answer that is not streamed begins when it is complete, so there the total alone counts.
+    """
+
+    __slots__ = ("_call", "_first_at", "_now", "_started", "_total_at")
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._now = asyncio.get_running_loop().time
+        self._started = False
+        begun = self._now()
+        self._total_at = begun + call.deployment.timeouts.total_s
+        self._first_at = begun + call.deployment.timeouts.first_byte_s if call.stream else self._total_at
+
+    def first_byte_came(self) -> None:
+        """From now on the deadline is for silence."""
+        self._started = True
+
+    async def wait(self, awaited: Awaitable[Result]) -> Result:
+        """The result; ``ProviderTimeout`` naming the deadline that passed first."""
+        phase, seconds = self._next()
+        deadline = Deadline(seconds)
+        try:
+            with deadline:
+                return await awaited
+        except asyncio.TimeoutError as error:
+            if not deadline.expired:
+                raise
+            raise self._gave_up(phase) from error
+
+    def _next(self) -> tuple[str, float]:
+        now = self._now()
+        until = now + self._call.deployment.timeouts.idle_s if self._started else self._first_at
+        if self._total_at <= until:
+            return "total", self._total_at - now
+        return "idle" if self._started else "first byte", until - now
+
+    def _gave_up(self, phase: str) -> ProviderTimeout:
+        deployment = self._call.deployment
+        times = deployment.timeouts
+        message = {
+            "total": f"{deployment.id} did not finish within {times.total_s:g} s (total timeout)",
+            "idle": f"{deployment.id} fell silent for {times.idle_s:g} s (idle timeout)",
+            "first byte": f"{deployment.id} sent no first byte within {times.first_byte_s:g} s (first byte timeout)",
+        }[phase]
+        return ProviderTimeout(message, deployment=deployment.id)

@@ -1,0 +1,47 @@
+"""What an engine says about its failure, made safe to show."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from waypost.fleet.deployment import Deployment
+
+MAX_CHARS = 200
+SCANNED_CHARS = 4 * MAX_CHARS
+
+_BLANKS = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+_SECRETS = re.compile(r"\b(?:sk|pk|rk|gsk|hf|xai|key|api|token)[-_][\w*.-]{6,}|\bBearer\s+\S+|\beyJ[\w.-]{10,}", re.IGNORECASE)
+_ADDRESSES = re.compile(r"\b\w+://\S+|\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b|\b[\w-]+(?:\.[\w-]+)*:\d{2,5}\b")
+_PATHS = re.compile(r"(?<![\w/])(?:/[\w.@-]+){2,}/?|\b[A-Za-z]:\\\S+")
+
+
+def sentence(value: Any, deployment: Deployment) -> str:
+    """The engine's own words in one short line: no key, address, host or path; empty if it said nothing usable."""
+    text = _BLANKS.sub(" ", _said(value)[:SCANNED_CHARS]).strip()
+    for secret in _known_secrets(deployment):
+        text = text.replace(secret, "[hidden]")
+    for pattern in (_SECRETS, _ADDRESSES, _PATHS):
+        text = pattern.sub("[hidden]", text)
+    return text if len(text) <= MAX_CHARS else text[: MAX_CHARS - 1] + "…"
+
+
+def _said(value: Any) -> str:
+    """The message inside the shapes that engines use: ``error.message``, ``message``, ``detail`` as text or a list."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict):
+        for key in ("message", "error", "detail", "msg"):
+            if value.get(key):
+                return _said(value[key])
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        place = ".".join(str(step) for step in value[0].get("loc", ()))
+        return f"{place}: {_said(value[0])}" if place else _said(value[0])
+    return ""
+
+
+def _known_secrets(deployment: Deployment) -> list[str]:
+    known = list(deployment.headers.values())
+    if deployment.api_key is not None:
+        known.append(deployment.api_key.reveal())
+    return [secret for secret in known if len(secret) >= 4]

@@ -1,0 +1,35 @@
+"""The fault server and the desk in front of it, for every test of dispatch."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator
+
+import pytest
+from desk import Desk
+
+from servers.faultd import Faultd
+
+
+@pytest.fixture
+def refused_url() -> str:
+    """The address of a port where nobody listens."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{sock.getsockname()[1]}/v1"
+
+
+@pytest.fixture
+async def faultd() -> AsyncIterator[Faultd]:
+    server = Faultd()
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@pytest.fixture
+async def desk(faultd: Faultd) -> AsyncIterator[Desk]:
+    made = Desk(faultd)
+    yield made
+    await made.dispatcher.close()
+    made.assert_idle()

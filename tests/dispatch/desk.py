@@ -1,0 +1,168 @@
+"""A fleet of faults, a watch that counts, and a desk that makes one request through dispatch."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from servers.faultd import Faultd
+from waypost.decide.card import Candidate, Decision
+from waypost.decide.task import TaskScores
+from waypost.dispatch.attempt import Attempt
+from waypost.dispatch.attempt_log import AttemptLog
+from waypost.dispatch.dispatcher import Answer, Dispatcher
+from waypost.dispatch.events import Event, Lane
+from waypost.dispatch.lanes.litellm import LiteLlmLane
+from waypost.dispatch.lanes.openai import OpenAiLane
+from waypost.dispatch.lanes.simulated import SimulatedLane
+from waypost.errors import ProviderError, WaypostError
+from waypost.fleet.deployment import Deployment, Price, Timeouts
+from waypost.fleet.view import FleetView
+from waypost.secret import Secret
+from waypost.turn import Message, Text, Turn
+
+KEY = "sk-waypost-test-key-1234"
+# LiteLLM uses what pydantic deprecates, in every call.
+LITELLM_WARNS = pytest.mark.filterwarnings("ignore")
+QUICK = Timeouts(connect_s=1.0, first_byte_s=0.3, idle_s=0.3, total_s=5.0)
+
+
+class CountingWatch:
+    """Counts what dispatch reports about each deployment."""
+
+    def __init__(self) -> None:
+        self.begun: Counter[str] = Counter()
+        self.in_flight: Counter[str] = Counter()
+        self.successes: Counter[str] = Counter()
+        self.failures: list[tuple[str, str]] = []
+
+    def begin(self, deployment_id: str) -> None:
+        self.begun[deployment_id] += 1
+        self.in_flight[deployment_id] += 1
+
+    def end(self, deployment_id: str) -> None:
+        self.in_flight[deployment_id] -= 1
+        assert self.in_flight[deployment_id] >= 0
+
+    def succeeded(self, deployment_id: str) -> None:
+        self.successes[deployment_id] += 1
+
+    def failed(self, deployment_id: str, error: ProviderError) -> None:
+        self.failures.append((deployment_id, error.code))
+
+
+@dataclass
+class Seen:
+    """What a caller saw of one request."""
+
+    events: list[Event] = field(default_factory=list)
+    error: WaypostError | None = None
+    deployment: str | None = None
+
+    @property
+    def chunks(self) -> list[dict[str, Any]]:
+        return [json.loads(event.payload) for event in self.events]
+
+    @property
+    def text(self) -> str:
+        return "".join(
+            (choice.get("delta") or choice.get("message") or {}).get("content") or ""
+            for chunk in self.chunks
+            for choice in chunk["choices"]
+        )
+
+
+class Desk:
+    """Makes requests through a real dispatcher with real lanes, and keeps what came of them."""
+
+    def __init__(self, faultd: Faultd) -> None:
+        self.faultd = faultd
+        self.watch = CountingWatch()
+        self.log = AttemptLog()
+        self.pauses: list[float] = []
+        self.lanes: dict[str, Lane] = {"openai": OpenAiLane(), "litellm": LiteLlmLane(), "simulated": SimulatedLane()}
+        self.dispatcher = Dispatcher(self.lanes, self.watch, sleep=self._pause, rng=random.Random(1).random)
+
+    async def _pause(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+
+    def deployment(self, fault: str, **changes: Any) -> Deployment:
+        """A deployment of faultd that fails with ``fault``; its id is the same word."""
+        made = Deployment(
+            id=fault,
+            group="group",
+            provider="hosted_vllm",
+            model=fault,
+            lane="openai",
+            local=True,
+            api_base=self.faultd.base_url,
+            api_key=Secret(KEY),
+            price=Price(input_usd=1e-6, output_usd=1e-5),
+            timeouts=QUICK,
+        )
+        return replace(made, **changes)
+
+    async def open(self, *deployments: Deployment | str, stream: bool = True, **body: Any) -> Answer:
+        fleet = FleetView(tuple(d if isinstance(d, Deployment) else self.deployment(d) for d in deployments))
+        self.log = AttemptLog()
+        return await self.dispatcher.open(turn(stream=stream, **body), decision(fleet), fleet, started=0.0, log=self.log)
+
+    async def ask(self, *deployments: Deployment | str, stream: bool = True, **body: Any) -> Seen:
+        """Reads one answer to its end, whatever it is."""
+        seen = Seen()
+        try:
+            answer = await self.open(*deployments, stream=stream, **body)
+            seen.deployment = answer.deployment.id
+            async with aclosing(answer.events()) as events:
+                async for event in events:
+                    seen.events.append(event)
+        except WaypostError as error:
+            seen.error = error
+        return seen
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        return self.log.attempts
+
+    @property
+    def outcomes(self) -> list[tuple[str, str | None]]:
+        """Deployment and error code of every attempt."""
+        return [(attempt.deployment, attempt.error) for attempt in self.attempts]
+
+    def assert_idle(self) -> None:
+        """Every attempt that began has ended."""
+        assert not +self.watch.in_flight
+        assert sum(self.watch.begun.values()) >= len(self.attempts)
+
+
+def turn(*, stream: bool = True, **body: Any) -> Turn:
+    messages = [{"role": "user", "content": "hi"}]
+    full: Mapping[str, Any] = {"model": "auto", "messages": messages, **body}
+    return Turn("turn-1", "auto", (Message("user", (Text("hi"),)),), full, stream=stream, prompt_tokens=7)
+
+
+def candidate(deployment: Deployment, **settings: Any) -> Candidate:
+    return Candidate(deployment.id, deployment.group, deployment.provider, deployment.model, "in order", settings)
+
+
+def decision(fleet: FleetView) -> Decision:
+    return Decision(
+        id="decision-1",
+        requested="auto",
+        route="chat",
+        reason="test",
+        task=TaskScores({}, None),
+        candidates=tuple(candidate(deployment) for deployment in fleet),
+        removed=(),
+        prompt_tokens=7,
+        answer_tokens=16,
+        policy_version="p",
+        artefact_version="a",
+    )

@@ -1,0 +1,120 @@
+"""What an engine's refusal means."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from waypost import errors
+from waypost.dispatch.classify import from_event, from_response
+from waypost.dispatch.retry_after import retry_after_s
+from waypost.dispatch.sanitise import MAX_CHARS, sentence
+from waypost.fleet.deployment import Deployment
+from waypost.secret import Secret
+
+ENGINE = Deployment(
+    "local/a", "a", "openai", "a", "openai", local=True, api_key=Secret("hunter2-hunter2"), headers={"x-k": "topsecret"}
+)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (307, b"", errors.ProviderProtocolError),
+        (400, b'{"error": "bad"}', errors.ProviderRejected),
+        (400, b'{"error": {"message": "too many", "code": "context_length_exceeded"}}', errors.ProviderContextTooLong),
+        (
+            400,
+            b'{"object": "error", "message": "This model\'s maximum context length is 8 tokens"}',
+            errors.ProviderContextTooLong,
+        ),
+        (400, b'{"detail": "Unexpected fields"}', errors.ProviderRejected),
+        (401, b"", errors.ProviderAuthFailed),
+        (402, b"", errors.ProviderAuthFailed),
+        (403, b"", errors.ProviderAuthFailed),
+        (404, b'{"detail": "Not Found"}', errors.ProviderProtocolError),
+        (408, b"", errors.ProviderTimeout),
+        (413, b"", errors.ProviderContextTooLong),
+        (422, b'{"detail": [{"loc": ["body", "n"], "msg": "wrong"}]}', errors.ProviderRejected),
+        (429, b"", errors.ProviderRateLimited),
+        (500, b"Internal Server Error", errors.ProviderUnavailable),
+        (500, b'{"error": {"message": "input is too large to process"}}', errors.ProviderContextTooLong),
+        (501, b"", errors.ProviderProtocolError),
+        (503, b"", errors.ProviderUnavailable),
+        (504, b"", errors.ProviderTimeout),
+        (529, b"", errors.ProviderUnavailable),
+    ],
+)
+def test_a_status_and_a_body_give_one_error(status: int, body: bytes, kind: type[errors.ProviderError]) -> None:
+    error = from_response(ENGINE, status, body)
+    assert type(error) is kind
+    assert (error.deployment, error.upstream_status) == ("local/a", status)
+    assert error.message.startswith("local/a ")
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ({"error": {"message": "x", "code": 429}}, errors.ProviderRateLimited),
+        ({"error": {"message": "x", "type": "rate_limit_exceeded"}}, errors.ProviderRateLimited),
+        ({"error": {"message": "x", "type": "overloaded_error"}}, errors.ProviderUnavailable),
+        ({"error": {"message": "x", "type": "authentication_error"}}, errors.ProviderAuthFailed),
+        ({"error": {"message": "x", "type": "invalid_request_error"}}, errors.ProviderRejected),
+        ({"error": {"message": "x", "code": "400"}}, errors.ProviderRejected),
+        ({"error": "out of memory"}, errors.ProviderUnavailable),
+        ("plain words", errors.ProviderUnavailable),
+    ],
+)
+def test_an_error_inside_a_200_is_understood(said: object, kind: type[errors.ProviderError]) -> None:
+    assert type(from_event(ENGINE, said)) is kind
+
+
+@pytest.mark.parametrize(
+    "leak",
+    [
+        "hunter2-hunter2",
+        "topsecret",
+        "sk-abcdefgh123",
+        "Bearer abc.def",
+        "http://10.1.2.3:80/v1",
+        "10.1.2.3:8000",
+        "gpu-box.lan:8000",
+        "/home/user/model.gguf",
+    ],
+)
+def test_row_70_an_engines_words_never_carry_keys_addresses_or_paths(leak: str) -> None:
+    said = sentence({"error": {"message": f"failed with {leak} today"}}, ENGINE)
+    assert said == "failed with [hidden] today"
+
+
+def test_row_09_a_list_of_faults_is_quoted_without_the_input() -> None:
+    said = [{"type": "x", "loc": ["body", "messages", 0], "msg": "Field required", "input": "my private prompt"}]
+    assert sentence({"detail": said}, ENGINE) == "body.messages.0: Field required"
+
+
+@given(st.recursive(st.none() | st.text() | st.integers(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+def test_anything_an_engine_says_becomes_one_short_line(said: object) -> None:
+    words = sentence({"error": said}, ENGINE)
+    assert len(words) <= MAX_CHARS
+    assert words.isprintable() or not any(c in words for c in "\r\n\x00")
+    from_event(ENGINE, {"error": said})
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"retry-after": "1"}, 1.0),
+        ({"retry-after": "0"}, 0.0),
+        ({"retry-after": "3600"}, 3600.0),
+        ({"retry-after-ms": "250", "retry-after": "9"}, 0.25),
+        ({"retry-after": "Wed, 21 Oct 2015 07:28:30 GMT", "date": "Wed, 21 Oct 2015 07:28:00 GMT"}, 30.0),
+        ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, 10.0),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "-1"}, None),
+        ({"retry-after": "nan"}, None),
+        ({}, None),
+    ],
+)
+def test_row_06_every_form_of_retry_after_is_read(headers: dict[str, str], expected: float | None) -> None:
+    assert retry_after_s(headers, now_s=1_445_412_470.0) == expected

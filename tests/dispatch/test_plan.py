@@ -1,0 +1,109 @@
+"""Whom dispatch asks, and how often."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+
+import pytest
+from desk import LITELLM_WARNS, Desk, decision, turn
+
+from waypost.dispatch.commit import CommitBounds
+from waypost.dispatch.dispatcher import Dispatcher
+from waypost.dispatch.events import Call, Event
+from waypost.errors import NoDeployment, ProviderRateLimited, ProviderTimeout
+from waypost.fleet.deployment import LaneName, Timeouts
+from waypost.fleet.view import FleetView
+
+
+@pytest.mark.parametrize("lane", ["openai", pytest.param("litellm", marks=LITELLM_WARNS)])
+@pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
+async def test_row_32_the_engine_sees_exactly_as_many_requests_as_we_count(desk: Desk, lane: LaneName, stream: bool) -> None:
+    seen = await desk.ask(desk.deployment("429", lane=lane), stream=stream)
+    assert isinstance(seen.error, ProviderRateLimited)
+    assert desk.faultd.count("429") == len(desk.attempts) == 1
+    await desk.ask(desk.deployment("500", lane=lane), stream=stream)
+    assert desk.faultd.count("500") == len(desk.attempts) == 2
+
+
+async def test_row_37_nobody_outside_the_candidates_is_asked(desk: Desk) -> None:
+    failing, other = desk.deployment("429"), desk.deployment("ok")
+    fleet = FleetView((failing, other))
+    narrowed = replace(decision(fleet), candidates=decision(fleet).candidates[:1])
+    with pytest.raises(ProviderRateLimited):
+        await desk.dispatcher.open(turn(), narrowed, fleet, started=0.0)
+    assert desk.faultd.count("ok") == 0
+
+
+async def test_a_decision_whose_candidates_have_left_the_fleet_is_refused_clearly(desk: Desk) -> None:
+    fleet = FleetView((desk.deployment("ok"),))
+    with pytest.raises(NoDeployment, match="send the request again"):
+        await desk.dispatcher.open(turn(), decision(fleet), FleetView(()), started=0.0)
+
+
+async def test_attempts_have_a_limit(desk: Desk) -> None:
+    desk.dispatcher._max_attempts = 2
+    await desk.ask(*(desk.deployment(f"down-{n}", model="500") for n in range(4)))
+    assert desk.faultd.count("500") == len(desk.attempts) == 2
+
+
+async def test_only_one_candidate_is_asked_twice_and_it_is_the_first_that_may_recover(desk: Desk) -> None:
+    await desk.ask("401", desk.deployment("a", model="500"), desk.deployment("b", model="500"))
+    assert [name for name, _ in desk.outcomes] == ["401", "a", "b", "a"]
+
+
+async def test_an_engine_that_never_gives_output_is_left_at_the_commit_bound(desk: Desk) -> None:
+    bounds = CommitBounds(max_s=0.2)
+    desk.dispatcher = Dispatcher(desk.lanes, desk.watch, bounds=bounds)
+    seen = await desk.ask(desk.deployment("stall-0", timeouts=Timeouts()), "ok")
+    assert seen.deployment == "ok"
+    assert desk.outcomes == [("stall-0", "provider_timeout"), ("ok", None)]
+    seen = await desk.ask(desk.deployment("stall-0", timeouts=Timeouts()))
+    assert isinstance(seen.error, ProviderTimeout)
+    assert "no output within 0.2 s" in seen.error.message
+
+
+@pytest.mark.parametrize("bounds", [CommitBounds(max_events=1), CommitBounds(max_bytes=10)], ids=["events", "bytes"])
+async def test_what_is_held_back_is_bounded_and_then_sent_on(desk: Desk, bounds: CommitBounds) -> None:
+    desk.dispatcher = Dispatcher(desk.lanes, desk.watch, bounds=bounds)
+    answer = await desk.open(desk.deployment("stall-0", timeouts=Timeouts()))
+    assert desk.attempts[0].committed
+    assert desk.attempts[0].first_output_s is None
+    await answer.aclose()
+
+
+async def test_the_log_is_readable_while_the_answer_runs(desk: Desk) -> None:
+    answer = await desk.open("429", "ok")
+    assert [attempt.deployment for attempt in answer.attempts] == ["429", "ok"]
+    running = answer.attempts[-1]
+    assert running.committed
+    assert running.first_output_s is not None
+    assert running.finish_reason is None
+    _ = [event async for event in answer.events()]
+    assert answer.attempts[-1].finish_reason == "stop"
+    assert answer.attempts == desk.attempts
+
+
+@pytest.mark.parametrize("after", [0, 1], ids=["before the commit", "after it"])
+async def test_a_fault_of_ours_is_recorded_as_ours_and_frees_the_engine(desk: Desk, after: int) -> None:
+    class BuggyLane:
+        async def events(self, call: Call) -> AsyncGenerator[Event, None]:
+            for _ in range(after):
+                yield Event(b"{}", output=True)
+            raise ZeroDivisionError
+
+        async def close(self) -> None: ...
+
+    desk.lanes["openai"] = BuggyLane()
+    with pytest.raises(ZeroDivisionError):
+        await desk.ask("any")
+    assert desk.outcomes == [("any", "internal_error")]
+    assert desk.watch.failures == []
+
+
+async def test_a_pattern_is_asked_for_the_model_that_the_caller_named(desk: Desk) -> None:
+    pattern = replace(desk.deployment("ok"), id="any/*", group="any/*", model="*")
+    made = decision(FleetView((replace(pattern, model="ok"),)))
+    answer = await desk.dispatcher.open(turn(), made, FleetView((pattern,)), started=0.0)
+    assert [event async for event in answer.events()]
+    assert desk.faultd.count("ok") == 1

@@ -1,0 +1,79 @@
+"""What a deployment is sent."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from desk import candidate, turn
+
+from waypost.dispatch.request import LOAD_TIME, build
+from waypost.fleet.deployment import Deployment, LaneName
+from waypost.turn import Turn
+
+
+def deployment(lane: LaneName = "openai", **settings: Any) -> Deployment:
+    return Deployment("local/a", "a", "openai", "model-a", lane, local=True, settings=settings)
+
+
+def body(asked: Turn, of: Deployment, **route: Any) -> dict[str, Any]:
+    return build(asked, of, candidate(of, **route))
+
+
+def test_the_caller_beats_the_route_and_the_route_beats_the_deployment() -> None:
+    of = deployment(temperature=0.1, top_p=0.2, seed=3)
+    made = body(turn(temperature=0.9), of, temperature=0.5, top_p=0.6)
+    assert (made["temperature"], made["top_p"], made["seed"]) == (0.9, 0.6, 3)
+    assert made["model"] == "model-a"
+
+
+def test_null_is_the_same_as_not_set() -> None:
+    assert body(turn(temperature=None), deployment(temperature=0.1))["temperature"] == 0.1
+
+
+@pytest.mark.parametrize("spelling", ["max_tokens", "max_completion_tokens"])
+@pytest.mark.parametrize(("asked", "expected"), [(100, 50), (20, 20)])
+def test_the_smaller_cap_counts_under_the_callers_name_for_it(spelling: str, asked: int, expected: int) -> None:
+    for setting in ("max_tokens", "max_completion_tokens", "num_predict"):
+        made = body(turn(**{spelling: asked}), deployment(**{setting: 50}))
+        caps = {name: made[name] for name in ("max_tokens", "max_completion_tokens", "num_predict") if name in made}
+        assert caps == {spelling: expected}
+
+
+def test_a_cap_of_the_settings_alone_is_sent_in_openais_name() -> None:
+    assert body(turn(), deployment(num_predict=9))["max_tokens"] == 9
+    assert body(turn(), deployment(max_completion_tokens=9))["max_completion_tokens"] == 9
+    assert "max_tokens" not in body(turn(), deployment())
+
+
+@pytest.mark.parametrize("name", sorted(LOAD_TIME))
+def test_a_caller_never_changes_how_a_model_is_loaded(name: str) -> None:
+    assert name not in body(turn(**{name: 1}), deployment())
+    assert body(turn(**{name: 1}), deployment(**{name: 2}))[name] == 2
+    nested = body(turn(options={name: 1, "mirostat": 2}), deployment())
+    assert nested["options"] == {"mirostat": 2}
+
+
+def test_a_stream_always_asks_for_usage_and_keeps_the_callers_options() -> None:
+    made = body(turn(stream_options={"include_usage": False, "include_obfuscation": False}), deployment())
+    assert made["stream"] is True
+    assert made["stream_options"] == {"include_usage": True, "include_obfuscation": False}
+    whole = body(turn(stream=False, stream_options={"include_usage": True}), deployment())
+    assert not {"stream", "stream_options"} & whole.keys()
+
+
+def test_unknown_fields_go_to_openai_engines_and_not_to_litellm() -> None:
+    asked = turn(top_k=5, temperature=0.3, max_retries=9)
+    assert body(asked, deployment())["top_k"] == 5
+    made = body(asked, deployment("litellm", num_ctx=4096), repeat_penalty=1.1)
+    assert not {"top_k", "max_retries"} & made.keys()
+    assert (made["temperature"], made["num_ctx"], made["repeat_penalty"]) == (0.3, 4096, 1.1)
+
+
+def test_the_turn_is_not_changed_and_its_values_are_shared() -> None:
+    asked = turn(stream_options={"x": 1}, options={"num_ctx": 1}, max_tokens=100)
+    before = deepcopy(dict(asked.body))
+    made = body(asked, deployment(max_tokens=5))
+    assert asked.body == before
+    assert made["messages"] is asked.body["messages"]

@@ -1,0 +1,143 @@
+"""Faults of an answer under way: section B of the fault matrix."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from desk import Desk
+
+from servers.faultd import TEXT, USAGE
+from waypost.dispatch.lanes.openai import OpenAiLane
+from waypost.errors import ProviderProtocolError, StreamBroken
+
+
+@pytest.mark.parametrize("fault", ["first-event-error", "role-then-error", "cut-0", "end-0", "stall-0"])
+async def test_rows_12_and_13_what_fails_before_the_first_output_is_invisible(desk: Desk, fault: str) -> None:
+    seen = await desk.ask(fault, "ok")
+    assert (seen.text, seen.deployment, seen.error) == (TEXT, "ok", None)
+    assert {chunk["model"] for chunk in seen.chunks} == {"ok"}
+    assert [outcome[0] for outcome in desk.outcomes] == [fault, "ok"]
+    assert not desk.attempts[0].committed
+    assert desk.attempts[1].committed
+    assert desk.faultd.count(fault) == 1
+
+
+@pytest.mark.parametrize("fault", ["cut-2", "end-2", "error-after-2"])
+async def test_rows_14_21_and_23_a_cut_after_output_is_an_error_and_nobody_else_is_asked(desk: Desk, fault: str) -> None:
+    seen = await desk.ask(fault, "ok")
+    assert isinstance(seen.error, StreamBroken)
+    assert seen.text == "Hello from"
+    assert not any(event.finish_reason for event in seen.events)
+    assert desk.faultd.count("ok") == 0
+    [attempt] = desk.attempts
+    assert (attempt.error, attempt.committed, attempt.finish_reason) == ("stream_broken", True, None)
+    assert attempt.usage is not None
+    assert (attempt.usage.estimated, attempt.usage.prompt_tokens) == (True, 7)
+    assert len(desk.watch.failures) == 1
+
+
+async def test_row_14_a_cut_of_an_answer_that_is_not_streamed_fails_over(desk: Desk) -> None:
+    seen = await desk.ask("cut-2", "ok", stream=False)
+    assert seen.text == TEXT
+    assert desk.outcomes == [("cut-2", "provider_protocol_error"), ("ok", None)]
+
+
+async def test_row_15_silence_in_the_middle_ends_with_the_idle_timeout_and_frees_the_engine(desk: Desk) -> None:
+    seen = await desk.ask("stall-2", "ok")
+    assert isinstance(seen.error, StreamBroken)
+    assert "idle timeout" in seen.error.message
+    assert seen.text == "Hello from"
+    await (await desk.faultd.hit("stall-2")).left.wait()
+    assert desk.faultd.count("ok") == 0
+
+
+async def test_row_16_an_unreadable_event_is_left_out_and_counted(desk: Desk) -> None:
+    seen = await desk.ask("malformed-event")
+    assert (seen.text, seen.error) == (TEXT, None)
+    assert desk.attempts[0].skipped_events == 2
+
+
+@pytest.mark.parametrize(
+    "fault", ["bytes", "crlf", "cr", "no-space", "comments", "multi-line", "bom", "no-blank-line"], ids=lambda fault: fault
+)
+async def test_rows_17_to_19_every_legal_framing_gives_the_same_answer(desk: Desk, fault: str) -> None:
+    reference = await desk.ask(desk.deployment("ok"))
+    seen = await desk.ask(desk.deployment(fault))
+    assert [{**chunk, "model": "ok"} for chunk in seen.chunks] == reference.chunks
+    assert not any(b"\n" in event.payload for event in seen.events)
+
+
+async def test_row_20_a_finish_reason_without_done_is_a_success(desk: Desk) -> None:
+    seen = await desk.ask("no-done")
+    assert (seen.text, seen.error) == (TEXT, None)
+    assert desk.attempts[0].finish_reason == "stop"
+    assert desk.watch.successes["no-done"] == 1
+
+
+async def test_row_22_half_a_tool_call_is_never_a_complete_answer(desk: Desk) -> None:
+    seen = await desk.ask("tool-cut", "ok")
+    assert isinstance(seen.error, StreamBroken)
+    assert not any(event.finish_reason for event in seen.events)
+    assert desk.faultd.count("ok") == 0
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
+async def test_row_30_missing_usage_is_estimated_and_a_zero_stays_a_zero(desk: Desk, stream: bool) -> None:
+    await desk.ask("usage-missing", stream=stream)
+    usage = desk.attempts[0].usage
+    assert usage is not None
+    assert usage.estimated
+    assert usage.prompt_tokens == 7
+    assert usage.completion_tokens
+    await desk.ask("usage-zero", stream=stream)
+    usage = desk.attempts[0].usage
+    assert usage is not None
+    assert (usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens, usage.estimated) == (0, 0, 0, False)
+    assert usage.reasoning_tokens is None
+    assert desk.attempts[0].cost_usd == 0
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
+async def test_row_30_the_engines_count_gives_the_cost(desk: Desk, stream: bool) -> None:
+    await desk.ask("ok", stream=stream)
+    usage = desk.attempts[0].usage
+    assert usage is not None
+    assert (usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens, usage.reasoning_tokens) == (11, 6, 4, 0)
+    assert desk.attempts[0].cost_usd == pytest.approx(11e-6 + 6e-5)
+    await desk.ask(desk.deployment("ok", price=None), stream=stream)
+    assert desk.attempts[0].cost_usd is None
+
+
+async def test_row_31_an_event_over_the_limit_ends_the_stream_and_the_engine_is_cut_off(desk: Desk) -> None:
+    await desk.lanes["openai"].close()
+    desk.lanes["openai"] = OpenAiLane(max_event_bytes=1 << 20)
+    seen = await desk.ask("big-event")
+    assert isinstance(seen.error, StreamBroken)
+    assert "larger than Waypost accepts" in seen.error.message
+    assert seen.text == "Hello"
+    await (await desk.faultd.hit("big-event")).left.wait()
+
+
+async def test_a_whole_body_over_the_limit_is_an_error(desk: Desk) -> None:
+    await desk.lanes["openai"].close()
+    desk.lanes["openai"] = OpenAiLane(max_body_bytes=100)
+    seen = await desk.ask("ok", stream=False)
+    assert isinstance(seen.error, ProviderProtocolError)
+    assert "more than 100 bytes" in seen.error.message
+
+
+async def test_an_engine_that_ignores_stream_is_turned_into_chunks(desk: Desk) -> None:
+    seen = await desk.ask("json-to-stream")
+    assert (seen.text, seen.error) == (TEXT, None)
+    assert seen.chunks[0]["object"] == "chat.completion.chunk"
+    assert seen.chunks[0]["choices"][0]["finish_reason"] == "stop"
+    assert seen.events[1].usage_only
+    assert desk.attempts[0].usage is not None
+
+
+async def test_chunks_go_on_as_the_bytes_that_came(desk: Desk) -> None:
+    seen = await desk.ask("ok")
+    assert seen.events[1].payload == json.dumps(seen.chunks[1], ensure_ascii=False).encode()
+    assert seen.events[-1].usage_only
+    assert seen.chunks[-1]["usage"] == USAGE

@@ -1,0 +1,92 @@
+"""faultd: an engine that fails on purpose.
+
+A raw asyncio server (bytes, half-closed connections and resets are ours) that speaks OpenAI's chat completions. The model name
+of a request selects how it goes wrong; a ledger keeps every hit with its headers, its body, and whether the client left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+from servers.exchange import TEXT, USAGE, Exchange, Hit
+from servers.faults import Fault, fault_named
+
+__all__ = ["TEXT", "USAGE", "Faultd"]
+
+
+class Faultd:
+    """The server and its ledger."""
+
+    def __init__(self, redirect_to: str = "http://127.0.0.1:9/") -> None:
+        self.hits: list[Hit] = []
+        self.redirect_to = redirect_to
+        self.connections = 0
+        self._arrived = asyncio.Condition()
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def base_url(self) -> str:
+        assert self._server is not None
+        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/v1"
+
+    def count(self, model: str) -> int:
+        return sum(hit.model == model for hit in self.hits)
+
+    async def hit(self, model: str) -> Hit:
+        """The first request for ``model``, as soon as there is one."""
+        async with self._arrived:
+            await self._arrived.wait_for(lambda: self.count(model) > 0)
+        return next(hit for hit in self.hits if hit.model == model)
+
+    async def start(self) -> None:
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+
+    async def stop(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._server.wait_closed()
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        self.connections += 1
+        number = self.connections
+        try:
+            while await self._serve(reader, writer, number):
+                pass
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            pass
+        finally:
+            writer.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> bool:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:] if line)}
+        body = json.loads(await reader.readexactly(int(headers.get("content-length", "0"))) or b"{}")
+        hit = Hit(str(body.get("model")), head[0].split(" ")[1], headers, body, number)
+        exchange = Exchange(hit, reader, writer)
+        async with self._arrived:
+            self.hits.append(hit)
+            self._arrived.notify_all()
+        try:
+            await self._fault(hit.model)(exchange)
+        finally:
+            exchange.stop_watching()
+        return exchange.keep_alive and not hit.left.is_set()
+
+    def _fault(self, model: str) -> Fault:
+        if model == "redirect":
+            return self._redirect
+        if model == "503-once" and self.count(model) > 1:
+            return fault_named("ok")
+        return fault_named(model)
+
+    async def _redirect(self, exchange: Exchange) -> None:
+        await exchange.json(307, {}, location=self.redirect_to)

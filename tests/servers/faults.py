@@ -1,0 +1,286 @@
+"""The faults of faultd, by the model name that asks for them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from servers.exchange import Exchange
+
+CALL = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "get_weather", "arguments": '{"city":"Paris"}'}}
+
+Fault = Callable[[Exchange], Awaitable[None]]
+
+
+def fault_named(model: str) -> Fault:
+    """The fault that a model name stands for: a word of ``FAULTS``, or a pattern with a number such as ``cut-3``."""
+    for pattern, make in PATTERNS:
+        if match := re.fullmatch(pattern, model):
+            return make(*(int(group) for group in match.groups()))
+    return FAULTS[model]
+
+
+async def ok(exchange: Exchange) -> None:
+    await send(exchange, exchange.answer(), exchange.completion())
+
+
+async def send(exchange: Exchange, chunks: list[dict[str, Any]], completion: dict[str, Any], *, done: bool = True) -> None:
+    if not exchange.stream:
+        await exchange.json(200, completion)
+        return
+    await exchange.begin()
+    for chunk in chunks:
+        await exchange.event(chunk)
+    if done:
+        await exchange.piece(b"data: [DONE]\n\n")
+    await exchange.finish()
+
+
+def status(code: int) -> Fault:
+    async def fault(exchange: Exchange) -> None:
+        message = "it failed at http://10.0.0.7:8000/v1 with key sk-upstream-secret-1 in /srv/engine/main.py"
+        await exchange.json(code, {"error": {"message": message, "type": "fault", "code": None}})
+
+    return fault
+
+
+def rate_limited(seconds: int) -> Fault:
+    async def fault(exchange: Exchange) -> None:
+        await exchange.json(429, {"error": {"message": "slow down"}}, retry_after=str(seconds))
+
+    return fault
+
+
+def cut(after: int) -> Fault:
+    """Closes the socket after so many words."""
+
+    async def fault(exchange: Exchange) -> None:
+        if exchange.stream:
+            await exchange.begin()
+            for chunk in exchange.answer()[: after + 1]:
+                await exchange.event(chunk)
+        else:
+            body = json.dumps(exchange.completion()).encode()
+            await exchange.raw(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body))
+            await exchange.raw(body[: 10 * after])
+        exchange.drop()
+
+    return fault
+
+
+def ends(after: int) -> Fault:
+    """Ends politely after so many words, with neither a finish reason nor ``[DONE]``."""
+
+    async def fault(exchange: Exchange) -> None:
+        await send(exchange, exchange.answer()[: after + 1], exchange.completion(), done=False)
+
+    return fault
+
+
+def stall(after: int) -> Fault:
+    """Falls silent after so many words."""
+
+    async def fault(exchange: Exchange) -> None:
+        await exchange.begin()
+        for chunk in exchange.answer()[: after + 1]:
+            await exchange.event(chunk)
+        await exchange.gone()
+
+    return fault
+
+
+def error_after(words: int) -> Fault:
+    async def fault(exchange: Exchange) -> None:
+        error = {"error": {"message": "out of memory", "type": "server_error", "code": 500}}
+        await send(exchange, [*exchange.answer()[: words + 1], error], error, done=False)
+
+    return fault
+
+
+async def never_headers(exchange: Exchange) -> None:
+    await exchange.gone()
+
+
+async def slow_headers(exchange: Exchange) -> None:
+    for byte in b"HTTP/1.1 200 OK\r\nx-drip: " + b"." * 10_000:
+        await exchange.raw(bytes((byte,)))
+        if await exchange.gone(0.01):
+            return
+
+
+async def loading(exchange: Exchange) -> None:
+    await exchange.json(503, {"error": {"message": "Loading model", "type": "unavailable_error", "code": 503}})
+
+
+async def html(exchange: Exchange) -> None:
+    await exchange.whole(200, b"<html><body>Network connection lost</body></html>", "text/html")
+
+
+async def empty(exchange: Exchange) -> None:
+    await exchange.whole(200, b"", "text/event-stream" if exchange.stream else "application/json")
+
+
+async def drop(exchange: Exchange) -> None:
+    exchange.drop()
+
+
+async def first_event_error(exchange: Exchange) -> None:
+    error = {"error": {"message": "no capacity", "type": "overloaded_error"}}
+    await send(exchange, [error], error, done=False)
+
+
+async def malformed_event(exchange: Exchange) -> None:
+    await exchange.begin()
+    chunks = exchange.answer()
+    for chunk in chunks[:3]:
+        await exchange.event(chunk)
+    await exchange.piece(b'data: {"choices": [{"delta": {"cont\n\n' + b'data: {"unknown": 1}\n\n')
+    for chunk in chunks[3:]:
+        await exchange.event(chunk)
+    await exchange.piece(b"data: [DONE]\n\n")
+    await exchange.finish()
+
+
+def framing(prefix: bytes = b"data: ", end: bytes = b"\n\n", before: bytes = b"", last: bytes = b"data: [DONE]\n\n") -> Fault:
+    """The right answer in another legal framing."""
+
+    async def fault(exchange: Exchange) -> None:
+        await exchange.begin()
+        await exchange.piece(before or b": hello\n")
+        for chunk in exchange.answer():
+            await exchange.event(chunk, prefix, end)
+        await exchange.piece(last)
+        await exchange.finish()
+
+    return fault
+
+
+async def multi_line(exchange: Exchange) -> None:
+    await exchange.begin()
+    for chunk in exchange.answer():
+        lines = json.dumps(chunk, indent=1).splitlines()
+        await exchange.piece("".join(f"data: {line}\n" for line in lines).encode() + b"\n")
+    await exchange.piece(b"data: [DONE]\n\n")
+    await exchange.finish()
+
+
+async def one_byte_at_a_time(exchange: Exchange) -> None:
+    await exchange.begin()
+    for chunk in exchange.answer():
+        for byte in b"data: " + json.dumps(chunk, ensure_ascii=False).encode() + b"\n\n":
+            await exchange.piece(bytes((byte,)))
+    await exchange.piece(b"data: [DONE]\n\n")
+    await exchange.finish()
+
+
+async def no_done(exchange: Exchange) -> None:
+    await send(exchange, exchange.answer(), exchange.completion(), done=False)
+
+
+async def tool_cut(exchange: Exchange) -> None:
+    await exchange.begin()
+    await exchange.event(exchange.chunk({"role": "assistant", "content": None}))
+    half = {**CALL, "function": {"name": "get_weather", "arguments": '{"city":"Pa'}}
+    await exchange.event(exchange.chunk({"tool_calls": [half]}))
+    exchange.drop()
+
+
+async def two_calls(exchange: Exchange) -> None:
+    """As LiteLLM hands on Ollama: two calls, each with index 0, the second without arguments and without an id."""
+    second = {"index": 0, "type": "function", "function": {"name": "get_time", "arguments": ""}}
+    chunks = [exchange.chunk({"role": "assistant", "tool_calls": [CALL]}), exchange.chunk({"tool_calls": [second]})]
+    await send(exchange, [*chunks, exchange.chunk({}, "tool_calls")], exchange.completion())
+
+
+async def usage_missing(exchange: Exchange) -> None:
+    await send(exchange, exchange.answer(usage=None), exchange.completion(usage=None))
+
+
+async def usage_zero(exchange: Exchange) -> None:
+    zero = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0, "prompt_tokens_details": {"cached_tokens": 0}}
+    await send(exchange, exchange.answer(usage=zero), exchange.completion(usage=zero))
+
+
+async def big_event(exchange: Exchange) -> None:
+    """20 MB in one event, after one word."""
+    await exchange.begin()
+    for chunk in exchange.answer()[:2]:
+        await exchange.event(chunk)
+    await exchange.piece(b'data: {"choices": "')
+    for _ in range(320):
+        await exchange.piece(b"x" * 65_536)
+        if await exchange.gone(0):
+            return
+    await exchange.gone()
+
+
+async def endless(exchange: Exchange) -> None:
+    """Words until the client leaves."""
+    await exchange.begin()
+    await exchange.event(exchange.chunk({"role": "assistant", "content": ""}))
+    while not await exchange.gone(0.005):
+        await exchange.event(exchange.chunk({"content": " word"}))
+
+
+async def json_to_stream(exchange: Exchange) -> None:
+    await exchange.json(200, exchange.completion())
+
+
+def too_long(error: dict[str, Any]) -> Fault:
+    async def fault(exchange: Exchange) -> None:
+        await exchange.json(400, {"error": error})
+
+    return fault
+
+
+PATTERNS: tuple[tuple[str, Callable[..., Fault]], ...] = (
+    (r"(\d{3})", status),
+    (r"429-ra(\d+)", rate_limited),
+    (r"cut-(\d+)", cut),
+    (r"end-(\d+)", ends),
+    (r"stall-(\d+)", stall),
+    (r"error-after-(\d+)", error_after),
+)
+FAULTS: dict[str, Fault] = {
+    "ok": ok,
+    "big-event": big_event,
+    "bom": framing(before=b"\xef\xbb\xbf: hello\n\n"),
+    "bytes": one_byte_at_a_time,
+    "comments": framing(prefix=b": ping\n: pong\n\n: x\nid: 7\nretry: 10\ndata: "),
+    "context-too-long": too_long(
+        {"message": "This model's maximum context length is 64 tokens.", "code": "context_length_exceeded"}
+    ),
+    "context-too-long-llamacpp": too_long(
+        {
+            "code": 400,
+            "message": "request (12012 tokens) exceeds the available context size (2048 tokens), try increasing it",
+            "type": "exceed_context_size_error",
+            "n_prompt_tokens": 12_012,
+            "n_ctx": 2048,
+        }
+    ),
+    "cr": framing(end=b"\r\r"),
+    "crlf": framing(end=b"\r\n\r\n"),
+    "drop": drop,
+    "empty-200": empty,
+    "endless": endless,
+    "first-event-error": first_event_error,
+    "html-200": html,
+    "json-to-stream": json_to_stream,
+    "malformed-event": malformed_event,
+    "multi-line": multi_line,
+    "never-headers": never_headers,
+    "no-blank-line": framing(last=b"data: [DONE]"),
+    "no-done": no_done,
+    "no-space": framing(prefix=b"data:"),
+    "role-then-error": error_after(0),
+    "slow-headers": slow_headers,
+    "503-loading": loading,
+    "503-once": loading,
+    "tool-cut": tool_cut,
+    "two-calls": two_calls,
+    "usage-missing": usage_missing,
+    "usage-zero": usage_zero,
+}
