@@ -1,0 +1,64 @@
+"""One request on its way: decided, answered, and recorded however it ends."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import Literal
+
+from waypost.decide.card import Decision
+from waypost.dispatch.attempt import Attempt
+from waypost.dispatch.dispatcher import Answer
+from waypost.dispatch.events import Event
+from waypost.errors import WaypostError
+from waypost.fleet.deployment import Deployment
+
+Ending = Literal["ok", "partial", "failed", "refused", "cancelled"]
+Record = Callable[[Ending, WaypostError | None], None]
+
+
+class Exchange:
+    """An answer that is committed to one deployment. Read ``events`` to the end, or call ``aclose``: either records it."""
+
+    __slots__ = ("_answer", "_record", "_recorded", "decision")
+
+    def __init__(self, decision: Decision, answer: Answer, record: Record) -> None:
+        self.decision = decision
+        self._answer = answer
+        self._record = record
+        self._recorded = False
+
+    @property
+    def deployment(self) -> Deployment:
+        """Who answers."""
+        return self._answer.deployment
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """The calls so far."""
+        return self._answer.attempts
+
+    async def events(self) -> AsyncGenerator[Event, None]:
+        """The answer, piece by piece. Raises `StreamBroken` when the engine breaks off after output was given."""
+        ending: Ending = "cancelled"
+        error: WaypostError | None = None
+        try:
+            async with aclosing(self._answer.events()) as events:
+                async for event in events:
+                    yield event
+            ending = "ok"
+        except WaypostError as caught:
+            ending, error = "partial", caught
+            raise
+        finally:
+            self._end(ending, error)
+
+    async def aclose(self) -> None:
+        """Gives the answer up and frees the engine; nothing happens once the events have ended."""
+        await self._answer.aclose()
+        self._end("cancelled", None)
+
+    def _end(self, ending: Ending, error: WaypostError | None) -> None:
+        if not self._recorded:
+            self._recorded = True
+            self._record(ending, error)

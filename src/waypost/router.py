@@ -1,0 +1,293 @@
+"""The router: decides, calls and records. The server is one around it; in Python it is used directly."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from waypost.completion import Reply, ReplyStream, SyncLoop, reply_of
+from waypost.config import Config, load, loads
+from waypost.decide.card import Decision
+from waypost.decide.decision import Artefacts, decide
+from waypost.decide.policy import Policy
+from waypost.decide.task_model import load_task_model
+from waypost.dialects.openai import parse_body, wants_usage
+from waypost.dispatch.attempt_log import AttemptLog
+from waypost.dispatch.commit import CommitBounds
+from waypost.dispatch.dispatcher import Dispatcher
+from waypost.dispatch.lanes import open_lanes
+from waypost.errors import WaypostError
+from waypost.exchange import Ending, Exchange
+from waypost.fleet.catalogue import Catalogue
+from waypost.fleet.deployment import Deployment
+from waypost.fleet.state import Fleet
+from waypost.fleet.view import FleetView
+from waypost.ledger import Ledger, open_ledger
+from waypost.ledger.record import Outcome, PromptDigest, known_cost
+from waypost.turn import EMPTY, Turn
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+def new_id(now_s: float | None = None) -> str:
+    """A decision id: ``wp_``, the time in milliseconds (so that ids sort by age) and 50 random bits, in Crockford's base 32."""
+    number = (int((time.time() if now_s is None else now_s) * 1000) << 50) | secrets.randbits(50)
+    return "wp_" + "".join(_ALPHABET[(number >> shift) & 31] for shift in range(95, -1, -5))
+
+
+class Router:
+    """Sends every prompt to the right model.
+
+    `route` decides and explains, without any I/O; `acompletion` and `completion` also make the call and record it. All of them
+    take what OpenAI's chat completions take. Use it as a context manager, or call `close`, so that the ledger is written out.
+    """
+
+    def __init__(self, config: Config, *, ledger: Ledger | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._catalogue = Catalogue.load()
+        self._config = config
+        self._policy = config.setup.policy
+        self._artefacts = Artefacts(load_task_model())
+        self._dispatchers: dict[asyncio.AbstractEventLoop, tuple[Dispatcher, AsyncGenerator[None, None]]] = {}
+        self._sync: SyncLoop | None = None
+        self.fleet = Fleet(self._known(config.setup.deployments), clock=clock)
+        self.ledger = open_ledger(config.ledger) if ledger is None else ledger
+        self.ledger.start()
+
+    @classmethod
+    def from_config(cls, source: str | Path | Mapping[str, Any]) -> Router:
+        """A router for a config file, or for the same as a mapping. Raises `ConfigError` with every problem found."""
+        if isinstance(source, Mapping):
+            import yaml  # noqa: PLC0415 - a mapping is rarer than a file
+
+            return cls(loads(yaml.safe_dump(dict(source)), name="config"))
+        return cls(load(source))
+
+    @property
+    def config(self) -> Config:
+        """The config in force."""
+        return self._config
+
+    @property
+    def policy(self) -> Policy:
+        """The rules in force."""
+        return self._policy
+
+    new_id = staticmethod(new_id)
+
+    def view(self) -> FleetView:
+        """The fleet as it is now."""
+        return self.fleet.view()
+
+    def apply(self, config: Config, deployments: Iterable[Deployment], routes: Mapping[str, tuple[str, ...]] = EMPTY) -> None:
+        """Puts another config and fleet in force for the requests that come after; those under way keep what they have.
+
+        ``deployments`` are the config's own, with what their engines say, and those that were found. ``routes`` gives
+        candidates to routes that the config leaves open.
+        """
+        given = config.setup.policy.routes
+        filled = {name: replace(route, candidates=routes.get(name, route.candidates)) for name, route in given.items()}
+        self.fleet.replace(self._known(deployments))
+        self._config, self._policy = config, replace(config.setup.policy, routes=filled)
+
+    def decide(self, turn: Turn) -> Decision:
+        """The decision for a turn, as things are now."""
+        return decide(turn, self.view(), self._policy, self._artefacts)
+
+    async def open(self, turn: Turn, decision: Decision, *, started: float) -> Exchange:
+        """Makes the call. ``started`` is when the request was read, on this router's clock.
+
+        Returns once an answer is committed. Raises the refusal of the decision, or the last `ProviderError` when every
+        candidate failed; both are recorded, and so is a cancellation.
+        """
+        log = AttemptLog()
+        started_at = time.time() - (self._clock() - started)
+
+        def record(ending: Ending, error: WaypostError | None) -> None:
+            self._record(turn, decision, log, started, started_at, ending, error)
+
+        try:
+            decision.raise_if_refused()
+        except WaypostError as error:
+            record("refused", error)
+            raise
+        try:
+            answer = await (await self._dispatcher()).open(turn, decision, self.view(), started=started, log=log)
+        except WaypostError as error:
+            record("failed", error)
+            raise
+        except asyncio.CancelledError:
+            record("cancelled", None)
+            raise
+        return Exchange(decision, answer, record)
+
+    def route(
+        self,
+        messages: str | Sequence[Mapping[str, Any]],
+        *,
+        model: str = "auto",
+        headers: Mapping[str, str] = EMPTY,
+        **params: Any,
+    ) -> Decision:
+        """Decides where a request would go, and why. Nothing is sent or recorded.
+
+        ``messages`` may be one prompt. Raises `CallerError` for a request that is wrong; a request that nothing can serve gives
+        a card whose ``refusal`` says why.
+        """
+        return self.decide(_turn(messages, model, headers, params))
+
+    @overload
+    async def acompletion(
+        self, model: str = ..., messages: Any = ..., *, stream: Literal[False] = ..., **params: Any
+    ) -> Reply: ...
+    @overload
+    async def acompletion(
+        self, model: str = ..., messages: Any = ..., *, stream: Literal[True], **params: Any
+    ) -> ReplyStream: ...
+    async def acompletion(
+        self,
+        model: str = "auto",
+        messages: Any = (),
+        *,
+        stream: bool = False,
+        headers: Mapping[str, str] = EMPTY,
+        **params: Any,
+    ) -> Reply | ReplyStream:
+        """Decides, calls and records; answers as OpenAI does, with attributes or keys, and with ``decision`` and ``attempts``.
+
+        With ``stream=True``, a `ReplyStream` of chunks. Raises `CallerError`, `PolicyError`, `NoDeployment` or, when every
+        candidate failed, the last `ProviderError`.
+        """
+        started = self._clock()
+        turn = _turn(messages, model, headers, {**params, "stream": stream})
+        exchange = await self.open(turn, self.decide(turn), started=started)
+        if stream:
+            return ReplyStream(exchange, with_usage=wants_usage(turn))
+        payload = b"".join([event.payload async for event in exchange.events()])
+        return reply_of(payload, exchange.decision, exchange.attempts)
+
+    @overload
+    def completion(self, model: str = ..., messages: Any = ..., *, stream: Literal[False] = ..., **params: Any) -> Reply: ...
+    @overload
+    def completion(
+        self, model: str = ..., messages: Any = ..., *, stream: Literal[True], **params: Any
+    ) -> Generator[Reply, None, None]: ...
+    def completion(
+        self, model: str = "auto", messages: Any = (), *, stream: bool = False, **params: Any
+    ) -> Reply | Generator[Reply, None, None]:
+        """`acompletion` for code that is not async; it may be called from any thread."""
+        if self._sync is None:
+            self._sync = SyncLoop()
+        loop = self._sync
+        if stream:
+            return loop.iterate(loop.run(self.acompletion(model, messages, stream=True, **params)))
+        return loop.run(self.acompletion(model, messages, stream=False, **params))
+
+    async def aclose(self) -> None:
+        """Gives back all connections of this event loop, and writes the ledger out."""
+        kept = self._dispatchers.pop(asyncio.get_running_loop(), None)
+        if kept is not None:
+            await kept[1].aclose()
+        await self.ledger.close()
+
+    def close(self) -> None:
+        """`aclose` for code that is not async."""
+        loop = self._sync or SyncLoop()
+        self._sync = None
+        loop.run(self.aclose())
+        loop.stop()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _known(self, deployments: Iterable[Deployment]) -> tuple[Deployment, ...]:
+        """Deployments with what LiteLLM's table knows of them, where nobody else said it."""
+        return tuple(self._catalogue.fill(deployment) for deployment in deployments)
+
+    async def _dispatcher(self) -> Dispatcher:
+        """The dispatcher of the running loop: connections belong to the loop that opened them."""
+        loop = asyncio.get_running_loop()
+        if loop not in self._dispatchers:
+            rules = self._config.policy
+            bounds = CommitBounds(max_bytes=rules.commit_max_bytes, max_s=rules.commit_max_s)
+            dispatcher = Dispatcher(open_lanes(), self.fleet, clock=self._clock, bounds=bounds)
+            self._dispatchers = {known: kept for known, kept in self._dispatchers.items() if not known.is_closed()}
+            self._dispatchers[loop] = dispatcher, _closed_at_the_end(dispatcher)
+            await anext(self._dispatchers[loop][1])
+        return self._dispatchers[loop][0]
+
+    def _record(
+        self,
+        turn: Turn,
+        decision: Decision,
+        log: AttemptLog,
+        started: float,
+        started_at: float,
+        ending: Ending,
+        error: WaypostError | None,
+    ) -> None:
+        attempts = log.attempts
+        last = attempts[-1] if attempts else None
+        answered = last if last is not None and last.committed else None
+        deployment = None if answered is None else self.fleet.lookup(answered.deployment)
+        text = "\n".join(turn.user_texts) if self._config.ledger.store_prompts else None
+        self.ledger.write(
+            Outcome(
+                decision=decision,
+                started_at=started_at,
+                duration_s=self._clock() - started,
+                status=ending,
+                http_status=_http_status(ending, error),
+                dialect=turn.dialect,
+                stream=turn.stream,
+                prompt=PromptDigest.of(turn, self.ledger.salt, decision.task.language),
+                attempts=attempts,
+                first_output_s=None if answered is None else answered.first_output_s,
+                error="cancelled" if ending == "cancelled" else error.code if error else None,
+                deployment=None if answered is None else answered.deployment,
+                finish_reason=None if answered is None else answered.finish_reason,
+                usage=None if answered is None else answered.usage,
+                cost_usd=known_cost(attempts),
+                session=turn.session,
+                caller=turn.caller,
+                simulated=deployment is not None and deployment.lane == "simulated",
+                text=text,
+            )
+        )
+
+
+def _turn(messages: Any, model: str, headers: Mapping[str, str], params: Mapping[str, Any]) -> Turn:
+    listed = [{"role": "user", "content": messages}] if isinstance(messages, str) else list(messages)
+    return parse_body({**params, "model": model, "messages": listed}, turn_id=new_id(), headers=headers)
+
+
+def _http_status(ending: Ending, error: WaypostError | None) -> int:
+    """The status that the client saw: a stream that broke off began with 200; 499 is nginx's word for a client that left."""
+    if ending == "cancelled":
+        return 499
+    return 200 if error is None or ending == "partial" else error.status
+
+
+async def _closed_at_the_end(dispatcher: Dispatcher) -> AsyncGenerator[None, None]:
+    """Closes the dispatcher with its event loop, at the latest: a loop that shuts down closes the generators that are open."""
+    try:
+        yield
+    finally:
+        await dispatcher.close()

@@ -1,0 +1,160 @@
+"""The ASGI app: every path, and what stands before them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import orjson
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from waypost.dialects import openai
+from waypost.errors import CallerError, InvalidRequest, NotFound, WaypostError
+from waypost.router import Router
+from waypost.server.body import BodyLimits, read_body
+from waypost.server.chat import ChatEndpoint, request_headers
+from waypost.server.headers import decision_headers
+from waypost.server.hosts import HostGate
+from waypost.server.models import list_models
+from waypost.server.openapi import document
+
+Background = Callable[[], AbstractAsyncContextManager[None]]
+
+
+class Json(Response):
+    """JSON by orjson."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        """The bytes of ``content``."""
+        return orjson.dumps(content)
+
+
+class Endpoints:
+    """All paths but chat completions."""
+
+    def __init__(self, router: Router, limits: BodyLimits) -> None:
+        self._router = router
+        self._limits = limits
+        self.draining = False
+
+    async def models(self, request: Request) -> Response:
+        """Every name that a request may use."""
+        rows = list_models(self._router.view(), self._router.policy)
+        wanted = request.path_params.get("model")
+        if wanted is None:
+            return Json({"object": "list", "data": rows})
+        row = next((row for row in rows if row["id"] == wanted), None)
+        if row is None:
+            raise NotFound("there is no model of that name; GET /v1/models lists what there is")
+        return Json(row)
+
+    async def route(self, request: Request) -> Response:
+        """The decision card of a request that is not sent."""
+        raw = await read_body(request.scope, request.receive, self._limits)
+        headers = request_headers(request.scope)
+        turn = openai.parse(raw, turn_id=self._router.new_id(), headers=headers)
+        decision = self._router.decide(turn)
+        return Json(decision.to_dict(), headers=decision_headers(decision, headers.get("x-request-id") or turn.id))
+
+    async def decision(self, request: Request) -> Response:
+        """What was decided, and what became of it."""
+        entry = await asyncio.to_thread(self._router.ledger.get, request.path_params["id"])
+        if entry is None:
+            raise NotFound("the ledger holds no decision of that id")
+        return Json(entry)
+
+    async def live(self, request: Request) -> Response:
+        """The process runs."""
+        del request
+        return Json({"status": "alive"})
+
+    async def ready(self, request: Request) -> Response:
+        """Requests can be served; 503 while draining and when every deployment is down."""
+        del request
+        view = self._router.view()
+        down = {d.id: view.status(d.id).reason for d in view if view.status(d.id).up is False}
+        total = len(view.deployments)
+        status = "draining" if self.draining else "down" if len(down) == total else "degraded" if down else "ready"
+        body = {"status": status, "deployments": total, "down": down, "ledger_rows_dropped": self._router.ledger.dropped}
+        return Json(body, status_code=503 if status in ("draining", "down") else 200)
+
+    async def openapi(self, request: Request) -> Response:
+        """The description of all this."""
+        del request
+        return Json(document())
+
+
+def create_app(router: Router, background: Background | None = None) -> ASGIApp:
+    """The app around a router. ``background`` runs beside it while it serves; the router is closed at the end."""
+    server = router.config.server
+    limits = BodyLimits(server.max_body_bytes, server.receive_timeout_s)
+    paths = Endpoints(router, limits)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        del app
+        try:
+            if background is None:
+                yield
+            else:
+                async with background():
+                    yield
+        finally:
+            paths.draining = True
+            await router.aclose()
+
+    app = Starlette(
+        routes=[
+            Route("/v1/chat/completions", ChatEndpoint(router, limits), methods=["POST"]),
+            Route("/v1/models", paths.models),
+            Route("/v1/models/{model:path}", paths.models),
+            Route("/v1/route", paths.route, methods=["POST"]),
+            Route("/v1/decisions/{id}", paths.decision),
+            Route("/health/live", paths.live),
+            Route("/health/ready", paths.ready),
+            Route("/healthz", paths.live),
+            Route("/readyz", paths.ready),
+            Route("/openapi.json", paths.openapi),
+        ],
+        exception_handlers={WaypostError: _our_error, HTTPException: _http_error, Exception: _unexpected},
+        lifespan=lifespan,
+    )
+    app.router.redirect_slashes = False
+    return HostGate(app, {server.host, *server.allowed_hosts})
+
+
+def _error(error: WaypostError, status: int | None = None) -> Response:
+    return Response(openai.error_body(error), status_code=status or error.status, media_type="application/json")
+
+
+async def _our_error(request: Request, error: Exception) -> Response:
+    del request
+    return _error(error) if isinstance(error, WaypostError) else _error(WaypostError("something went wrong in Waypost"))
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    if status == 405:
+        answer = _error(InvalidRequest(f"{request.method} is not allowed on {request.url.path}"), 405)
+        answer.headers.update((error.headers if isinstance(error, HTTPException) else None) or {})
+        return answer
+    return _error(
+        NotFound(f"there is no path {request.url.path}; GET /openapi.json lists them")
+        if status == 404
+        else CallerError("bad request"),
+        status,
+    )
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    del request, error
+    return _error(WaypostError("something went wrong in Waypost; the log has the details"))

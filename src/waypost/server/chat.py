@@ -1,0 +1,134 @@
+"""``POST /v1/chat/completions``: from the body to the last event, with an eye on whether the client is still there."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Mapping
+
+import orjson
+from starlette.types import Receive, Scope, Send
+
+from waypost.decide.card import Decision
+from waypost.dialects import openai
+from waypost.errors import NoDeployment, ProviderError, WaypostError
+from waypost.exchange import Exchange
+from waypost.router import Router
+from waypost.server.body import BodyLimits, ClientLeft, read_body
+from waypost.server.headers import answer_headers, decision_headers, safe_value
+from waypost.server.reply import header_list, send_json
+
+_STREAM_HEADERS = {"content-type": "text/event-stream", "cache-control": "no-store", "x-accel-buffering": "no"}
+
+
+class ChatEndpoint:
+    """Answers chat completions. A client that leaves, in whatever phase, takes the call to the engine with it."""
+
+    def __init__(self, router: Router, limits: BodyLimits) -> None:
+        self._router = router
+        self._limits = limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Runs the request beside a watch on the connection, and ends it when the client is gone."""
+        started = time.monotonic()
+        try:
+            raw = await read_body(scope, receive, self._limits)
+        except ClientLeft:
+            return
+        except WaypostError as error:
+            await send_error(send, error)
+            return
+        work = asyncio.create_task(self._answer(request_headers(scope), raw, started, send))
+        watch = asyncio.create_task(_until_gone(receive))
+        try:
+            await asyncio.wait((work, watch), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            left = [task for task in (work, watch) if not task.done()]
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
+        if not work.cancelled():
+            work.result()
+
+    async def _answer(self, headers: Mapping[str, str], raw: bytes, started: float, send: Send) -> None:
+        router = self._router
+        turn_id = router.new_id()
+        request_id = headers.get("x-request-id") or turn_id
+        ours: dict[str, str] = {"x-request-id": safe_value(request_id)}
+        try:
+            turn = openai.parse(raw, turn_id=turn_id, headers=headers)
+            decision = router.decide(turn)
+            ours = decision_headers(decision, request_id)
+            exchange = await router.open(turn, decision, started=started)
+        except WaypostError as error:
+            await send_error(send, error, ours)
+            return
+        with_card = headers.get("x-waypost-card", "").lower() in ("true", "1")
+        card = decision if with_card else None
+        try:
+            if turn.stream:
+                await _send_stream(exchange, ours, openai.wants_usage(turn), card, send)
+            else:
+                await _send_whole(exchange, ours, card, send)
+        finally:
+            await exchange.aclose()
+
+
+async def _send_whole(exchange: Exchange, ours: Mapping[str, str], card: Decision | None, send: Send) -> None:
+    """An answer that is not streamed is one event; it is complete before the status is sent."""
+    try:
+        payload = b"".join([event.payload async for event in exchange.events()])
+    except WaypostError as error:
+        await send_error(send, error, ours)
+        return
+    if card is not None:
+        payload = payload.rstrip()[:-1] + b',"waypost":' + orjson.dumps(card.to_dict()) + b"}"
+    found = answer_headers(exchange.decision, exchange.attempts, exchange.deployment.id)
+    await send_json(send, 200, payload, {**ours, **found})
+
+
+async def _send_stream(
+    exchange: Exchange, ours: Mapping[str, str], wants_usage: bool, card: Decision | None, send: Send
+) -> None:
+    """Events as they come. When the engine breaks off, an error event ends the stream, and there is no ``[DONE]``."""
+    found = answer_headers(exchange.decision, exchange.attempts, exchange.deployment.id)
+    headers = header_list({**_STREAM_HEADERS, **ours, **found})
+    last = b""
+    async with contextlib.aclosing(exchange.events()) as events:
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        try:
+            async for event in events:
+                if event.usage_only and not wants_usage:
+                    continue
+                last = event.payload
+                await send({"type": "http.response.body", "body": openai.frame(event.payload), "more_body": True})
+            tail = (openai.frame(_card_chunk(last, card)) if card else b"") + openai.DONE
+        except WaypostError as error:
+            tail = openai.frame(openai.error_body(error))
+    await send({"type": "http.response.body", "body": tail})
+
+
+def _card_chunk(last: bytes, card: Decision) -> bytes:
+    """A chunk without choices, which every client skips, that holds the card."""
+    like = orjson.loads(last) if last else {}
+    kept = {key: like[key] for key in ("id", "created", "model") if key in like}
+    return orjson.dumps({**kept, "object": "chat.completion.chunk", "choices": [], "waypost": card.to_dict()})
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def request_headers(scope: Scope) -> dict[str, str]:
+    """The request's headers, lower case; where one comes twice, the last one counts."""
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+async def send_error(send: Send, error: WaypostError, headers: Mapping[str, str] | None = None) -> None:
+    """An error in OpenAI's shape, with what its kind says about trying again."""
+    more: dict[str, str] = {"x-should-retry": "true" if error.status in (429, 502, 503, 504) else "false"}
+    if isinstance(error, NoDeployment | ProviderError) and error.retry_after_s is not None:
+        more["retry-after"] = str(max(1, round(error.retry_after_s)))
+    await send_json(send, error.status, openai.error_body(error), {**(headers or {}), **more})

@@ -1,0 +1,70 @@
+"""The headers that Waypost sets and reads, in one table that the docs are held to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from urllib.parse import quote
+
+from waypost.decide.card import Decision
+from waypost.dispatch.attempt import Attempt
+
+RESPONSE_HEADERS: Mapping[str, str] = {
+    "x-request-id": "The caller's request id, or the decision id where it sent none.",
+    "x-waypost-decision": "The id of the decision: `waypost log show ID` and `GET /v1/decisions/ID` explain it.",
+    "x-waypost-deployment": "The deployment that answered.",
+    "x-waypost-model": "The model name that the engine was asked for.",
+    "x-waypost-provider": "The deployment's provider.",
+    "x-waypost-route": "The route that was followed; absent where the caller named a deployment.",
+    "x-waypost-task": "The task that was recognised, or `unknown` where the model abstained.",
+    "x-waypost-reason": "Why this route, in a sentence.",
+    "x-waypost-attempts": "How many calls were made, the one that answered included.",
+    "x-waypost-fallback-from": "The deployment that was asked first, where another one answered.",
+    "x-waypost-cost-usd": "What the call cost in US dollars, where price and usage are known (not on streams).",
+    "x-waypost-simulated": "`true` where no model was asked: the answer comes from the simulated fleet.",
+}
+REQUEST_HEADERS: Mapping[str, str] = {
+    "x-request-id": "An id of the caller's own, given back in the answer.",
+    "x-waypost-card": "`true` adds the whole decision card: a field `waypost` of the answer, or a last event before `[DONE]`.",
+    "x-waypost-private": "`true` keeps the request on local deployments.",
+    "x-waypost-session": "Names the conversation.",
+    "x-openwebui-chat-id": "Open WebUI's name of the conversation, read where `x-waypost-session` is absent.",
+}
+_LONGEST_VALUE = 256
+
+
+def safe_value(value: object) -> str:
+    """A header value that is printable ASCII, whatever came in: the rest is percent-encoded, and long values are cut."""
+    return quote(str(value), safe=" !#$&'()*+,-./:;<=>?@[]^_`{|}~")[:_LONGEST_VALUE]
+
+
+def decision_headers(decision: Decision, request_id: str) -> dict[str, str]:
+    """What is known as soon as there is a decision, also where it refuses."""
+    headers = {
+        "x-request-id": request_id,
+        "x-waypost-decision": decision.id,
+        "x-waypost-task": decision.task.task or "unknown",
+        "x-waypost-reason": decision.reason,
+    }
+    if decision.route is not None:
+        headers["x-waypost-route"] = decision.route
+    return {name: safe_value(value) for name, value in headers.items()}
+
+
+def answer_headers(decision: Decision, attempts: Iterable[Attempt], deployment: str) -> dict[str, str]:
+    """What is known once somebody answers."""
+    made = tuple(attempts)
+    candidate = next(c for c in decision.candidates if c.deployment == deployment)
+    headers: dict[str, object] = {
+        "x-waypost-deployment": deployment,
+        "x-waypost-model": candidate.model,
+        "x-waypost-provider": candidate.provider,
+        "x-waypost-attempts": max(len(made), 1),
+    }
+    if made and made[0].deployment != deployment:
+        headers["x-waypost-fallback-from"] = made[0].deployment
+    costs = [attempt.cost_usd for attempt in made if attempt.cost_usd is not None]
+    if costs:
+        headers["x-waypost-cost-usd"] = f"{sum(costs):.8f}"
+    if candidate.provider == "simulated":
+        headers["x-waypost-simulated"] = "true"
+    return {name: safe_value(value) for name, value in headers.items()}

@@ -1,0 +1,109 @@
+"""``/openapi.json``: the paths that this server answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from waypost._version import __version__
+from waypost.server.headers import REQUEST_HEADERS, RESPONSE_HEADERS
+
+_ERROR = {
+    "description": "An error in OpenAI's shape.",
+    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+}
+_OBJECT = {"type": "object", "additionalProperties": True}
+
+
+def document() -> dict[str, Any]:
+    """An OpenAPI 3.1 document."""
+    chat = {"$ref": "#/components/schemas/ChatRequest"}
+    headers = [
+        {"name": name, "in": "header", "description": text, "schema": {"type": "string"}}
+        for name, text in REQUEST_HEADERS.items()
+    ]
+    answered = {name: {"description": text, "schema": {"type": "string"}} for name, text in RESPONSE_HEADERS.items()}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Waypost", "version": __version__, "description": "Sends every prompt to the right model."},
+        "paths": {
+            "/v1/chat/completions": {
+                "post": {
+                    "operationId": "createChatCompletion",
+                    "summary": "Decide which deployment should answer, and let it.",
+                    "parameters": headers,
+                    "requestBody": _json_body(chat),
+                    "responses": {
+                        "200": {
+                            "description": "A chat completion, or with `stream` its chunks as server-sent events.",
+                            "headers": answered,
+                            "content": {
+                                "application/json": {"schema": _OBJECT},
+                                "text/event-stream": {"schema": {"type": "string"}},
+                            },
+                        },
+                        **{str(status): _ERROR for status in (400, 403, 404, 408, 413, 429, 502, 503, 504)},
+                    },
+                }
+            },
+            "/v1/route": {
+                "post": {
+                    "operationId": "route",
+                    "summary": "The decision card of a request, without sending it.",
+                    "parameters": headers,
+                    "requestBody": _json_body(chat),
+                    "responses": {"200": _json("The decision card."), "400": _ERROR, "408": _ERROR, "413": _ERROR},
+                }
+            },
+            "/v1/models": {"get": _get("listModels", "Every name that a request may use.")},
+            "/v1/models/{model}": {"get": _get("retrieveModel", "One of them.", "model")},
+            "/v1/decisions/{id}": {"get": _get("getDecision", "What was decided, and what became of it.", "id")},
+            "/health/live": {"get": _get("live", "The process runs.")},
+            "/health/ready": {"get": _get("ready", "Requests can be served; 503 if not.")},
+        },
+        "components": {"schemas": {"Error": _error_schema(), "ChatRequest": _chat_schema()}},
+    }
+
+
+def _json_body(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"required": True, "content": {"application/json": {"schema": schema}}}
+
+
+def _json(description: str) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": _OBJECT}}}
+
+
+def _get(operation: str, summary: str, parameter: str | None = None) -> dict[str, Any]:
+    found: dict[str, Any] = {"operationId": operation, "summary": summary, "responses": {"200": _json(summary)}}
+    if parameter is not None:
+        found["parameters"] = [{"name": parameter, "in": "path", "required": True, "schema": {"type": "string"}}]
+        found["responses"]["404"] = _ERROR
+    if operation == "ready":
+        found["responses"]["503"] = _json("Draining, or every deployment is down.")
+    return found
+
+
+def _error_schema() -> dict[str, Any]:
+    text = {"type": ["string", "null"]}
+    error = {"type": "object", "required": ["message", "type", "param", "code"]}
+    return {
+        "type": "object",
+        "required": ["error"],
+        "properties": {"error": {**error, "properties": dict.fromkeys(("message", "type", "param", "code"), text)}},
+    }
+
+
+def _chat_schema() -> dict[str, Any]:
+    return {
+        "type": "object",
+        "description": "OpenAI's chat completion request; fields that are not named here are passed on.",
+        "required": ["model", "messages"],
+        "additionalProperties": True,
+        "properties": {
+            "model": {"type": "string", "minLength": 1, "examples": ["auto", "auto-cheap", "coding"]},
+            "messages": {"type": "array", "minItems": 1, "items": _OBJECT},
+            "stream": {"type": ["boolean", "null"]},
+            "tools": {"type": ["array", "null"], "items": _OBJECT},
+            "max_tokens": {"type": ["integer", "null"], "minimum": 0},
+            "max_completion_tokens": {"type": ["integer", "null"], "minimum": 0},
+        },
+    }

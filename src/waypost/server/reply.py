@@ -1,0 +1,21 @@
+"""Sending an answer, in raw ASGI messages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from starlette.types import Send
+
+from waypost.turn import EMPTY
+
+
+def header_list(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    """Headers as ASGI wants them."""
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+
+
+async def send_json(send: Send, status: int, body: bytes, headers: Mapping[str, str] = EMPTY) -> None:
+    """One JSON answer, complete."""
+    base = {"content-type": "application/json", "content-length": str(len(body))}
+    await send({"type": "http.response.start", "status": status, "headers": header_list({**base, **headers})})
+    await send({"type": "http.response.body", "body": body})

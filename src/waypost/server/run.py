@@ -1,0 +1,100 @@
+"""Starting and stopping the server."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import aiohttp
+import uvicorn
+
+from waypost.config import Config
+from waypost.errors import StartError
+from waypost.router import Router
+from waypost.server.app import create_app
+from waypost.server.upkeep import Upkeep
+from waypost.startup import Assembly, assemble
+
+
+def open_socket(host: str, port: int, *, unsafe: bool) -> socket.socket:
+    """A listening socket. Raises `StartError` for a port in use, an unknown host, or a host that others can reach."""
+    if not unsafe and not _is_loopback(host):
+        raise StartError(
+            f"{host} can be reached from other machines, and this version has no authentication: "
+            "bind to 127.0.0.1, or set server.allow_unauthenticated_lan to accept that"
+        )
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+    except OSError as error:
+        raise StartError(
+            f"cannot listen on {host}:{port} ({error.strerror}): choose another port with --port, or server.port in the config"
+        ) from error
+    listening.set_inheritable(True)
+    return listening
+
+
+def serve(path: Path | None, config: Config, listening: socket.socket, announce: Callable[[Router, Assembly], None]) -> None:
+    """Serves until SIGINT or SIGTERM; ``announce`` is called once, when requests are taken."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # uvicorn takes these over while it serves, and raises them again at its end: by then we are on our way out anyway.
+        signal.signal(number, lambda *_: None)
+    serving = _serve(path, config, listening, announce)
+    try:
+        import uvloop  # noqa: PLC0415 - not on every platform
+    except ImportError:
+        asyncio.run(serving)
+    else:
+        uvloop.run(serving)
+
+
+class _Announcing(uvicorn.Server):
+    """uvicorn's server, with a word when it takes requests."""
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Starts as uvicorn does."""
+        await super().startup(sockets)
+        if self.started:
+            self._announce()
+
+
+async def _serve(
+    path: Path | None, config: Config, listening: socket.socket, announce: Callable[[Router, Assembly], None]
+) -> None:
+    async with aiohttp.ClientSession() as session:
+        assembly = await assemble(config, session)
+        router = Router(config)
+        router.apply(config, assembly.deployments, assembly.routes)
+        await router.fleet.refresh(session)
+        router.route("Good morning!")  # the first decision loads weights, and should not cost the first client
+        app = create_app(router, Upkeep(router, session, path).running)
+        settings = uvicorn.Config(
+            app,
+            http="httptools",
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=int(config.server.shutdown_s),
+        )
+        await _Announcing(settings, lambda: announce(router, assembly)).serve(sockets=[listening])
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

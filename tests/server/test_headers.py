@@ -1,0 +1,48 @@
+"""Header values are safe, and the table of headers is what is documented and sent."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from samples import artefacts, deployment, fleet, policy, turn
+from waypost.decide.decision import decide
+from waypost.dispatch.attempt import Attempt
+from waypost.server.headers import REQUEST_HEADERS, RESPONSE_HEADERS, answer_headers, decision_headers, safe_value
+
+DOCS = Path(__file__).parents[2] / "docs" / "api.md"
+
+
+@given(st.text())
+def test_row_59_no_value_breaks_out_of_its_header(value: str) -> None:
+    assert re.fullmatch(r"[\x20-\x7e]{0,256}", safe_value(value))
+
+
+def test_row_40_a_name_in_chinese_is_encoded_and_not_an_error() -> None:
+    view = fleet(deployment("我的模型"))
+    made = decide(turn(model="我的模型"), view, policy(), artefacts())
+    headers = answer_headers(made, [Attempt("我的模型", 0.0, 1.0, committed=True)], "我的模型")
+    assert headers["x-waypost-deployment"] == "%E6%88%91%E7%9A%84%E6%A8%A1%E5%9E%8B"
+
+
+def test_a_fallback_names_who_was_asked_first_and_costs_add_up() -> None:
+    view = fleet(deployment("a"), deployment("b"))
+    made = decide(turn(), view, policy(), artefacts("coding"))
+    tries = [
+        Attempt("a", 0.0, 1.0, error="provider_timeout", cost_usd=0.001),
+        Attempt("b", 1.0, 2.0, committed=True, cost_usd=0.002),
+    ]
+    headers = {**decision_headers(made, "mine"), **answer_headers(made, tries, "b")}
+    assert headers["x-request-id"] == "mine"
+    assert (headers["x-waypost-route"], headers["x-waypost-task"]) == ("coding", "coding")
+    assert (headers["x-waypost-fallback-from"], headers["x-waypost-attempts"]) == ("a", "2")
+    assert headers["x-waypost-cost-usd"] == "0.00300000"
+    assert set(headers) <= set(RESPONSE_HEADERS)
+
+
+def test_every_header_is_documented() -> None:
+    documented = set(re.findall(r"^\| `(x-[a-z-]+)`", DOCS.read_text(), re.MULTILINE))
+    assert documented == set(RESPONSE_HEADERS) | set(REQUEST_HEADERS)

@@ -1,0 +1,113 @@
+"""The library: one object that decides, calls and records, sync and async."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import waypost
+from engines.gateway import fleet_config
+from engines.llamacpp import LlamaCpp
+from engines.process import free_port
+from waypost import Router
+from waypost.errors import ConnectFailed, InvalidRequest, MissingCapability, UnknownModel
+from waypost.router import new_id
+
+WEATHER = {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object"}}}
+
+
+def hi(text: str = "hi") -> list[dict[str, Any]]:
+    return [{"role": "user", "content": text}]
+
+
+@pytest.fixture
+def config(llamacpp: LlamaCpp, llamacpp_beta: LlamaCpp, tmp_path: Path) -> dict[str, Any]:
+    return fleet_config(tmp_path, {"alpha": llamacpp.base_url, "beta": llamacpp_beta.base_url})
+
+
+def test_route_is_sync_sends_nothing_and_explains(config: dict[str, Any]) -> None:
+    with Router.from_config(config) as router:
+        decision = router.route("Turn on the kitchen light", tools=[WEATHER])
+        assert decision.candidates
+        assert decision.to_dict()["reason"]
+        assert router.ledger.tail(5) == []
+        with pytest.raises(InvalidRequest):
+            router.route([{"role": "nobody", "content": "hi"}])
+
+
+async def test_acompletion_answers_as_openai_does_and_carries_its_decision(config: dict[str, Any], llamacpp: LlamaCpp) -> None:
+    async with Router.from_config(config) as router:
+        reply = await router.acompletion(model="chat", messages=hi())
+        assert reply.choices[0].message.content == reply["choices"][0]["message"]["content"] == llamacpp.hello
+        assert reply.choices[0].message.tool_calls is None
+        assert reply.usage.completion_tokens > 0
+        assert (reply.decision.route, reply.attempts[-1].deployment) == ("chat", "alpha")
+        text = ""
+        async for chunk in await router.acompletion(model="chat", messages=hi("count"), stream=True):
+            text += (chunk.choices[0].delta.content or "") if chunk.choices else ""
+        assert text.split() == [f"c{n:03d}" for n in range(1, 201)]
+        entry = router.ledger.get(reply.decision.id)
+        assert entry is not None
+        assert (entry["status"], entry["deployment"]) == ("ok", "alpha")
+
+
+def test_completion_works_without_async_and_beside_a_running_loop(config: dict[str, Any], llamacpp: LlamaCpp) -> None:
+    with Router.from_config(config) as router:
+        assert router.completion(model="chat", messages=hi()).choices[0].message.content == llamacpp.hello
+        stream = router.completion(model="chat", messages=hi("count"), stream=True)
+        first = [chunk for chunk, _ in zip(stream, range(3), strict=False)]
+        assert len(first) == 3
+        stream.close()
+
+        async def inside() -> str:
+            return str((await router.acompletion(model="chat", messages=hi())).choices[0].message.content)
+
+        assert asyncio.run(inside()) == llamacpp.hello
+        statuses = [entry["status"] for entry in router.ledger.tail(10)]
+        assert len(statuses) <= 3
+
+
+async def test_a_stream_that_is_left_is_recorded_as_cancelled(config: dict[str, Any]) -> None:
+    async with Router.from_config(config) as router:
+        stream = await router.acompletion(model="chat", messages=hi("loop"), stream=True, max_tokens=1000)
+        chunk = await anext(stream)
+        await stream.aclose()
+        entry = router.ledger.get(chunk.decision.id)
+        assert entry is not None
+        assert (entry["status"], entry["http_status"], entry["error"]) == ("cancelled", 499, "cancelled")
+
+
+async def test_failures_are_typed_and_recorded(config: dict[str, Any], tmp_path: Path) -> None:
+    dead = fleet_config(tmp_path, {"dead": f"http://127.0.0.1:{free_port()}/v1"})
+    async with Router.from_config(dead) as router:
+        with pytest.raises(UnknownModel, match="did you mean dead"):
+            await router.acompletion(model="daed", messages=hi())
+        picture = [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]
+        with pytest.raises(MissingCapability):
+            await router.acompletion(messages=[{"role": "user", "content": picture}])
+        with pytest.raises(ConnectFailed):
+            await router.acompletion(messages=hi())
+        await router.ledger.close()
+        assert [(e["status"], e["http_status"]) for e in router.ledger.tail(3)] == [
+            ("failed", 502),
+            ("refused", 400),
+            ("refused", 404),
+        ]
+
+
+def test_ids_sort_by_age_and_do_not_repeat() -> None:
+    old, new = new_id(1_000_000.0), new_id(1_000_000.001)
+    assert old < new
+    assert len({new_id(5.0) for _ in range(1000)}) == 1000
+    assert len(new_id()) == 23
+
+
+def test_public_names_are_there_and_cost_nothing_until_used() -> None:
+    assert set(waypost.__all__) == {"Decision", "Router", "Turn", "WaypostError", "__version__"}
+    code = "import sys, waypost; print([m for m in ('numpy', 'aiohttp', 'litellm', 'sqlite3', 'pydantic') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
