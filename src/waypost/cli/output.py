@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 import orjson
 from rich.console import Console
+
+
+def config_option(command: Any) -> Any:
+    """Adds ``-c`` to a command, as ``path``."""
+    return click.option(
+        "-c", "--config", "path", type=click.Path(path_type=Path), help="The config file. Default: waypost.yaml, if it is here."
+    )(command)
 
 
 def json_option(command: Any) -> Any:

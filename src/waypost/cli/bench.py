@@ -1,0 +1,94 @@
+"""`waypost bench`."""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import time
+from collections.abc import Callable
+
+import click
+
+from waypost.cli.output import json_option, print_json
+
+# About a hundred tokens, as people write them.
+_PROMPT = (
+    "I have been reading about how the old lighthouse keepers kept their lamps burning through the winter storms, and I wonder "
+    "what a normal day looked like for them: when they got up, what they ate, how often they had to climb the stairs with oil, "
+    "and whether they were allowed to have their families there. Could you tell me about it in a few sentences, and say which "
+    "parts of it we know from letters and which are only guesses by people who wrote about it later?"
+)
+
+
+@click.group()
+def command() -> None:
+    """Measure Waypost itself."""
+
+
+@command.command("decide")
+@click.option(
+    "--deployments", default=10, show_default=True, type=click.IntRange(1, 1000), help="How many there are to choose from."
+)
+@click.option("--repeat", default=2000, show_default=True, type=click.IntRange(10, 1_000_000), help="How many decisions.")
+@click.option("--tokens", default=100, show_default=True, type=click.IntRange(1, 200_000), help="The prompt's length, about.")
+@json_option
+def decide_command(deployments: int, repeat: int, tokens: int, as_json: bool) -> None:
+    """How long a decision takes, from the Turn to the card, on one core.
+
+    JSON keys: prompt_tokens, deployments, repeat, p50_us, p99_us, parse_p50_us.
+    """
+    import orjson
+
+    from waypost.decide.decision import Artefacts, decide
+    from waypost.decide.policy import Policy, Route
+    from waypost.decide.task import TASKS
+    from waypost.decide.task_model import load_task_model
+    from waypost.dialects.openai import parse
+    from waypost.fleet.deployment import Capabilities, Deployment, Price
+    from waypost.fleet.view import FleetView
+
+    text = (_PROMPT * (tokens // 100 + 1))[: len(_PROMPT) * tokens // 100]
+    raw = orjson.dumps({"model": "auto", "messages": [{"role": "user", "content": text}]})
+    able = Capabilities(tools=True, vision=True)
+    view = FleetView(
+        tuple(
+            Deployment(f"d{n}", f"d{n}", "openai", "m", "openai", n % 2 == 0, capabilities=able, price=Price(1e-6, 2e-6))
+            for n in range(deployments)
+        )
+    )
+    policy = Policy("bench", {task: Route(task) for task in TASKS})
+    artefacts = Artefacts(load_task_model())
+    turn = parse(raw, turn_id="bench")
+    decided = _times_us(lambda: decide(turn, view, policy, artefacts), repeat)
+    parsed = _times_us(lambda: parse(raw, turn_id="bench"), repeat)
+    found = {
+        "prompt_tokens": turn.prompt_tokens,
+        "deployments": deployments,
+        "repeat": repeat,
+        "p50_us": round(statistics.median(decided), 1),
+        "p99_us": round(statistics.quantiles(decided, n=100)[98], 1),
+        "parse_p50_us": round(statistics.median(parsed), 1),
+    }
+    if as_json:
+        print_json(found)
+        return
+    click.echo(
+        f"{found['prompt_tokens']} tokens, {deployments} deployments, {repeat} decisions: "
+        f"p50 {found['p50_us']} µs, p99 {found['p99_us']} µs; parsing the request: p50 {found['parse_p50_us']} µs"
+    )
+
+
+def _times_us(work: Callable[[], object], repeat: int) -> list[float]:
+    """Times of single runs, after a warm-up, without the garbage collector's pauses."""
+    for _ in range(max(10, repeat // 20)):
+        work()
+    times = []
+    gc.disable()
+    try:
+        for _ in range(repeat):
+            started = time.perf_counter_ns()
+            work()
+            times.append((time.perf_counter_ns() - started) / 1000)
+    finally:
+        gc.enable()
+    return times

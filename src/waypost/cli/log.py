@@ -1,0 +1,256 @@
+"""`waypost log`: what was decided, and how it went."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from waypost.cli.card_view import card_facts, dollars, print_candidates, print_pairs, print_table, shown
+from waypost.cli.output import console, json_option, print_json
+from waypost.defaults import CONFIG_FILE
+from waypost.errors import NotFound
+from waypost.ledger.location import default_ledger_path
+from waypost.ledger.reader import SqliteReader
+
+POLL_S = 0.5
+FOLLOW_ROWS = 1_000
+STATUSES = ("ok", "partial", "failed", "refused", "cancelled")
+
+_ledger_option = click.option(
+    "--ledger",
+    "path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The ledger's file. Default: the config's, else WAYPOST_LEDGER, else waypost/ledger.db in the user's state folder.",
+)
+_config_option = click.option(
+    "-c",
+    "--config",
+    "config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The config whose ledger it is. Default: waypost.yaml, if it is here.",
+)
+
+
+@click.group()
+def command() -> None:
+    """Show what was decided, and how it went.
+
+    Reads the ledger's file, beside a running server or without one.
+    """
+
+
+@command.command()
+@click.option("-n", "limit", type=click.IntRange(min=0), default=20, show_default=True, help="How many of the latest entries.")
+@click.option("--deployment", help="Only what this deployment answered.")
+@click.option("--route", help="Only decisions of this route.")
+@click.option("--status", type=click.Choice(STATUSES), help="Only outcomes of this kind.")
+@click.option("-f", "--follow", is_flag=True, help="Go on with new entries until Ctrl-C.")
+@_config_option
+@_ledger_option
+@json_option
+def tail(
+    limit: int,
+    deployment: str | None,
+    route: str | None,
+    status: str | None,
+    follow: bool,
+    config: Path | None,
+    path: Path | None,
+    as_json: bool,
+) -> None:
+    """Print the latest entries, the newest last.
+
+    With --json: a list of entries; with --follow one entry a line. The keys are in docs/ledger.md.
+    """
+    reader = _reader(config, path)
+    wanted = {"deployment": deployment, "route": route, "status": status}
+    newest = next((entry["id"] for entry in reader.tail(1)), None)
+    latest = reader.tail(limit, **wanted)[::-1]
+    if follow:
+        _follow(reader, latest, newest, wanted, as_json=as_json)
+    elif as_json:
+        print_json(latest)
+    else:
+        _print_rows(latest, header=True)
+        if dropped := reader.dropped():
+            click.echo(f"missing outcomes: {dropped} (they could not be stored when they came)", err=True)
+
+
+@command.command()
+@click.argument("decision_id", metavar="ID")
+@_config_option
+@_ledger_option
+@json_option
+def show(decision_id: str, config: Path | None, path: Path | None, as_json: bool) -> None:
+    """Explain one decision. The beginning of its id is enough.
+
+    With --json: the entry with its attempts and its decision card. The keys are in docs/ledger.md.
+    """
+    reader = _reader(config, path)
+    entry = reader.get(decision_id) or reader.get(_complete(reader, decision_id))
+    if entry is None:
+        raise NotFound(f"the decision {decision_id!r} is not in the ledger any more")
+    if as_json:
+        print_json(entry)
+    else:
+        _explain(console(), entry)
+
+
+def _reader(config: Path | None, path: Path | None) -> SqliteReader:
+    """The ledger that a server with this config writes."""
+    if path is None and (config is not None or CONFIG_FILE.exists()):
+        from waypost.config import load
+
+        named = load(config or CONFIG_FILE).ledger.path
+        path = None if named is None else Path(named).expanduser()
+    return SqliteReader(path or default_ledger_path(os.environ))
+
+
+def _complete(reader: SqliteReader, prefix: str) -> str:
+    """The one id that begins so. Raises ``NotFound`` with the closest ids otherwise."""
+    found = reader.ids(prefix, limit=6)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        more = " and others" if len(found) > 5 else ""
+        raise NotFound(f"more than one decision begins with {prefix!r}: {', '.join(found[:5])}{more}")
+    latest = {entry["id"][: len(prefix)]: entry["id"] for entry in reader.tail(500)}
+    close = [latest[start] for start in difflib.get_close_matches(prefix, latest)]
+    hint = f"the closest are {', '.join(close)}" if close else "`waypost log tail` lists the latest"
+    raise NotFound(f"no decision has an id that begins with {prefix!r}: {hint}")
+
+
+def _follow(
+    reader: SqliteReader, latest: list[dict[str, Any]], newest: str | None, wanted: dict[str, str | None], *, as_json: bool
+) -> None:
+    """Prints ``latest``, then what is stored after it (after ``newest`` if it is empty), until interrupted."""
+    header = True
+    try:
+        while True:
+            if as_json:
+                for entry in latest:
+                    click.echo(orjson.dumps(entry))
+            elif latest or header:
+                _print_rows(latest, header=header)
+                header = False
+            newest = latest[-1]["id"] if latest else newest
+            latest = reader.after(newest, FOLLOW_ROWS, **wanted)
+            if not latest:
+                time.sleep(POLL_S)
+    except KeyboardInterrupt:
+        return
+
+
+def _print_rows(entries: Iterable[dict[str, Any]], *, header: bool) -> None:
+    """One line each, cut at the edge of the terminal. Fixed widths keep later lines under the same header."""
+    widths = {
+        "when (UTC)": 19,
+        "id": 23,
+        "status": 9,
+        "deployment": 24,
+        "route": 12,
+        "took": 8,
+        "tokens in > out": 17,
+        "cost": 12,
+    }
+    table = Table(box=None, show_header=header, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", width=140)
+    for name, width in widths.items():
+        table.add_column(name, width=width, no_wrap=True)
+    for entry in entries:
+        table.add_row(
+            entry["started_at"][:19].replace("T", " "),
+            Text(entry["id"]),
+            Text(entry["status"], style=_colour(entry["status"])),
+            Text(_answered_by(entry)),
+            Text(entry["route"] or "(named)"),
+            _seconds(entry["duration_s"]),
+            f"{shown(entry['prompt_tokens'])} > {shown(entry['completion_tokens'])}",
+            dollars(entry["cost_usd"]),
+        )
+    console().print(table)
+
+
+def _explain(out: Console, entry: dict[str, Any]) -> None:
+    """The card and what became of it, as text."""
+    card = entry["card"]
+    outcome = (entry["status"], _colour(entry["status"]))
+    out.print(Text.assemble("decision ", (entry["id"], "bold"), "  ", outcome, f" (HTTP {entry['http_status']})"))
+    if entry["simulated"]:
+        out.print(Text("simulated: no model answered this", style="yellow"))
+    print_pairs(out, _facts(entry))
+    print_candidates(out, card)
+    columns = ("deployment", "from", "to", "first output", "result", "usage", "cost")
+    print_table(out, "Attempts", columns, map(_attempt, entry["attempts"]))
+    if entry["prompt"]["text"] is not None:
+        out.print(Text("\nPrompt", style="bold"))
+        out.print(Text(entry["prompt"]["text"]))
+    if entry["repaired"]:
+        out.print("\nSome text could not be stored as it was: it was cut, or \ufffd stands in its place.")
+
+
+def _facts(entry: dict[str, Any]) -> dict[str, str]:
+    card, prompt = entry["card"], entry["prompt"]
+    return {
+        "asked for": f"{entry['requested']}, in the {entry['dialect']} dialect{', streamed' if entry['stream'] else ''}",
+        "when": entry["started_at"],
+        "took": f"{_seconds(entry['duration_s'])}, first output {_after(entry['first_output_s'])}",
+        **card_facts(card),
+        "prompt": f"{prompt['chars']} characters in {prompt['messages']} messages, language {shown(prompt['language'])}",
+        "session": entry["session"] or "none",
+        "caller": entry["caller"] or "none",
+        "answered by": _answered_by(entry),
+        "ended with": entry["error"] or f"finish reason {shown(entry['finish_reason'])}",
+        "usage": _usage(entry),
+        "cost": dollars(entry["cost_usd"]),
+    }
+
+
+def _attempt(attempt: dict[str, Any]) -> list[str]:
+    result = attempt["error"] or f"finished: {shown(attempt['finish_reason'])}"
+    if attempt["upstream_status"] is not None:
+        result += f", engine said {attempt['upstream_status']}"
+    if attempt["message"]:
+        result += f": {attempt['message']}"
+    if attempt["skipped_events"]:
+        result += f", {attempt['skipped_events']} unreadable events left out"
+    times = [_seconds(attempt[key]) for key in ("started_s", "ended_s")]
+    return [
+        attempt["deployment"],
+        *times,
+        _after(attempt["first_output_s"]),
+        result,
+        _usage(attempt),
+        dollars(attempt["cost_usd"]),
+    ]
+
+
+def _usage(counts: dict[str, Any]) -> str:
+    kinds = {"in": "prompt_tokens", "out": "completion_tokens", "cached": "cached_tokens", "reasoning": "reasoning_tokens"}
+    known = [f"{counts[key]} {kind}" for kind, key in kinds.items() if counts[key] is not None]
+    return ", ".join(known) + (" (estimated)" if counts["usage_estimated"] else "") if known else "unknown"
+
+
+def _answered_by(entry: dict[str, Any]) -> str:
+    return f"{entry['deployment'] or 'nobody'}{' (simulated)' if entry['simulated'] else ''}"
+
+
+def _seconds(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.3f} s"
+
+
+def _after(value: float | None) -> str:
+    return "none" if value is None else f"after {value:.3f} s"
+
+
+def _colour(status: str) -> str:
+    return {"ok": "green", "partial": "yellow", "cancelled": "yellow"}.get(status, "red")

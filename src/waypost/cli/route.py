@@ -1,0 +1,104 @@
+"""`waypost route`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from waypost.cli.output import config_option, console, json_option, print_json
+
+if TYPE_CHECKING:
+    from waypost.decide.card import Decision
+
+# A picture of one point: enough to say that a prompt of a file came with an image.
+_POINT = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+_TOOL = {"type": "function", "function": {"name": "do", "description": "does what was asked", "parameters": {"type": "object"}}}
+
+
+@click.command()
+@click.argument("text", required=False)
+@config_option
+@click.option("-m", "--model", default="auto", show_default=True, help="The model name that the client would send.")
+@click.option("--image", is_flag=True, help="As if an image came with the prompt.")
+@click.option("--tools", is_flag=True, help="As if tools were offered.")
+@click.option("--private", is_flag=True, help="As if the caller had asked for local deployments only.")
+@click.option(
+    "--file", "prompts", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Prompts, one JSON object a line."
+)
+@json_option
+def command(
+    text: str | None,
+    path: Path | None,
+    model: str,
+    image: bool,
+    tools: bool,
+    private: bool,
+    prompts: Path | None,
+    as_json: bool,
+) -> None:
+    """Decide where TEXT would go, and why, without sending it.
+
+    TEXT may be `-` for standard input. With `--file`, every line is an object with `text`, and may have `has_image`,
+    `has_tools` and, to be judged by, `label` and `accept` (a list of labels that are right as well).
+
+    JSON keys of one decision: those of the decision card (docs/decision-card.md). Of a file: n, accuracy, macro_f1, per_class,
+    false_action_rate, routes, refused, latency_us, decisions. Exit code 1 if the one decision is a refusal.
+    """
+    if (text is None) == (prompts is None):
+        raise click.UsageError("give a prompt, or --file")
+    if prompts is not None:
+        _many(prompts, path, model, as_json)
+        return
+    given = sys.stdin.read() if text == "-" else (text or "")
+    from waypost.cli.local_router import local_router
+
+    router, assembly = asyncio.run(local_router(path))
+    headers = {"x-waypost-private": "true"} if private else {}
+    decision = router.route(_messages(given, image), model=model, headers=headers, **_offered(tools))
+    if as_json:
+        print_json(decision.to_dict())
+    else:
+        if assembly.simulated:
+            console(stderr=True).print("No engine was found: this is the simulated fleet.", style="yellow")
+        _print_card(decision)
+    if decision.refusal is not None:
+        raise SystemExit(1)
+
+
+def _messages(text: str, image: bool) -> list[dict[str, Any]]:
+    parts = [{"type": "text", "text": text}, {"type": "image_url", "image_url": {"url": _POINT}}]
+    return [{"role": "user", "content": parts if image else text}]
+
+
+def _offered(tools: bool) -> dict[str, Any]:
+    return {"tools": [_TOOL]} if tools else {}
+
+
+def _print_card(decision: Decision) -> None:
+    from waypost.cli.card_view import print_card
+
+    print_card(console(), decision.to_dict())
+
+
+def _many(prompts: Path, path: Path | None, model: str, as_json: bool) -> None:
+    from waypost.cli.local_router import local_router
+    from waypost.cli.prompt_file import decide_all, print_summary, read_prompts
+
+    rows = read_prompts(prompts)
+    router, _ = asyncio.run(local_router(path))
+
+    def decide(row: dict[str, Any]) -> Decision:
+        offered = _offered(bool(row.get("has_tools")))
+        return router.route(_messages(row["text"], bool(row.get("has_image"))), model=model, **offered)
+
+    result = decide_all(rows, decide, console(stderr=True))
+    if as_json:
+        print_json(result)
+    else:
+        print_summary(console(), result)

@@ -1,0 +1,79 @@
+"""`waypost train`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from waypost.cli.output import console, json_option, print_json
+
+if TYPE_CHECKING:
+    from waypost.learn.task_run import TaskRun
+
+DATA = Path("../shared/data/tasks")
+OUT = Path("trained")
+
+
+@click.group()
+def command() -> None:
+    """Train the shipped models again."""
+
+
+@command.command()
+@click.option("--data", type=click.Path(path_type=Path), default=DATA, show_default=True, help="Folder with train.parquet.")
+@click.option("--out", type=click.Path(path_type=Path), default=OUT, show_default=True, help="Folder for weights and card.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Of every random choice.")
+@json_option
+def task(data: Path, out: Path, seed: int, as_json: bool) -> None:
+    """Train the model that tells the task of a request.
+
+    Reads train.parquet and, where they are there, dev.parquet and prompts_100.jsonl from the data folder. Chooses the
+    regularisation by leaving whole sources out, calibrates on them, trains on everything, and writes task-model.npz,
+    task-model.json and task-model.md. The same data, seed and versions give the same weights.
+
+    JSON keys: sha256, bytes, features_version, tasks, command, seed, temperature, thresholds, l2, tried, scores, languages,
+    data.
+    """
+    from waypost.learn.task_run import run
+
+    with _bars() as bars:
+        done = run(data, out, seed, _shown_on(bars))
+    if as_json:
+        print_json(done.card)
+    else:
+        _print(done)
+
+
+def _bars() -> Progress:
+    """Progress on standard error, and only on a terminal."""
+    shown = console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=shown, disable=not shown.is_terminal)
+
+
+def _shown_on(bars: Progress) -> Callable[[str, int, int], None]:
+    """Shows each step as a bar of its own."""
+    steps: dict[str, TaskID] = {}
+
+    def show(step: str, done: int, total: int) -> None:
+        if step not in steps:
+            steps[step] = bars.add_task(step, total=total)
+        bars.update(steps[step], completed=done)
+
+    return show
+
+
+def _print(done: TaskRun) -> None:
+    table = Table(title="Task model")
+    keys = ("n", "accuracy", "macro_f1", "false_action_rate", "action_recall", "abstain_rate", "ece")
+    for name in ("judged on", *keys):
+        table.add_column(name, justify="right" if name in keys else "left")
+    for name, scores in done.card["scores"].items():
+        table.add_row(name, *(str(scores.get(key, "")) for key in keys))
+    console().print(table)
+    click.echo(f"wrote {done.out}: {done.card['bytes']} bytes of weights, sha256 {done.card['sha256'][:12]}")
