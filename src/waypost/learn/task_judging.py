@@ -1,0 +1,73 @@
+"""How good are task predictions? One function, used by the trainer, the command line and the tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from waypost.decide.task import TASKS
+
+ABSTAINED_TASK = "chat"
+"""What an abstaining turn becomes: the default route."""
+
+ACTION = "tool_calling"
+
+
+def judge(predictions: Sequence[str | None], rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Scores of ``predictions`` against ``rows``, each with ``task`` or ``label`` and perhaps ``accept``.
+
+    ``None`` is an abstention and counts as the default route. A prediction in ``accept`` counts as the label in every score.
+    ``false_action_rate`` is the share of turns that must not become an action and did; ``action_recall`` the share of
+    actions that were found. A rate over no row is ``None``.
+    """
+    truth: list[str] = []
+    said: list[str] = []
+    accepts: list[Sequence[str]] = []
+    for row, prediction in zip(rows, predictions, strict=True):
+        label = str(row.get("task") or row.get("label"))
+        accept = row.get("accept") or (label,)
+        answer = ABSTAINED_TASK if prediction is None else prediction
+        truth.append(label)
+        accepts.append(accept)
+        said.append(label if answer in accept else answer)
+    per_class = {task: _class_scores(task, truth, said) for task in TASKS if task in truth}
+    right = [t == s for t, s in zip(truth, said, strict=True)]
+    false_actions = [s == ACTION for s, accept in zip(said, accepts, strict=True) if ACTION not in accept]
+    actions = [s == ACTION for t, s in zip(truth, said, strict=True) if t == ACTION]
+    return {
+        "n": len(truth),
+        "accuracy": _mean(right),
+        "macro_f1": _mean([scores["f1"] for scores in per_class.values()]),
+        "per_class": per_class,
+        "false_action_rate": _mean(false_actions),
+        "false_actions": sum(false_actions),
+        "action_recall": _mean(actions),
+        "abstain_rate": _mean([prediction is None for prediction in predictions]),
+    }
+
+
+def expected_calibration_error(confidences: Sequence[float], right: Sequence[bool], bins: int = 15) -> float | None:
+    """How far confidence and accuracy lie apart, over equal-width bins weighted by their rows; ``None`` without rows."""
+    if not confidences:
+        return None
+    gap = 0.0
+    for index in range(bins):
+        inside = [i for i, p in enumerate(confidences) if min(int(p * bins), bins - 1) == index]
+        if inside:
+            gap += abs(sum(confidences[i] - right[i] for i in inside))
+    return gap / len(confidences)
+
+
+def _class_scores(task: str, truth: Sequence[str], said: Sequence[str]) -> dict[str, float | int]:
+    hits = sum(t == s == task for t, s in zip(truth, said, strict=True))
+    wanted, given = truth.count(task), said.count(task)
+    return {
+        "n": wanted,
+        "precision": round(hits / given, 4) if given else 0.0,
+        "recall": round(hits / wanted, 4),
+        "f1": round(2 * hits / (wanted + given), 4),
+    }
+
+
+def _mean(values: Sequence[float | int | bool]) -> float | None:
+    return round(sum(values) / len(values), 4) if values else None
