@@ -12,7 +12,7 @@ The tree is split by *whose fault it is*, because that decides what happens next
     │   ├── ContextTooLong         no window holds the prompt and the answer       400
     │   ├── PayloadTooLarge        the body is over the limit                      413
     │   ├── ReceiveTimeout         the body did not arrive in time                 408
-    │   └── HostRefused            the Host header names another site              403
+    │   └── HostRefused            Host or Origin names another site               403
     ├── PolicyError            the request is fine, the rules forbid an answer
     │   └── PrivacyRefused         private request, and no local deployment        403
     ├── NoDeployment           nothing can be tried now: down or cooling          503
@@ -118,7 +118,7 @@ class ReceiveTimeout(CallerError):
 
 
 class HostRefused(CallerError):
-    """The ``Host`` header names a site that this server is not: a page elsewhere may be using the browser to get in."""
+    """``Host`` or ``Origin`` names a site that this server is not: a page elsewhere may be using a browser to get in."""
 
     status = 403
     code = "host_refused"

@@ -11,9 +11,11 @@ from desk import KEY, LITELLM_WARNS, Desk
 
 from servers.faultd import TEXT, Faultd
 from waypost import errors
+from waypost.dispatch.events import Call
 from waypost.dispatch.lanes import litellm as lane_module
 from waypost.dispatch.lanes.litellm import LiteLlmLane
 from waypost.fleet.deployment import Deployment, Timeouts
+from waypost.secret import Secret
 
 pytestmark = LITELLM_WARNS
 MODES = pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
@@ -60,6 +62,12 @@ async def test_the_engine_gets_settings_and_known_parameters_but_no_unknown_fiel
     assert hit.headers["x-tenant"] == "blue"
     assert (hit.body["temperature"], hit.body["top_k"]) == (0.5, 7)
     assert not {"sneaky", "mock_response", "max_retries", "shared_session"} & hit.body.keys()
+
+
+def test_credentials_of_the_transport_reach_litellm_as_they_are(desk: Desk) -> None:
+    of = through_litellm(desk, "ok", transport={"aws_region_name": "eu-1", "aws_secret_access_key": Secret("s3cret", "KEY")})
+    given = LiteLlmLane()._arguments(Call(of, {"messages": []}))
+    assert (given["aws_region_name"], given["aws_secret_access_key"]) == ("eu-1", "s3cret")
 
 
 @MODES

@@ -71,9 +71,10 @@ def command(
         raise SystemExit(1)
 
 
-def _messages(text: str, image: bool) -> list[dict[str, Any]]:
+def _messages(text: str, image: bool, earlier: int = 0) -> list[dict[str, Any]]:
+    """The prompt, after as many earlier messages; what those said is not known."""
     parts = [{"type": "text", "text": text}, {"type": "image_url", "image_url": {"url": _POINT}}]
-    return [{"role": "user", "content": parts if image else text}]
+    return [{"role": "user", "content": ""}] * earlier + [{"role": "user", "content": parts if image else text}]
 
 
 def _offered(tools: bool) -> dict[str, Any]:
@@ -95,7 +96,8 @@ def _many(prompts: Path, path: Path | None, model: str, as_json: bool) -> None:
 
     def decide(row: dict[str, Any]) -> Decision:
         offered = _offered(bool(row.get("has_tools")))
-        return router.route(_messages(row["text"], bool(row.get("has_image"))), model=model, **offered)
+        messages = _messages(row["text"], bool(row.get("has_image")), int(row.get("n_turns") or 1) - 1)
+        return router.route(messages, model=model, **offered)
 
     result = decide_all(rows, decide, console(stderr=True))
     if as_json:

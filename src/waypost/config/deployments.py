@@ -108,6 +108,7 @@ def _compile(entry: ModelEntry, node: Node, around: Surroundings) -> Deployment 
     capabilities = Capabilities(**{ours: getattr(info, theirs) for ours, theirs in _CAPABILITIES.items()})
     stated = {ours: getattr(capabilities, ours) for ours in _CAPABILITIES}
     stated |= {"window_tokens": window, "max_output_tokens": info.max_output_tokens or None, "price": price, "mode": info.mode}
+    stated["local"] = info.waypost.local
     return Deployment(
         id="",
         group=entry.model_name,

@@ -18,7 +18,7 @@ from waypost.decide.guards import (
     first_reason,
 )
 from waypost.decide.names import Meaning, closest, resolve
-from waypost.decide.ordering import expand, expected_cost_usd, least_busy, reorder
+from waypost.decide.ordering import expand, expected_cost_usd, least_busy, made_for, reorder
 from waypost.decide.policy import Policy, Route
 from waypost.decide.task import TaskModel, TaskScores
 from waypost.errors import NoDeployment, UnknownModel
@@ -172,7 +172,7 @@ def _rescues(turn: Turn, policy: Policy) -> list[tuple[str, str]]:
 
 def _candidate(case: _Case, choice: _Choice, deployment: Deployment, fallback: bool, answer_tokens: int) -> Candidate:
     status = case.fleet.status(deployment.id)
-    facts = ["fallback" if fallback else "listed by the route" if case.meaning.kind != "deployment" else "named"]
+    facts = [_place(case, choice.route, deployment, fallback)]
     facts += ["local"] if deployment.local else []
     facts += {True: ["loaded"], False: ["not loaded"], None: []}[status.loaded]
     facts += [f"{status.in_flight} in flight"] if status.in_flight else []
@@ -186,6 +186,16 @@ def _candidate(case: _Case, choice: _Choice, deployment: Deployment, fallback: b
         fallback=fallback,
         expected_cost_usd=expected_cost_usd(deployment, case.turn.prompt_tokens, answer_tokens),
     )
+
+
+def _place(case: _Case, route: Route, deployment: Deployment, fallback: bool) -> str:
+    if fallback:
+        return "fallback"
+    if case.meaning.kind == "deployment":
+        return "named"
+    listed = deployment.id in route.candidates or deployment.group in route.candidates
+    made = ", made for it" if not listed and made_for(route.name, deployment) else ""
+    return "listed by the route" if listed else f"the route is open to all{made}"
 
 
 def _refusal(case: _Case, choice: _Choice) -> Refusal:

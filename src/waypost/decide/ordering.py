@@ -41,7 +41,7 @@ def guessed_order(task: str, fleet: FleetView) -> tuple[Deployment, ...]:
     def key(deployment: Deployment) -> tuple[bool, bool, bool, float]:
         size = deployment.parameters_b
         rank = _BIG if size is None else (size if task in _SMALL_FIRST else -size)
-        return (not deployment.local, not _made_for(task, deployment), fleet.status(deployment.id).loaded is not True, rank)
+        return (not deployment.local, not made_for(task, deployment), fleet.status(deployment.id).loaded is not True, rank)
 
     return tuple(sorted((d for d in fleet if not d.is_pattern), key=key))
 
@@ -93,6 +93,7 @@ def expected_cost_usd(deployment: Deployment, prompt_tokens: int, answer_tokens:
     return None if deployment.price is None else deployment.price.cost_usd(prompt_tokens, answer_tokens)
 
 
-def _made_for(task: str, deployment: Deployment) -> bool:
+def made_for(task: str, deployment: Deployment) -> bool:
+    """Its name says that it was built for this task."""
     name = f"{deployment.group} {deployment.model}".lower()
     return any(mark in name for mark in _MADE_FOR.get(task, ()))

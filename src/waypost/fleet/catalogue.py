@@ -53,7 +53,7 @@ class Catalogue:
         return row[1]
 
     def fill(self, deployment: Deployment) -> Deployment:
-        """The deployment with the catalogue's facts where nothing is known yet.
+        """The deployment with the catalogue's facts where nothing is known yet, under its ``base_model`` if it has one.
 
         Of a local model only the capabilities are taken: its window is what its engine allocates, and its price is not zero
         because the table lists it as free.
@@ -62,7 +62,9 @@ class Catalogue:
             deployment.local and _NAMES.get(deployment.provider, deployment.provider) != "ollama"
         ):
             return deployment
-        facts = self.facts(deployment.provider, deployment.model)
+        base = deployment.transport.get("base_model")
+        facts = self.facts(deployment.provider, str(base).removeprefix(f"{deployment.provider}/")) if base else None
+        facts = facts or self.facts(deployment.provider, deployment.model)
         if facts is None:
             return deployment
         if deployment.local:

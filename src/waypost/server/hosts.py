@@ -1,7 +1,8 @@
-"""Which names this server answers to.
+"""Which names this server answers to, and which pages may use a visitor's browser to reach it.
 
-A web page on another site can point a name of its own at 127.0.0.1 and talk to a server there with the visitor's browser (DNS
-rebinding). An address cannot be rebound, so addresses and ``localhost`` are always fine; any other name must be listed.
+A web page on another site can point a name of its own at 127.0.0.1 and talk to a server there (DNS rebinding), or simply send a
+form to it. An address cannot be rebound, so as a ``Host`` addresses and ``localhost`` are always fine; any other name must be
+listed. A browser names the page's own site in ``Origin``: that must be this machine or be listed.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from waypost.server.reply import send_json
 
 
 class HostGate:
-    """Refuses requests whose ``Host`` is neither an address nor ``localhost`` nor in ``allowed`` (``server.allowed_hosts``)."""
+    """Refuses requests whose ``Host`` or ``Origin`` is a site that is not ours; ``allowed`` is ``server.allowed_hosts``."""
 
     def __init__(self, app: ASGIApp, allowed: Iterable[str]) -> None:
         self._app = app
@@ -26,23 +27,32 @@ class HostGate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes the request on, or answers 403."""
         if scope["type"] == "http":
-            host = next((value for name, value in scope["headers"] if name == b"host"), b"")
-            if not self._fine(host.decode("latin-1")):
-                error = HostRefused("this server does not answer to that host name: list it under server.allowed_hosts")
+            headers: dict[bytes, bytes] = dict(scope["headers"])
+            host = _name(headers.get(b"host", b"").decode("latin-1"))
+            origin = headers.get(b"origin")
+            page = None if origin is None else _name(origin.decode("latin-1").partition("://")[2])
+            if not (self._is_ours(host) or host == "" or _address(host)) or not (page is None or self._is_ours(page)):
+                error = HostRefused("this server does not answer to that site: list its name under server.allowed_hosts")
                 await send_json(send, error.status, error_body(error))
                 return
         await self._app(scope, receive, send)
 
-    def _fine(self, host: str) -> bool:
-        name = host.lower()
-        if name.startswith("["):
-            name = name[1:].partition("]")[0]
-        elif name.count(":") < 2:
-            name = name.partition(":")[0]
-        if name in ("", "localhost") or name.endswith(".localhost") or name in self._allowed:
-            return True
-        try:
-            ipaddress.ip_address(name)
-        except ValueError:
-            return False
-        return True
+    def _is_ours(self, name: str) -> bool:
+        address = _address(name)
+        loopback = address is not None and address.is_loopback
+        return loopback or name == "localhost" or name.endswith(".localhost") or name in self._allowed
+
+
+def _name(authority: str) -> str:
+    """The host of ``host:port``, in lower case and without brackets."""
+    name = authority.lower()
+    if name.startswith("["):
+        return name[1:].partition("]")[0]
+    return name.partition(":")[0] if name.count(":") == 1 else name
+
+
+def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(name)
+    except ValueError:
+        return None

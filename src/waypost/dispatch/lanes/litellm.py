@@ -21,6 +21,7 @@ from waypost.dispatch.retry_after import retry_after_s
 from waypost.dispatch.tool_calls import ToolCallNumbering
 from waypost.errors import ConnectFailed, ProviderError, ProviderProtocolError, ProviderTimeout
 from waypost.fleet.deployment import Deployment
+from waypost.secret import Secret
 
 # LiteLLM puts them before the engine's words, such as RateLimitError and OpenAIException.
 _CLASS_NAMES = re.compile(r"^(?:(?:litellm\.)?\w+(?:Error|Exception|Timeout): )*(?:\w+Exception - )?")
@@ -101,7 +102,8 @@ class LiteLlmLane:
             fixed["api_key"] = deployment.api_key.reveal()
         if deployment.headers:
             fixed["extra_headers"] = dict(deployment.headers)
-        return {**call.body, **deployment.transport, **fixed}
+        transport = {k: v.reveal() if isinstance(v, Secret) else v for k, v in deployment.transport.items()}
+        return {**call.body, **transport, **fixed}
 
 
 class RedirectRefused(Exception):
