@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections.abc import Coroutine, Generator
 from typing import Any, TypeVar
@@ -94,6 +95,9 @@ class SyncLoop:
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """The result of ``work``; an interrupt here cancels it there."""
+        if sys.is_finalizing():  # the thread has stopped already: waiting for it would keep the interpreter from exiting
+            work.close()
+            raise RuntimeError("the interpreter is shutting down")
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()
@@ -110,7 +114,8 @@ class SyncLoop:
                 except StopAsyncIteration:
                     return
         finally:
-            self.run(stream.aclose())
+            if not sys.is_finalizing():
+                self.run(stream.aclose())
 
     def stop(self) -> None:
         """Ends the thread."""

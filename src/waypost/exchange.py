@@ -50,6 +50,9 @@ class Exchange:
         except WaypostError as caught:
             ending, error = "partial", caught
             raise
+        except Exception:
+            ending, error = "partial", WaypostError("something went wrong in Waypost")
+            raise
         finally:
             self._end(ending, error)
 
@@ -57,6 +60,12 @@ class Exchange:
         """Gives the answer up and frees the engine; nothing happens once the events have ended."""
         await self._answer.aclose()
         self._end("cancelled", None)
+
+    def __del__(self) -> None:
+        """An answer that nobody read or closed is given up: its engine must not seem busy for ever."""
+        if not self._recorded:
+            self._answer.abandon()
+            self._end("cancelled", None)
 
     def _end(self, ending: Ending, error: WaypostError | None) -> None:
         if not self._recorded:

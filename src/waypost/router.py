@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -34,6 +35,8 @@ from waypost.turn import EMPTY, Turn
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from waypost.startup import Assembly
+
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
@@ -57,7 +60,9 @@ class Router:
         self._policy = config.setup.policy
         self._artefacts = Artefacts(load_task_model())
         self._dispatchers: dict[asyncio.AbstractEventLoop, tuple[Dispatcher, AsyncGenerator[None, None]]] = {}
+        self._starting = threading.Lock()
         self._sync: SyncLoop | None = None
+        self._assembly: Assembly | None = None
         self.fleet = Fleet(self._known(config.setup.deployments), clock=clock)
         self.ledger = open_ledger(config.ledger) if ledger is None else ledger
         self.ledger.start()
@@ -98,12 +103,12 @@ class Router:
         self.fleet.replace(self._known(deployments))
         self._config, self._policy = config, replace(config.setup.policy, routes=filled)
 
-    def decide(self, turn: Turn) -> Decision:
-        """The decision for a turn, as things are now."""
-        return decide(turn, self.view(), self._policy, self._artefacts)
+    def decide(self, turn: Turn, fleet: FleetView | None = None) -> Decision:
+        """The decision for a turn, for the fleet as it is now or as it was seen in ``fleet``."""
+        return decide(turn, self.view() if fleet is None else fleet, self._policy, self._artefacts)
 
-    async def open(self, turn: Turn, decision: Decision, *, started: float) -> Exchange:
-        """Makes the call. ``started`` is when the request was read, on this router's clock.
+    async def open(self, turn: Turn, decision: Decision, fleet: FleetView, *, started: float) -> Exchange:
+        """Makes the call that was decided on for ``fleet``. ``started`` is when the request was read, on this router's clock.
 
         Returns once an answer is committed. Raises the refusal of the decision, or the last `ProviderError` when every
         candidate failed; both are recorded, and so is a cancellation.
@@ -120,14 +125,30 @@ class Router:
             record("refused", error)
             raise
         try:
-            answer = await (await self._dispatcher()).open(turn, decision, self.view(), started=started, log=log)
+            answer = await (await self._dispatcher()).open(turn, decision, fleet, started=started, log=log)
         except WaypostError as error:
             record("failed", error)
             raise
         except asyncio.CancelledError:
             record("cancelled", None)
             raise
+        except Exception:
+            record("failed", WaypostError("something went wrong in Waypost"))
+            raise
         return Exchange(decision, answer, record)
+
+    async def look(self) -> None:
+        """Asks the engines for what the config leaves open, and looks for engines where discovery is on.
+
+        Only metadata is asked for. The server does this at its start and from time to time; a library knows what the config and
+        LiteLLM's table say until it is called.
+        """
+        import aiohttp  # noqa: PLC0415 - deciding needs no HTTP client, and importing one is slow
+
+        from waypost.startup import put_in_force  # noqa: PLC0415 - see above
+
+        async with aiohttp.ClientSession() as session:
+            self._assembly = await put_in_force(self, self._config, session, self._assembly)
 
     def route(
         self,
@@ -168,7 +189,8 @@ class Router:
         """
         started = self._clock()
         turn = _turn(messages, model, headers, {**params, "stream": stream})
-        exchange = await self.open(turn, self.decide(turn), started=started)
+        fleet = self.view()
+        exchange = await self.open(turn, self.decide(turn, fleet), fleet, started=started)
         if stream:
             return ReplyStream(exchange, with_usage=wants_usage(turn))
         payload = b"".join([event.payload async for event in exchange.events()])
@@ -184,9 +206,8 @@ class Router:
         self, model: str = "auto", messages: Any = (), *, stream: bool = False, **params: Any
     ) -> Reply | Generator[Reply, None, None]:
         """`acompletion` for code that is not async; it may be called from any thread."""
-        if self._sync is None:
-            self._sync = SyncLoop()
-        loop = self._sync
+        with self._starting:
+            loop = self._sync = self._sync or SyncLoop()
         if stream:
             return loop.iterate(loop.run(self.acompletion(model, messages, stream=True, **params)))
         return loop.run(self.acompletion(model, messages, stream=False, **params))
@@ -274,8 +295,13 @@ class Router:
 
 
 def _turn(messages: Any, model: str, headers: Mapping[str, str], params: Mapping[str, Any]) -> Turn:
-    listed = [{"role": "user", "content": messages}] if isinstance(messages, str) else list(messages)
-    return parse_body({**params, "model": model, "messages": listed}, turn_id=new_id(), headers=headers)
+    listed = [{"role": "user", "content": messages}] if isinstance(messages, str) else messages
+    listed = list(listed) if isinstance(listed, tuple) else listed
+    return parse_body(
+        {**params, "model": model, "messages": listed},
+        turn_id=new_id(),
+        headers={name.lower(): value for name, value in headers.items()},
+    )
 
 
 def _http_status(ending: Ending, error: WaypostError | None) -> int:

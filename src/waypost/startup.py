@@ -1,50 +1,77 @@
-"""What stands behind a config when the server starts: its deployments as their engines are, what was found, or a simulation."""
+"""What stands behind a config: its deployments as their engines are, what was found besides, or a simulation."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import aiohttp
 
 from waypost.config import Config, load, loads
 from waypost.defaults import CONFIG_FILE
 from waypost.fleet.deployment import Deployment
-from waypost.fleet.discovery import DEFAULT_TARGETS, discover, enrich
+from waypost.fleet.discovery import DEFAULT_TARGETS, Discovery, discover
 from waypost.fleet.simulated import simulated_fleet, simulated_routes
 from waypost.turn import empty
+
+if TYPE_CHECKING:
+    from waypost.router import Router
 
 
 @dataclass(frozen=True, slots=True)
 class Assembly:
-    """A fleet ready to serve. ``simulated`` says that there is no engine behind it; ``looked`` says where we looked for one."""
+    """A fleet ready to serve. ``simulated`` says that there is no engine behind it; ``found`` is what discovery saw."""
 
     deployments: tuple[Deployment, ...]
     routes: Mapping[str, tuple[str, ...]] = field(default_factory=empty)
     simulated: bool = False
-    looked: tuple[str, ...] = ()
+    found: Discovery = field(default_factory=Discovery)
+
+    @property
+    def looked(self) -> tuple[str, ...]:
+        """One line for each address where an engine was looked for."""
+        return self.found.lines
 
 
 def read_config(path: Path | None) -> Config:
     """The named file, else ``waypost.yaml`` if it is here, else an empty config, which means discovery."""
     if path is None and not CONFIG_FILE.exists():
-        return loads("", name=str(CONFIG_FILE))
+        return loads("", name="defaults")
     return load(path or CONFIG_FILE)
 
 
-async def assemble(config: Config, session: aiohttp.ClientSession) -> Assembly:
-    """Asks the engines of the config for what it leaves open, looks for others where the config wants that, or simulates five.
+async def put_in_force(
+    router: Router, config: Config, session: aiohttp.ClientSession, before: Assembly | None = None
+) -> Assembly:
+    """Gives the router a config and the fleet behind it, and looks once at every engine of that fleet.
 
-    Only metadata is asked for; nothing is generated, and nothing is loaded.
+    Only metadata is asked for; nothing is generated, and nothing is loaded. ``before`` is what was in force until now: what it
+    found stays until its engine says otherwise.
     """
-    listed = await enrich(session, config.setup.deployments)
+    assembly = await _assemble(config, session, before)
+    router.apply(config, assembly.deployments, assembly.routes)
+    await router.fleet.refresh(session, assembly.found.reports, timeout_s=config.discovery.timeout_s)
+    return assembly
+
+
+async def _assemble(config: Config, session: aiohttp.ClientSession, before: Assembly | None) -> Assembly:
+    """The deployments of the config, and others where it wants that; five simulated ones, if there never was a real one.
+
+    Who has had answers of engines must not get made-up ones, whatever becomes of the engines.
+    """
+    listed = config.setup.deployments
     if not config.discovery.enabled:
         return Assembly(listed)
     found = await discover(
-        session, config.discovery.targets or DEFAULT_TARGETS, timeout_s=config.discovery.timeout_s, beside=listed
+        session,
+        config.discovery.targets or DEFAULT_TARGETS,
+        timeout_s=config.discovery.timeout_s,
+        beside=listed,
+        before=before.found.deployments if before else (),
     )
     deployments = (*listed, *found.deployments)
-    if deployments:
-        return Assembly(deployments, looked=found.lines)
-    return Assembly(simulated_fleet(), simulated_routes(), simulated=True, looked=found.lines)
+    if deployments or not (before is None or before.simulated):
+        return Assembly(deployments, found=found)
+    return Assembly(simulated_fleet(), simulated_routes(), simulated=True, found=found)

@@ -251,9 +251,40 @@ def test_a_credential_is_shared_by_name() -> None:
     assert (made.api_base, made.api_key) == (LOCAL, Secret("s3cr3t"))
 
 
-def test_drop_params_of_the_file_reach_litellm_calls() -> None:
-    (made,) = config_of(entry("anthropic/x"), litellm_settings={"drop_params": True}).setup.deployments
-    assert made.transport["drop_params"] is True
+@pytest.mark.parametrize(
+    ("block", "own", "expected"),
+    [
+        ({}, {}, None),
+        ({"drop_params": True}, {}, None),
+        ({"drop_params": False}, {}, False),
+        ({"drop_params": False}, {"drop_params": True}, True),
+        ({}, {"drop_params": False}, False),
+    ],
+)
+def test_drop_params_of_the_file_and_of_a_deployment_reach_litellm_calls(
+    block: dict[str, Any], own: dict[str, Any], expected: bool | None
+) -> None:
+    """Nothing said is true, which is the lane's default."""
+    config = config_of(entry("anthropic/x", **own), litellm_settings=block)
+    assert config.setup.deployments[0].transport.get("drop_params") is expected
+    assert config.warnings == ()
+
+
+STEERING = (
+    *("fallbacks", "context_window_fallback_dict", "model_list", "model_alias_map", "num_retries", "max_retries"),
+    *("mock_response", "mock_tool_calls", "mock_timeout", "callbacks", "success_callback", "logger_fn", "deployment_id"),
+    *("client", "shared_session", "azure", "litellm_metadata", "_skip_mcp_handler", "request_timeout", "prompt_id"),
+    *("proxy_server_request", "provider_specific_header", "messages", "stream", "text_completion", "use_litellm_proxy"),
+)
+
+
+@pytest.mark.parametrize("name", STEERING)
+@pytest.mark.parametrize("model", ["anthropic/x", "openai/x"])
+def test_what_would_steer_litellm_past_the_decision_is_not_used_and_told(model: str, name: str) -> None:
+    config = config_of(entry(model, **{name: ["x"]}))
+    [deployment] = config.setup.deployments
+    assert name not in {*deployment.settings, *deployment.transport}
+    assert f"litellm_params: Waypost does not use `{name}`" in config.warnings[0]
 
 
 EXAMPLES = (

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 import yaml
 
 from waypost.config import Config, loads
+from waypost.config.params import is_setting
+from waypost.config.settings import KNOWN
 from waypost.decide.policy import Policy
 from waypost.errors import ConfigError
 
@@ -55,10 +58,25 @@ def test_a_route_cannot_lead_to_a_route(name: str) -> None:
         config_of("a", routes={"chat": [name], "own": ["a"]}, aliases={"alias": "own"})
 
 
-@pytest.mark.parametrize("key", ["api_base", "api_key", "model", "messages", "stream", "extra_headers"])
-def test_a_route_cannot_say_where_a_request_goes(key: str) -> None:
-    with pytest.raises(ConfigError, match="is not a setting"):
-        config_of("a", routes={"chat": {"settings": {key: "x"}}})
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("api_base", "api_key", "model", "messages", "stream", "extra_headers", "base_url", "organization", "timeout"),
+        *("fallbacks", "num_retries", "max_retries", "mock_response", "custom_llm_provider", "model_list", "callbacks"),
+        *("context_window_fallback_dict", "success_callback", "litellm_metadata", "aws_role_name", "deployment_id"),
+        *("client", "azure", "input_cost_per_token", "drop_params", "_skip_mcp_handler"),
+    ],
+)
+def test_a_route_cannot_say_where_or_how_a_request_goes(key: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        config_of("a", routes={"chat": {"settings": {"temperature": 0.2, key: "x"}}})
+    [problem] = caught.value.problems
+    assert re.fullmatch(rf"waypost\.yaml:\d+: `{key}` is not a setting: .*", problem)
+
+
+@pytest.mark.parametrize("key", sorted(KNOWN))
+def test_every_known_setting_may_stand_in_a_route(key: str) -> None:
+    assert is_setting(key)
 
 
 def test_a_setting_of_a_wrong_type_is_a_problem_in_a_route() -> None:

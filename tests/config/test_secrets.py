@@ -95,6 +95,7 @@ PLACES = st.sampled_from(
         {"extra_body": {"provider": {"api_key": KEY}}},
         {"metadata": [{"langfuse_secret": KEY}]},
         {"api_base": f"https://me:{KEY}@example.com/v1"},
+        {"api_base": f"https://example.com/v1?code={KEY}"},
         {"organization": "os.environ/MY_KEY"},
         {"extra_body": {"deep": ["os.environ/MY_KEY"]}},
         {"vertex_options": [{"x": "os.environ/MY_KEY"}]},

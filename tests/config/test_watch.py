@@ -27,7 +27,7 @@ class Follower:
         self.ports.append(config.server.port)
         self.applied.set()
 
-    async def sleep(self, _seconds: float) -> None:
+    async def pause(self) -> None:
         self._waiting.set()
         await self._ticks.get()
 
@@ -100,6 +100,23 @@ async def test_a_file_that_goes_away_and_comes_back(file: Path) -> None:
     assert await follower.watcher.check() is True
 
 
+async def test_a_file_that_is_not_there_yet_is_waited_for_in_silence(tmp_path: Path) -> None:
+    file = tmp_path / "waypost.yaml"
+    follower = Follower(file)
+    running = asyncio.create_task(follower.watcher.run(follower.pause))
+    follower.watcher.reload()
+    await follower.tick()
+    await follower.tick()
+    assert (follower.ports, follower.errors) == ([], [])
+    write(file, "server: {port: 6}\n")
+    await follower.tick()
+    await follower.tick()
+    assert (follower.ports, follower.errors) == ([6], [])
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
 async def test_included_files_are_followed_too_also_new_and_broken_ones(file: Path) -> None:
     follower = Follower(file)
     other = file.with_name("other.yaml")
@@ -115,7 +132,7 @@ async def test_included_files_are_followed_too_also_new_and_broken_ones(file: Pa
 
 async def test_a_change_must_hold_still_before_it_is_read(file: Path) -> None:
     follower = Follower(file)
-    running = asyncio.create_task(follower.watcher.run(1.0, follower.sleep))
+    running = asyncio.create_task(follower.watcher.run(follower.pause))
     await follower.tick()
     write(file, "server: {po")
     await follower.tick()
@@ -131,7 +148,7 @@ async def test_a_change_must_hold_still_before_it_is_read(file: Path) -> None:
 
 async def test_reload_reads_at_once_whether_the_file_changed_or_not(file: Path) -> None:
     follower = Follower(file)
-    running = asyncio.create_task(follower.watcher.run(3600.0, follower.sleep))
+    running = asyncio.create_task(follower.watcher.run(follower.pause))
     follower.watcher.reload()
     await asyncio.wait_for(follower.applied.wait(), 10)
     assert follower.ports == [1]

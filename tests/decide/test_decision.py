@@ -28,7 +28,7 @@ def test_auto_follows_the_route_of_the_task() -> None:
     made = decide(turn("write a loop"), fleet(deployment("a"), deployment("b")), rules, artefacts("coding"))
     assert ids(made) == ["b", "a"]
     assert made.route == "coding"
-    assert made.reason == "the task is coding (90% sure)"
+    assert made.reason == "the task is coding (confidence 0.90)"
     assert made.refusal is None
 
 
@@ -36,7 +36,7 @@ def test_an_abstaining_model_takes_the_default_route_and_says_so() -> None:
     rules = policy(default_route="calm", routes={"calm": Route("calm", ("a",))})
     made = decide(turn("?"), fleet(deployment("a"), deployment("b")), rules, artefacts(None, 0.4))
     assert (made.route, ids(made)) == ("calm", ["a"])
-    assert made.reason == "not clear what is asked (best guess reasoning, 40%): the default route answers"
+    assert made.reason == "not clear what is asked (best guess reasoning, confidence 0.40): the default route answers"
 
 
 def test_a_named_deployment_wins_over_the_task() -> None:
@@ -113,6 +113,15 @@ def test_the_window_holds_prompt_answer_and_headroom_to_the_token(prompt_tokens:
             made.raise_if_refused()
 
 
+def test_the_cap_that_is_sent_is_the_cap_that_must_fit() -> None:
+    capped = deployment("capped", window_tokens=8000, settings={"num_predict": 256})
+    assert ids(decide(turn(answer_tokens=16_000), fleet(capped), policy(), artefacts())) == ["capped"]
+    long = policy(routes={"chat": Route("chat", settings={"max_tokens": 7000})})
+    assert (
+        ids(decide(turn(model="chat", prompt_tokens=2635), fleet(deployment("a", window_tokens=8000)), long, artefacts())) == []
+    )
+
+
 def test_an_answer_without_a_cap_claims_no_more_than_a_quarter_of_a_small_window() -> None:
     small = deployment("small", window_tokens=1024)
     assert ids(decide(turn(prompt_tokens=704), fleet(small), policy(), artefacts())) == ["small"]
@@ -178,6 +187,33 @@ def test_settings_of_the_route_and_expected_cost_are_on_the_card() -> None:
     assert (card["deployment"], card["card_version"]) == ("a", 1)
 
 
+def test_a_private_route_stays_private_when_another_route_takes_over() -> None:
+    view = fleet(deployment("home"), deployment("cloud", local=False), home=Status(cooling_s=3.0, reason="it failed"))
+    rules = policy(routes={"memory": Route("memory", ("home",), private=True)})
+    made = decide(turn(), view, rules, artefacts("memory"))
+    assert ids(made) == []
+    with pytest.raises(NoDeployment) as caught:
+        made.raise_if_refused()
+    assert caught.value.retry_after_s == 3.0
+
+
+def test_a_named_deployment_that_cannot_do_it_is_refused_and_one_that_is_down_is_replaced() -> None:
+    blind = deployment("blind", capabilities=replace(ABLE, vision=False), window_tokens=4096)
+    rules = policy(fallbacks={"blind": ("eyes",)}, context_fallbacks={"blind": ("long",)}, default_fallbacks=("eyes",))
+    view = fleet(blind, deployment("eyes"), deployment("long"))
+    assert ids(decide(image_turn(model="blind"), view, rules, artefacts())) == []
+    assert ids(decide(turn(model="blind", prompt_tokens=9000), view, rules, artefacts())) == ["long"]
+    down = FleetView(view.deployments, {"blind": Status(up=False)})
+    assert ids(decide(turn(model="blind"), down, rules, artefacts())) == ["eyes", "long"]
+
+
+def test_a_route_whose_deployments_are_not_here_names_them() -> None:
+    rules = policy(routes={"mine": Route("mine", ("gone",))})
+    made = decide(turn(model="mine"), fleet(deployment("a")), rules, artefacts())
+    with pytest.raises(NoDeployment, match="route mine lists gone"):
+        made.raise_if_refused()
+
+
 maybe = st.sampled_from([None, True, False])
 windows = st.sampled_from([None, 256, 1024, 4096, 100_000])
 some_deployments = st.lists(
@@ -215,7 +251,11 @@ some_turns = st.builds(
 )
 some_policies = st.builds(
     lambda candidates, fallbacks, default: policy(
-        routes={"chat": Route("chat", candidates), "secrets": Route("secrets", ("*",), private=True)},
+        routes={
+            "chat": Route("chat", candidates),
+            "memory": Route("memory", candidates, private=True),
+            "secrets": Route("secrets", ("*",), private=True),
+        },
         aliases={"zoe": "tool_calling"},
         fallbacks={"a": fallbacks},
         default_fallbacks=default,
@@ -226,10 +266,10 @@ some_policies = st.builds(
 )
 
 
-def broken_guard(case: Turn, made: Decision, target: Deployment, status: Status) -> str | None:
+def broken_guard(case: Turn, made: Decision, target: Deployment, status: Status, task: str | None) -> str | None:
     """An independent reading of the constraints: which one this candidate breaks."""
     can, named = target.capabilities, made.route is None
-    private = case.private or case.model in ("auto-private", "secrets")
+    private = case.private or case.model in ("auto-private", "secrets") or (case.model == "auto" and task == "memory")
     window = target.window_tokens
     checks = {
         "mode": target.mode != "chat",
@@ -257,7 +297,7 @@ def test_no_decision_ever_violates_a_guard_and_every_absence_has_a_reason(
     made = decide(case, view, rules, artefacts(task))
     by_id = {d.id: d for d in deployments}
     for candidate in made.candidates:
-        assert broken_guard(case, made, by_id[candidate.deployment], view.status(candidate.deployment)) is None
+        assert broken_guard(case, made, by_id[candidate.deployment], view.status(candidate.deployment), task) is None
     assert not {c.deployment for c in made.candidates} & {r.deployment for r in made.removed}
     assert len(set(ids(made))) == len(made.candidates)
     assert all(r.reason and r.guard for r in made.removed)

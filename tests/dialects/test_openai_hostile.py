@@ -66,7 +66,6 @@ def test_row_56_depth_that_people_use_is_fine() -> None:
         b"\xef\xbb\xbf" + b'{"model":"auto","messages":[{"role":"user","content":"x"}]}',
         b'{"model":"auto","messages":[{"role":"user","content":"\xff\xfe"}]}',
         b'{"model":"auto","messages":[{"role":"user","content":"\xed\xa0\x80"}]}',
-        b'{"model":"auto","messages":[{"role":"user","content":"\\ud800"}]}',
         b'{"model":"auto","temperature":NaN,"messages":[{"role":"user","content":"x"}]}',
         b'{"model":"auto","temperature":Infinity,"messages":[{"role":"user","content":"x"}]}',
         b"{'model': 'auto'}",
@@ -265,3 +264,33 @@ def test_any_part_is_a_turn_or_a_callers_error(role: str, kind: str, part: dict[
 def test_any_bytes_are_a_turn_or_a_callers_error(raw: bytes) -> None:
     with pytest.raises(CallerError):
         openai.parse(raw, turn_id="t1")
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        (rb"a \ud83d b", "a \ufffd b"),
+        (rb"\udc00", "\ufffd"),
+        (rb"\ud83d\ude00 fine", "😀 fine"),
+        (rb"\ud83d\ud83d\ude00", "\ufffd😀"),
+        (rb"a path \\ud800", r"a path \ud800"),
+    ],
+)
+def test_row_50_half_an_emoji_is_replaced_and_the_rest_is_kept(sent: bytes, read: str) -> None:
+    read_turn = openai.parse(b'{"model":"auto","messages":[{"role":"user","content":"' + sent + b'"}]}', turn_id="t")
+    assert read_turn.messages[0].text == read
+
+
+@pytest.mark.parametrize(
+    "name", ["apiBase", "API_BASE", "api-base", " api_base", "baseURL", "API-Key", "litellmParams", "hfToken"]
+)
+def test_row_61_another_spelling_is_refused_as_well(name: str) -> None:
+    with pytest.raises(ForbiddenField) as caught:
+        openai.parse_body(body(**{name: "x"}), turn_id="t")
+    assert caught.value.param in (name, "?")
+
+
+def test_more_values_than_any_prompt_has_are_refused_before_they_cost_everybody_time() -> None:
+    with pytest.raises(InvalidRequest, match="more than 100000 values"):
+        openai.parse_body(body(*[user("x")] * 40_000), turn_id="t")
+    openai.parse_body(body(*[user("x")] * 10_000), turn_id="t")

@@ -145,7 +145,9 @@ class Desk:
 def turn(*, stream: bool = True, **body: Any) -> Turn:
     messages = [{"role": "user", "content": "hi"}]
     full: Mapping[str, Any] = {"model": "auto", "messages": messages, **body}
-    return Turn("turn-1", "auto", (Message("user", (Text("hi"),)),), full, stream=stream, prompt_tokens=7)
+    cap = body.get("max_completion_tokens", body.get("max_tokens"))
+    said = (Message("user", (Text("hi"),)),)
+    return Turn("turn-1", "auto", said, full, stream=stream, prompt_tokens=7, answer_tokens=cap)
 
 
 def candidate(deployment: Deployment, **settings: Any) -> Candidate:

@@ -14,7 +14,16 @@ from waypost.fleet.deployment import Deployment
 from waypost.secret import Secret
 
 ENGINE = Deployment(
-    "local/a", "a", "openai", "a", "openai", local=True, api_key=Secret("hunter2-hunter2"), headers={"x-k": "topsecret"}
+    "local/a",
+    "a",
+    "openai",
+    "a",
+    "openai",
+    local=True,
+    api_base="http://10.1.2.3/v1?code=in%2Bquery&v=1",
+    api_key=Secret("hunter2-hunter2"),
+    headers={"x-k": "topsecret", "x-auth": "Own wordsecret"},
+    transport={"aws_secret_access_key": Secret("of-transport"), "aws_region_name": "today"},
 )
 
 
@@ -75,6 +84,11 @@ def test_an_error_inside_a_200_is_understood(said: object, kind: type[errors.Pro
     [
         "hunter2-hunter2",
         "topsecret",
+        "Own wordsecret",
+        "wordsecret",
+        "in%2Bquery",
+        "in+query",
+        "of-transport",
         "sk-abcdefgh123",
         "Bearer abc.def",
         "http://10.1.2.3:80/v1",

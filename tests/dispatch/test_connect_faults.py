@@ -16,6 +16,7 @@ from waypost.errors import (
     ProviderTimeout,
     ProviderUnavailable,
 )
+from waypost.fleet.deployment import Timeouts
 
 MODES = pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
 
@@ -47,6 +48,16 @@ async def test_row_02_an_unknown_host_fails_over_and_the_error_names_the_deploym
     assert ".invalid" not in seen.error.message
 
 
+@MODES
+async def test_row_02_a_host_that_drops_packets_is_left_after_the_connect_timeout(
+    desk: Desk, deaf_url: str, stream: bool
+) -> None:
+    seen = await desk.ask(desk.deployment("deaf", api_base=deaf_url, timeouts=Timeouts(connect_s=0.2)), "ok", stream=stream)
+    assert seen.deployment == "ok"
+    assert desk.outcomes == [("deaf", "provider_timeout"), ("ok", None)]
+    assert desk.attempts[0].message == "deaf did not accept a connection within 0.2 s (connect timeout)"
+
+
 @pytest.mark.parametrize("fault", ["never-headers", "slow-headers"])
 async def test_rows_03_and_04_the_first_byte_deadline_is_absolute_and_frees_the_engine(desk: Desk, fault: str) -> None:
     seen = await desk.ask(fault, "ok")
@@ -61,8 +72,7 @@ async def test_rows_03_and_04_the_first_byte_deadline_is_absolute_and_frees_the_
 
 
 async def test_row_03_an_answer_that_is_not_streamed_may_take_its_time_up_to_the_total(desk: Desk) -> None:
-    slow = desk.deployment("never-headers")
-    slow = desk.deployment("never-headers", timeouts=type(slow.timeouts)(first_byte_s=0.05, idle_s=0.05, total_s=0.4))
+    slow = desk.deployment("never-headers", timeouts=Timeouts(first_byte_s=0.05, idle_s=0.05, total_s=0.4))
     seen = await desk.ask(slow, stream=False)
     assert isinstance(seen.error, ProviderTimeout)
     assert "total timeout" in seen.error.message

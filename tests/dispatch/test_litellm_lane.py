@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
+import threading
+from contextlib import aclosing
 from typing import Any
 
 import pytest
@@ -64,6 +67,12 @@ async def test_the_engine_gets_settings_and_known_parameters_but_no_unknown_fiel
     assert not {"sneaky", "mock_response", "max_retries", "shared_session"} & hit.body.keys()
 
 
+def test_parameters_that_a_provider_does_not_take_are_dropped_unless_the_deployment_says_otherwise(desk: Desk) -> None:
+    for transport, expected in (({}, True), ({"drop_params": False}, False)):
+        of = through_litellm(desk, "ok", transport=transport)
+        assert LiteLlmLane()._arguments(Call(of, {"drop_params": "no"}))["drop_params"] is expected
+
+
 def test_credentials_of_the_transport_reach_litellm_as_they_are(desk: Desk) -> None:
     of = through_litellm(desk, "ok", transport={"aws_region_name": "eu-1", "aws_secret_access_key": Secret("s3cret", "KEY")})
     given = LiteLlmLane()._arguments(Call(of, {"messages": []}))
@@ -112,6 +121,17 @@ async def test_row_01_a_refused_connection_fails_over(desk: Desk, refused_url: s
 
 
 @MODES
+@pytest.mark.parametrize("provider", ["hosted_vllm", "custom_openai", "openai", "ollama_chat", "anthropic", "gemini"])
+async def test_row_02_a_host_that_drops_packets_is_left_after_the_connect_timeout(
+    desk: Desk, deaf_url: str, provider: str, stream: bool
+) -> None:
+    timeouts = Timeouts(connect_s=0.2, first_byte_s=30, total_s=30)
+    await desk.ask(through_litellm(desk, "deaf", provider=provider, api_base=deaf_url, timeouts=timeouts), stream=stream)
+    [attempt] = desk.attempts
+    assert attempt.message == "deaf did not accept a connection within 0.2 s (connect timeout)"
+
+
+@MODES
 @PROVIDERS
 async def test_row_10_a_redirect_is_never_followed(desk: Desk, provider: str, stream: bool) -> None:
     elsewhere = Faultd()
@@ -150,11 +170,51 @@ async def test_two_calls_that_share_an_index_are_told_apart(desk: Desk) -> None:
     assert calls[1]["id"]
 
 
+async def test_closing_a_lane_breaks_no_call_of_another_lane_of_its_loop(desk: Desk) -> None:
+    answer = await desk.open(through_litellm(desk, "endless"))
+    other = LiteLlmLane()
+    async for _ in other.events(Call(through_litellm(desk, "ok"), {"messages": [{"role": "user", "content": "hi"}]})):
+        pass
+    await other.close()
+    async with aclosing(answer.events()) as events:
+        assert len([await anext(events) for _ in range(5)]) == 5
+
+
+async def test_closing_a_lane_breaks_no_call_of_another_loop(desk: Desk) -> None:
+    """Loops of threads, as a program has them that calls `completion` and `acompletion`."""
+    of = through_litellm(desk, "endless")
+
+    async def other_loop(begun: asyncio.Event, home: asyncio.AbstractEventLoop, closed: threading.Event) -> int:
+        lane = LiteLlmLane()
+        call = Call(of, {"messages": [{"role": "user", "content": "hi"}], "stream": True}, stream=True)
+        async with aclosing(lane.events(call)) as events:
+            await anext(events)
+            home.call_soon_threadsafe(begun.set)
+            await asyncio.to_thread(closed.wait)
+            seen = len([await anext(events) for _ in range(5)])
+        await lane.close()
+        return seen
+
+    await desk.ask(through_litellm(desk, "ok"))
+    begun, closed = asyncio.Event(), threading.Event()
+    running = asyncio.create_task(asyncio.to_thread(asyncio.run, other_loop(begun, asyncio.get_running_loop(), closed)))
+    await begun.wait()
+    await desk.dispatcher.close()
+    closed.set()
+    assert await running == 5
+
+
+async def test_closing_the_last_lane_of_a_loop_closes_its_connections(desk: Desk) -> None:
+    await desk.ask(through_litellm(desk, "ok"))
+    await desk.dispatcher.close()
+    await asyncio.wait_for(desk.faultd.all_left(), 2)
+
+
 async def test_a_missing_litellm_says_what_to_install(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     def missing() -> None:
         raise ModuleNotFoundError("litellm")
 
-    monkeypatch.setattr(lane_module, "_import_litellm", missing)
+    monkeypatch.setattr(lane_module, "load", missing)
     desk.lanes["litellm"] = LiteLlmLane()
     seen = await desk.ask(through_litellm(desk, "ok"))
     assert isinstance(seen.error, errors.ConnectFailed)

@@ -31,6 +31,12 @@ async def test_without_a_key_it_sends_none_and_a_slash_at_the_end_of_the_base_do
     assert hit.path == "/v1/chat/completions"
 
 
+async def test_a_query_of_the_base_stays_behind_the_path(desk: Desk) -> None:
+    await desk.ask(desk.deployment("ok", api_base=desk.faultd.base_url + "/?key=a%2Bb&api-version=1"))
+    [hit] = desk.faultd.hits
+    assert hit.path == "/v1/chat/completions?key=a%2Bb&api-version=1"
+
+
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
 async def test_a_connection_serves_again_after_a_complete_answer(desk: Desk, stream: bool) -> None:
     for _ in range(3):

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from desk import candidate, turn
 
+from waypost.dialects import openai
 from waypost.dispatch.request import LOAD_TIME, build
 from waypost.fleet.deployment import Deployment, LaneName
 from waypost.turn import Turn
@@ -47,6 +48,13 @@ def test_a_cap_of_the_settings_alone_is_sent_in_openais_name() -> None:
     assert "max_tokens" not in body(turn(), deployment())
 
 
+def test_a_cap_of_the_route_replaces_the_deployments_under_whichever_names_they_stand() -> None:
+    of = deployment(max_tokens=50)
+    assert body(turn(), of, max_completion_tokens=90)["max_completion_tokens"] == 90
+    assert body(turn(max_tokens=70), of, num_predict=90)["max_tokens"] == 70
+    assert body(turn(), of, num_predict=-1)["max_tokens"] == 50
+
+
 @pytest.mark.parametrize("name", sorted(LOAD_TIME))
 def test_a_caller_never_changes_how_a_model_is_loaded(name: str) -> None:
     assert name not in body(turn(**{name: 1}), deployment())
@@ -77,3 +85,10 @@ def test_the_turn_is_not_changed_and_its_values_are_shared() -> None:
     made = body(asked, deployment(max_tokens=5))
     assert asked.body == before
     assert made["messages"] is asked.body["messages"]
+
+
+@pytest.mark.parametrize("name", ["n_predict", "num_predict"])
+def test_an_engines_own_name_for_the_cap_does_not_lift_ours(name: str) -> None:
+    asked = openai.parse_body({"model": "auto", "messages": [{"role": "user", "content": "hi"}], name: 100}, turn_id="t")
+    sent = body(asked, deployment(max_tokens=5))
+    assert (asked.answer_tokens, sent["max_tokens"], name in sent) == (100, 5, False)

@@ -1,19 +1,20 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 import engine_metadata as metadata
-import pytest
-from aiohttp import ClientSession
+from aiohttp import ClientSession, TCPConnector
+from aiohttp.abc import AbstractResolver, ResolveResult
 from engine_server import ServeEngine, ServeRaw
 
-from waypost.fleet.deployment import Capabilities, Deployment, Price
-from waypost.fleet.discovery import DEFAULT_TARGETS, discover, enrich
-from waypost.secret import Secret
+from waypost.fleet.deployment import Deployment
+from waypost.fleet.discovery import DEFAULT_TARGETS, discover
+from waypost.fleet.state import Fleet
 
 
 @dataclass(frozen=True)
@@ -125,78 +126,79 @@ async def test_a_name_that_would_be_a_pattern_is_left_out(session: ClientSession
     assert [d.id for d in (await discover(session, [At(engine.url)])).deployments] == ["m"]
 
 
-async def test_the_config_is_silent_and_the_engine_speaks(session: ClientSession, serve_engine: ServeEngine) -> None:
-    engine = await serve_engine(metadata.llamacpp(vision=True))
-    (deployment,) = await enrich(session, [configured(f"{engine.url}/v1")])
-    assert (deployment.window_tokens, deployment.capabilities.vision, deployment.capabilities.tools) == (2048, True, True)
-    assert deployment.sources["window_tokens"] == deployment.sources["vision"] == "engine"
-
-
-async def test_the_config_is_never_overruled(session: ClientSession, serve_engine: ServeEngine) -> None:
-    engine = await serve_engine(metadata.llamacpp(vision=True))
-    said = configured(f"{engine.url}/v1", window_tokens=512, capabilities=Capabilities(vision=False))
-    said = replace(said, sources={"window_tokens": "config"})
-    (deployment,) = await enrich(session, [said])
-    assert (deployment.window_tokens, deployment.capabilities.vision, deployment.capabilities.tools) == (512, False, True)
-
-
-async def test_the_engine_knows_better_than_the_catalogue(session: ClientSession, serve_engine: ServeEngine) -> None:
-    price = Price(1e-6, 2e-6)
-    known = configured(None, window_tokens=131072, price=price, sources={"window_tokens": "catalogue", "price": "catalogue"})
-    engine = await serve_engine(metadata.llamacpp())
-    (deployment,) = await enrich(session, [replace(known, api_base=f"{engine.url}/v1")])
-    assert (deployment.window_tokens, deployment.sources["window_tokens"], deployment.price) == (2048, "engine", price)
-
-
-async def test_an_assumed_window_does_not_replace_one_that_was_seen(session: ClientSession, serve_engine: ServeEngine) -> None:
-    engine = await serve_engine(metadata.ollama({"name": "alpha:latest"}, running={"alpha:latest": 32768}))
-    (loaded,) = await enrich(session, [configured(engine.url, provider="ollama_chat")])
-    engine.answers["/api/ps"] = {"models": []}
-    (unloaded,) = await enrich(session, [loaded])
-    assert (loaded.window_tokens, unloaded.window_tokens) == (32768, 32768)
-
-
-async def test_deployments_of_one_engine_share_one_look(session: ClientSession, serve_engine: ServeEngine) -> None:
-    engine = await serve_engine(metadata.ollama({"name": "a:1b"}, {"name": "b:1b"}, {"name": "c:1b"}))
-    models = [configured(engine.url, name, provider="ollama_chat") for name in ("a:1b", "b:1b")]
-    await enrich(session, models)
-    assert engine.asked.count(("GET", "/api/tags")) == 1
-    assert engine.asked.count(("POST", "/api/show")) == 2
-
-
-async def test_an_engine_that_is_down_changes_nothing(session: ClientSession, unused_port: int) -> None:
-    deployment = configured(f"http://127.0.0.1:{unused_port}/v1")
-    assert await enrich(session, [deployment]) == (deployment,)
-
-
-async def test_the_key_of_the_deployment_opens_its_engine(session: ClientSession, serve_engine: ServeEngine) -> None:
-    engine = await serve_engine(metadata.llamacpp())
-    await enrich(session, [configured(f"{engine.url}/v1", api_key=Secret("sesame"))])
-    assert {headers.get("authorization") for headers in engine.headers} == {"Bearer sesame"}
-
-
-@pytest.mark.parametrize(
-    "deployment",
-    [
-        configured("https://api.openai.com/v1", local=False),
-        configured("http://8.8.8.8/v1", local=False),
-        configured("http://169.254.169.254/v1", local=False),
-        configured(None),
-        configured("http://127.0.0.1:1/v1", lane="simulated"),
-    ],
-)
-async def test_what_is_far_away_is_not_looked_at(deployment: Deployment) -> None:
-    class NoSession:
-        def request(self, *args: Any, **kwargs: Any) -> None:
-            raise AssertionError(f"asked {args}")
-
-    assert await enrich(NoSession(), [deployment]) == (deployment,)  # type: ignore[arg-type]
-
-
-async def test_a_model_that_the_engine_gets_from_elsewhere_is_not_local(
+async def test_a_missed_look_loses_no_deployment_and_a_look_without_the_model_does(
     session: ClientSession, serve_engine: ServeEngine
 ) -> None:
-    engine = await serve_engine(metadata.ollama({"name": "big:cloud", "remote_host": "https://ollama.com:443"}))
-    cloud = configured(engine.url, "big:cloud", provider="ollama_chat")
-    trusted = replace(cloud, id="trusted", sources={"local": "config"})
-    assert [d.local for d in await enrich(session, [cloud, trusted])] == [False, True]
+    engine = await serve_engine(metadata.llamacpp("alpha"))
+    first = await discover(session, [At(engine.url)])
+    engine.answers = dict.fromkeys(engine.answers, b"<html>")
+    missed = await discover(session, [At(engine.url)], before=first.deployments)
+    assert missed.deployments == first.deployments
+    engine.answers, engine.status = metadata.vllm("alpha"), {"/health": 503}
+    ill = await discover(session, [At(engine.url)], before=missed.deployments)
+    assert ill.deployments == first.deployments
+    engine.answers = metadata.llamacpp("beta")
+    changed = await discover(session, [At(engine.url)], before=ill.deployments)
+    assert [deployment.id for deployment in changed.deployments] == ["beta"]
+    assert (await discover(session, [At(engine.url)], before=first.deployments, beside=changed.deployments)).deployments == ()
+
+
+async def test_what_is_no_target_any_more_is_dropped(
+    session: ClientSession, serve_engine: ServeEngine, unused_port: int
+) -> None:
+    engine = await serve_engine(metadata.llamacpp("alpha"))
+    first = await discover(session, [At(engine.url)])
+    elsewhere = [At(f"http://127.0.0.1:{unused_port}")]
+    assert (await discover(session, elsewhere, before=first.deployments)).deployments == ()
+
+
+async def test_an_id_stays_when_another_engine_brings_the_same_name(session: ClientSession, serve_engine: ServeEngine) -> None:
+    old, new = await serve_engine(metadata.llamacpp("alpha")), await serve_engine(metadata.vllm("alpha"))
+    first = await discover(session, [At(old.url)])
+    both = await discover(session, [At(new.url), At(old.url)], before=first.deployments)
+    assert [deployment.id for deployment in both.deployments] == ["hosted_vllm/alpha", "alpha"]
+    new.answers = dict.fromkeys(new.answers, b"<html>")
+    again = await discover(session, [At(new.url), At(old.url)], before=both.deployments)
+    assert [deployment.id for deployment in again.deployments] == ["hosted_vllm/alpha", "alpha"]
+
+
+class Pointing(AbstractResolver):
+    """Every name is this machine."""
+
+    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:
+        return [ResolveResult(hostname=host, host="127.0.0.1", port=port, family=family, proto=0, flags=0)]
+
+    async def close(self) -> None:
+        pass
+
+
+async def test_what_is_found_at_a_strangers_address_is_not_local(serve_engine: ServeEngine) -> None:
+    engine = await serve_engine(metadata.llamacpp("alpha"))
+    async with ClientSession(connector=TCPConnector(resolver=Pointing())) as session:
+        found = await discover(session, [At(f"http://gpu.example.com:{engine.port}"), At(f"http://localhost:{engine.port}")])
+        assert [deployment.local for deployment in found.deployments] == [False, True]
+        fleet = Fleet(found.deployments, clock=time.monotonic)
+        await fleet.refresh(session, found.reports)
+    assert [fleet.view().status(deployment.id).up for deployment in fleet.view()] == [True, True]
+
+
+async def test_a_slow_ollama_is_not_taken_for_an_engine_without_a_cloud(
+    session: ClientSession, serve_engine: ServeEngine
+) -> None:
+    routes = metadata.ollama({"name": "mine:latest", "remote_host": "https://ollama.com:443"}, {"name": "big:cloud"})
+
+    async def never(body: Any) -> Any:
+        await asyncio.Event().wait()
+
+    engine = await serve_engine({**routes, "/api/tags": never})
+    found = await discover(session, [At(engine.url)], timeout_s=0.3)
+    assert (found.deployments, found.sightings[0].report) == ((), None)
+
+
+async def test_a_cloud_model_is_known_by_its_name_too(session: ClientSession, serve_engine: ServeEngine) -> None:
+    names = ("glm-4.6:cloud", "gpt-oss:120b-cloud", "here:7b")
+    ollama = await serve_engine(metadata.ollama(*({"name": name} for name in names)))
+    plain = await serve_engine({"/v1/models": metadata.listing(*({"id": name} for name in names))})
+    for engine in (ollama, plain):
+        found = await discover(session, [At(engine.url)])
+        assert [deployment.id for deployment in found.deployments] == ["here:7b"]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from dataclasses import replace
 from typing import Any
 
 import engine_metadata as metadata
@@ -22,7 +23,9 @@ from waypost.errors import (
     ProviderUnavailable,
 )
 from waypost.fleet.deployment import Deployment, Status
+from waypost.fleet.engines import EngineReport, ModelReport, look
 from waypost.fleet.state import Fleet
+from waypost.secret import Secret
 
 
 class Clock:
@@ -74,7 +77,7 @@ def test_lookup_finds_by_id(fleet: Fleet) -> None:
     assert fleet.lookup("zzz") is None
 
 
-def test_an_unknown_id_is_ignored_everywhere(fleet: Fleet) -> None:
+def test_an_unknown_id_may_be_used_and_shows_nowhere(fleet: Fleet) -> None:
     fleet.begin("gone")
     fleet.end("gone")
     fleet.succeeded("gone")
@@ -93,7 +96,7 @@ def test_requests_in_flight_are_counted_right_and_never_below_zero(events: list[
     for event, name in events:
         if event == "begin":
             fleet.begin(name)
-            counts[name] += name in there
+            counts[name] += 1
         elif event == "end":
             fleet.end(name)
             counts[name] = max(0, counts[name] - 1)
@@ -351,24 +354,60 @@ async def test_later_looks_ask_only_what_the_engine_knows(session: ClientSession
     assert engine.paths == {"/v1/models", "/api/v0/models"}
 
 
-async def test_it_looks_again_and_again_until_it_is_cancelled(session: ClientSession, serve_engine: ServeEngine) -> None:
+async def test_what_was_just_seen_is_not_asked_again(session: ClientSession, serve_engine: ServeEngine) -> None:
     engine = await serve_engine(metadata.llamacpp("a"))
-    fleet = Fleet([deployment("a", f"{engine.url}/v1")], clock=Clock())
-    slept: list[float] = []
-    thrice = asyncio.Event()
+    here = f"http://localhost:{engine.port}/v1"
+    fleet = Fleet([deployment("a", here), deployment("keyed", here, model="a", api_key=Secret("k"))], clock=Clock())
+    seen = {engine.url: await look(session, engine.url)}
+    engine.asked.clear()
+    await fleet.refresh(session, seen)
+    assert [fleet.view().status(name).up for name in ("a", "keyed")] == [True, True]
+    # What was seen without a key may not be what the key shows.
+    assert engine.asked.count(("GET", "/v1/models")) == 1
+    await fleet.refresh(session, {engine.url: None})
+    await fleet.refresh(session, {engine.url: None})
+    assert [fleet.view().status(name).up for name in ("a", "keyed")] == [False, True]
 
-    async def sleep(seconds: float) -> None:
-        slept.append(seconds)
-        if len(slept) == 3:
-            thrice.set()
-            await asyncio.Event().wait()
 
-    task = asyncio.ensure_future(fleet.run(session, 10.0, sleep))
-    await thrice.wait()
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-    assert slept == [10.0] * 3
-    assert engine.asked.count(("GET", "/v1/models")) == 3
+async def test_a_cloud_model_stays_not_local_and_its_window_known_when_the_config_is_read_again(
+    session: ClientSession, serve_engine: ServeEngine
+) -> None:
+    engine = await serve_engine(
+        metadata.ollama({"name": "big", "remote_host": "https://ollama.com:443"}, running={"big": 9000})
+    )
+    raw = deployment("big", engine.url, provider="ollama_chat")
+    fleet = Fleet([raw], clock=Clock())
+    await fleet.refresh(session)
+    fleet.replace([raw])
+    (kept,) = fleet.view()
+    assert (kept.local, kept.window_tokens) == (False, 9000)
+    fleet.replace([replace(raw, api_base="http://127.0.0.1:9/v1")])
+    assert fleet.view().deployments[0].local is True
+
+
+async def test_an_engine_that_could_not_be_reached_is_used_again_once_a_look_reaches_it(
+    session: ClientSession, serve_engine: ServeEngine
+) -> None:
+    engine = await serve_engine(metadata.llamacpp("a"))
+    here = f"{engine.url}/v1"
+    fleet = Fleet([deployment("a", here), deployment("slow", here, model="a")], clock=Clock())
+    answers, engine.answers = engine.answers, dict.fromkeys(engine.answers, b"<html>")
+    await fleet.refresh(session)
+    fleet.failed("a", ConnectFailed("refused"))
+    fleet.failed("slow", ProviderTimeout("no first byte"))
+    assert (fleet.view().status("a").up, cooling(fleet)) == (False, 2)
+    engine.answers = answers
+    await fleet.refresh(session)
+    assert fleet.view().status("a") == Status(up=True, loaded=True)
+    # That it lists its models does not prove that it generates.
+    assert cooling(fleet, "slow") == 2
+
+
+async def test_a_pause_that_the_engine_asked_for_outlasts_a_look(session: ClientSession, fleet: Fleet) -> None:
+    fleet.failed("a", ProviderRateLimited("slow down", retry_after_s=30))
+    fleet.failed("a", ConnectFailed("refused"))
+    await fleet.refresh(session, {"http://127.0.0.1:9": EngineReport("openai", models=(ModelReport("a"),))})
+    assert cooling(fleet) == 30
 
 
 async def test_the_real_llamacpp_is_up_and_loaded(session: ClientSession, llamacpp: Any) -> None:

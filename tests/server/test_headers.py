@@ -24,7 +24,7 @@ def test_row_59_no_value_breaks_out_of_its_header(value: str) -> None:
 def test_row_40_a_name_in_chinese_is_encoded_and_not_an_error() -> None:
     view = fleet(deployment("我的模型"))
     made = decide(turn(model="我的模型"), view, policy(), artefacts())
-    headers = answer_headers(made, [Attempt("我的模型", 0.0, 1.0, committed=True)], "我的模型")
+    headers = answer_headers(made, [Attempt("我的模型", 0.0, 1.0, committed=True)], "我的模型", complete=True)
     assert headers["x-waypost-deployment"] == "%E6%88%91%E7%9A%84%E6%A8%A1%E5%9E%8B"
 
 
@@ -35,12 +35,13 @@ def test_a_fallback_names_who_was_asked_first_and_costs_add_up() -> None:
         Attempt("a", 0.0, 1.0, error="provider_timeout", cost_usd=0.001),
         Attempt("b", 1.0, 2.0, committed=True, cost_usd=0.002),
     ]
-    headers = {**decision_headers(made, "mine"), **answer_headers(made, tries, "b")}
+    headers = {**decision_headers(made, "mine"), **answer_headers(made, tries, "b", complete=True)}
     assert headers["x-request-id"] == "mine"
     assert (headers["x-waypost-route"], headers["x-waypost-task"]) == ("coding", "coding")
     assert (headers["x-waypost-fallback-from"], headers["x-waypost-attempts"]) == ("a", "2")
     assert headers["x-waypost-cost-usd"] == "0.00300000"
     assert set(headers) <= set(RESPONSE_HEADERS)
+    assert "x-waypost-cost-usd" not in answer_headers(made, tries, "b", complete=False)
 
 
 def test_every_header_is_documented() -> None:

@@ -89,23 +89,26 @@ def test_route_shows_why_nobody_can_answer_instead_of_failing(gateway: ServerPro
 
 
 @pytest.mark.parametrize(
-    ("body", "status", "code"),
+    ("body", "status", "code", "param"),
     [
-        (b"{", 400, "invalid_json"),
-        (b"[]", 400, None),
-        ({"model": "auto", "messages": []}, 400, None),
-        ({"model": "auto", "messages": [{"role": "user", "content": 5}]}, 400, None),
-        (chat(api_base="http://127.0.0.1:9"), 400, "forbidden_field"),
-        (chat(model="alhpa"), 404, "model_not_found"),
+        (b"{", 400, "invalid_value", None),
+        (b"[]", 400, "invalid_value", None),
+        ({"model": "auto", "messages": []}, 400, "invalid_value", "messages"),
+        ({"model": "auto", "messages": [{"role": "user", "content": 5}]}, 400, "invalid_value", "messages[0].content"),
+        (chat(api_base="http://127.0.0.1:9"), 400, "forbidden_field", "api_base"),
+        (chat(metadata={"x": [{"api_key": "k"}]}), 400, "forbidden_field", "metadata.x[0].api_key"),
+        (chat(model="alhpa"), 404, "model_not_found", "model"),
     ],
 )
-def test_bad_input_is_a_clear_error_in_openais_shape(gateway: ServerProcess, body: Any, status: int, code: str | None) -> None:
+def test_bad_input_is_a_clear_error_in_openais_shape(
+    gateway: ServerProcess, body: Any, status: int, code: str, param: str | None
+) -> None:
     answer = ask(gateway, body)
     error = answer.json()["error"]
     assert answer.status_code == status
     assert set(error) == {"message", "type", "param", "code"}
     assert error["message"]
-    assert error["code"] == code or (code in (None, "invalid_json") and error["code"])
+    assert (error["type"], error["code"], error["param"]) == ("invalid_request_error", code, param)
 
 
 def test_unknown_paths_and_methods_answer_in_the_same_shape(gateway: ServerProcess) -> None:
@@ -167,9 +170,12 @@ def test_an_engine_that_is_down_is_listed_as_down_and_the_server_says_degraded(
 ) -> None:
     dead = f"http://127.0.0.1:{free_port()}/v1"
     server = waypost_server(fleet_config(tmp_path, {"dead": dead, "alpha": llamacpp.base_url}))
-    assert ask(server, chat()).headers["x-waypost-deployment"] == "alpha"
+    status, ready = server.get("/health/ready")
+    assert (status, ready["status"]) == (200, "degraded")
     rows = {row["id"]: row["waypost"] for row in server.get("/v1/models")[1]["data"]}
-    assert rows["dead"]["up"] is False or rows["dead"]["cooling_s"] is not None
+    assert (rows["dead"]["up"], rows["alpha"]["up"]) == (False, True)
+    assert rows["dead"]["reason"]
+    assert ask(server, chat()).headers["x-waypost-deployment"] == "alpha"
 
 
 def test_a_port_in_use_names_the_option_to_change(gateway: ServerProcess, tmp_path: Path) -> None:

@@ -40,6 +40,11 @@ class Faultd:
             await self._arrived.wait_for(lambda: self.count(model) > 0)
         return next(hit for hit in self.hits if hit.model == model)
 
+    async def all_left(self) -> None:
+        """Waits until no connection is open."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
     async def start(self) -> None:
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
 

@@ -1,26 +1,12 @@
-"""Addresses of engines: whether they can be one, whether they are ours, and what in them is secret."""
+"""Addresses of engines in a config: whether they can be one, whether they are ours, and what in them is secret."""
 
 from __future__ import annotations
 
 import base64
-import ipaddress
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-# Networks that only reach machines of the user's own. Names are not looked up: what they stand for may change.
-_OURS = tuple(
-    ipaddress.ip_network(network)
-    for network in (
-        "127.0.0.0/8",
-        "10.0.0.0/8",
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-        "0.0.0.0/32",
-        "::1/128",
-        "::/128",
-        "fc00::/7",
-    )
-)
+from waypost.addresses import is_ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +34,9 @@ def parse_address(text: str) -> Address | None:
     place = f"[{host}]" if ":" in host else host
     netloc = place if port is None else f"{place}:{port}"
     url = urlunsplit((parts.scheme, netloc, parts.path.rstrip("/"), parts.query, ""))
-    return Address(url, _is_ours(host), authorization)
+    return Address(url, is_ours(host), authorization)
 
 
 def without_query(url: str) -> str:
     """The address as it may be shown: some providers take a key in the query."""
     return url.partition("?")[0]
-
-
-def _is_ours(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return any(address in network for network in _OURS if network.version == address.version)

@@ -32,7 +32,7 @@ class Adopted:
     aliases: dict[str, Named] = field(default_factory=dict)
     total_s: float | None = None
     first_byte_s: float | None = None
-    drop_params: bool = False
+    drop_params: bool = True
 
 
 def adopt(root: Node, env: Mapping[str, str], report: Report) -> Adopted:
@@ -56,7 +56,7 @@ def adopt(root: Node, env: Mapping[str, str], report: Report) -> Adopted:
             report.problem(node, f"`model_group_alias`: {quoted(alias)} must be the name of a model")
     made.total_s = _seconds(router, "timeout", env, report) or _seconds(litellm, "request_timeout", env, report)
     made.first_byte_s = _seconds(router, "stream_timeout", env, report)
-    made.drop_params = litellm.children.get("drop_params", nothing).value is True
+    made.drop_params = litellm.children.get("drop_params", nothing).value is not False
     for key, node in root.children.get("general_settings", nothing).children.items():
         if key == "master_key":
             report.warning(node, "`master_key` is not used: this server asks nobody for a key")

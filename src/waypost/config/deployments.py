@@ -14,7 +14,7 @@ from waypost.config.providers import lane_of, mode_of, split_model
 from waypost.config.report import Report, quoted
 from waypost.config.schema import ModelEntry, ModelInfo
 from waypost.config.tree import Node
-from waypost.fleet.deployment import Capabilities, Deployment, LaneName, Price, Timeouts
+from waypost.fleet.deployment import Capabilities, Deployment, LaneName, Price, Timeouts, is_in_ollamas_cloud
 
 # LiteLLM's `supports_…` and our words for them.
 _CAPABILITIES = {
@@ -115,7 +115,7 @@ def _compile(entry: ModelEntry, node: Node, around: Surroundings) -> Deployment 
         provider=provider,
         model=model,
         lane=lane,
-        local=_is_local(info, endpoint, lane),
+        local=_is_local(info, endpoint, lane, model),
         api_base=endpoint.address.url if endpoint.address else None,
         api_key=endpoint.key,
         mode=mode,
@@ -138,8 +138,8 @@ def _settings(
     """What goes with each request, and what only LiteLLM's transport reads; what no lane reads is told."""
     made = sort_params(params, where, around.env, around.report)
     settings, transport = made.settings, made.transport
-    if lane == "litellm" and around.drop_params:
-        transport = {"drop_params": True, **transport}
+    if lane == "litellm" and not around.drop_params:
+        transport = {"drop_params": False, **transport}
     if lane != "litellm":
         # LiteLLM merges `extra_body` into the body of an OpenAI-compatible call; so do we.
         body = settings.pop("extra_body", None)
@@ -235,10 +235,11 @@ def _headers(params: Mapping[str, Any], where: Node, endpoint: Endpoint, around:
     return made
 
 
-def _is_local(info: ModelInfo, endpoint: Endpoint, lane: LaneName) -> bool:
+def _is_local(info: ModelInfo, endpoint: Endpoint, lane: LaneName, model: str) -> bool:
     if info.waypost.local is not None:
         return info.waypost.local
-    return lane == "simulated" or (endpoint.address is not None and endpoint.address.local)
+    here = endpoint.address is not None and endpoint.address.local and not is_in_ollamas_cloud(endpoint.provider, model)
+    return lane == "simulated" or here
 
 
 def _tell_unused(entry: ModelEntry, node: Node, report: Report) -> None:

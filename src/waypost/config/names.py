@@ -44,8 +44,8 @@ class Names:
 
 def concrete(pattern: Deployment, name: str) -> Deployment | None:
     """The deployment that ``name`` means under a wildcard group such as ``openai/*``; ``None`` if it does not fit."""
-    model = pattern.model_for(name)
-    return None if model is None else replace(pattern, id=name, group=name, model=model)
+    made = pattern.meant_by(name)
+    return None if made is None else replace(made, id=name, group=name)
 
 
 def _names_of(deployment: Deployment) -> set[str]:

@@ -19,18 +19,32 @@ _READ_ELSEWHERE = frozenset(
     | {"litellm_credential_name", "extra_headers", "headers", "default_headers"}
     | {"input_cost_per_token", "output_cost_per_token", "cache_read_input_token_cost"}
 )
-# LiteLLM's own bookkeeping: limits, budgets, retries, tags, its routers. Waypost has one retry owner and its own choice.
+# What the caller says.
+_CALLERS = frozenset({"messages", "stream", "stream_options"})
+# LiteLLM's own bookkeeping and steering: limits, budgets, tags, its routers, other ways to name a model, a server or a client,
+# hooks, canned answers. Waypost has one retry owner and its own choice, and nobody is asked past its guards.
 _UNUSED = frozenset(
     {"rpm", "tpm", "itpm", "otpm", "max_parallel_requests", "default_api_key_tpm_limit", "default_api_key_rpm_limit"}
     | {"max_budget", "budget_duration", "tiered_pricing", "tags", "tag_regex", "order", "cooldown_time", "mock_response"}
     | {"max_retries", "num_retries", "fallbacks", "context_window_fallbacks", "cache", "caching", "callbacks"}
     | {"timeout_by_service_tier", "stream_timeout_by_service_tier", "keepalive_seconds", "allow_client_keepalive_override"}
     | {"use_in_pass_through", "use_litellm_proxy", "max_file_size_mb", "litellm_trace_id", "provider_affinity_header"}
-    | {"configurable_clientside_auth_params"}
+    | {"configurable_clientside_auth_params", "context_window_fallback_dict", "content_policy_fallbacks", "default_fallbacks"}
+    | {"disable_fallbacks", "max_fallbacks", "fallback_depth", "attempted_targets", "model_list", "model_alias_map"}
+    | {"silent_model", "enable_tag_filtering"}
+    | {"model_config", "routing_strategy", "retry_policy", "retry_strategy", "request_timeout", "force_timeout", "azure"}
+    | {"client_side_timeout", "deployment_id", "api_type", "client", "use_client", "http_client", "shared_session", "rust"}
+    | {"acompletion", "async_call", "text_completion", "atext_completion", "extra_query", "default_query", "proxy", "proxies"}
+    | {"provider_specific_header", "proxy_server_request", "secret_fields", "user_config", "logger_fn", "input_callback"}
+    | {"success_callback", "failure_callback", "guardrails", "prompt_id", "prompt_variables", "prompt_label", "prompt_version"}
+    | {"prompt_environment", "cache_key", "preset_cache_key", "caching_groups", "no-log", "verbose"}
 )
-_UNUSED_PREFIXES = ("auto_router_", "complexity_router_", "adaptive_router_", "quality_router_", "s3_", "gcs_")
+_UNUSED_PREFIXES = (
+    *("auto_router_", "complexity_router_", "adaptive_router_", "quality_router_", "s3_", "gcs_"),
+    *("_", "litellm_", "mock_", "langfuse_", "langsmith_"),
+)
 _TRANSPORT = frozenset(
-    {"api_version", "organization", "region_name", "tenant_id", "client_id", "project", "deployment_id", "base_model"}
+    {"api_version", "organization", "region_name", "tenant_id", "client_id", "client_secret", "project", "base_model"}
     | {"drop_params", "additional_drop_params", "allowed_openai_params", "use_chat_completions_api", "ssl_verify", "space_id"}
     | {"merge_reasoning_content_in_choices", "cache_control_injection_points", "hf_model_name", "supports_system_message"}
 )
@@ -59,6 +73,11 @@ def is_secret_name(name: str) -> bool:
     return not _SECRET_WORDS.isdisjoint(name.lower().replace("-", "_").split("_"))
 
 
+def is_setting(name: str) -> bool:
+    """It goes with a request, and does not say what the caller says, nor where, as whom or how often the request goes."""
+    return not (name in _READ_ELSEWHERE or _is_unused(name) or _is_transport(name))
+
+
 def sort_params(params: Mapping[str, Any], where: Node, env: Mapping[str, str], report: Report) -> Sorted:
     """Every key finds its place, or is reported as not used. ``where`` is the node of the mapping."""
     made = Sorted()
@@ -73,7 +92,7 @@ def sort_params(params: Mapping[str, Any], where: Node, env: Mapping[str, str], 
             secret = _secret(value, at, env, report)
             if secret is not None:
                 made.transport[name] = secret
-        elif name in _TRANSPORT or name.startswith(_TRANSPORT_PREFIXES) or _holds_secret(value):
+        elif _is_transport(name) or _holds_secret(value):
             is_reference = isinstance(value, str) and value.startswith("os.environ/")
             made.transport[name] = (_secret if is_reference else resolved)(value, at, env, report)
         else:
@@ -108,7 +127,11 @@ def resolved(value: Any, at: Node, env: Mapping[str, str], report: Report) -> An
 
 def _is_unused(name: str) -> bool:
     # Prices by the second, the image or the tier are LiteLLM's; we count tokens.
-    return name in _UNUSED or name.startswith(_UNUSED_PREFIXES) or "_cost" in name or name.startswith("cost_per_")
+    return name in _CALLERS or name in _UNUSED or name.startswith((*_UNUSED_PREFIXES, "cost_per_")) or "_cost" in name
+
+
+def _is_transport(name: str) -> bool:
+    return name in _TRANSPORT or name.startswith(_TRANSPORT_PREFIXES)
 
 
 def _secret(value: Any, at: Node, env: Mapping[str, str], report: Report) -> Secret | None:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from waypost.config import settings as request_settings
 from waypost.config.adopted import Adopted, Named
 from waypost.config.names import Names
+from waypost.config.params import is_setting
 from waypost.config.report import Report, did_you_mean, quoted
 from waypost.config.schema import ConfigFile, RouteBlock
 from waypost.config.tree import Node
@@ -94,8 +95,8 @@ def _route(
     for key, value in block.settings.items():
         at = where.at(["settings", key])
         wrong = request_settings.wrong_type(key, value)
-        if key in request_settings.FORBIDDEN:
-            checked.report.problem(at, f"{quoted(key)} is not a setting: only `model_list` says where a request goes")
+        if not is_setting(key):
+            checked.report.problem(at, f"{quoted(key)} is not a setting: only `model_list` says where and how a request goes")
         elif wrong:
             checked.report.problem(at, wrong)
         elif near := request_settings.near_miss(key):

@@ -6,7 +6,6 @@ open: what LiteLLM allows is allowed here. Our own are closed: an unknown key is
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -14,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchem
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from waypost.addresses import is_loopback
 from waypost.decide.policy import Policy
 from waypost.decide.task import TASKS
 from waypost.fleet.deployment import Timeouts
@@ -190,7 +190,7 @@ class ServerSettings(Block):
 
     @model_validator(mode="after")
     def _loopback_or_allowed(self) -> ServerSettings:
-        if not self.allow_unauthenticated_lan and not _is_loopback(self.host):
+        if not self.allow_unauthenticated_lan and not is_loopback(self.host):
             raise ValueError(
                 "`host` is not a loopback address, and the server asks nobody for a key: set allow_unauthenticated_lan: true "
                 "if everybody who reaches it may use it"
@@ -206,7 +206,9 @@ class LedgerSettings(Block):
     queue_size: Whole = Field(
         default=10_000, ge=1, le=10_000_000, description="Rows that may wait to be written; more are counted and dropped."
     )
-    store_prompts: bool = Field(default=False, description="Keep the text of prompts and answers.")
+    store_prompts: bool = Field(
+        default=False, description="Keep the text of prompts: what users wrote. Answers are never kept."
+    )
 
 
 class DiscoveryTarget(Block):
@@ -267,15 +269,6 @@ class ConfigFile(BaseModel):
     server: ServerSettings = Field(default_factory=ServerSettings, description="Where and how the server listens.")
     ledger: LedgerSettings = Field(default_factory=LedgerSettings, description="Where decisions and outcomes are written.")
     discovery: DiscoverySettings = Field(default_factory=DiscoverySettings, description="Looking for engines.")
-
-
-def _is_loopback(host: str) -> bool:
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def json_schema() -> dict[str, Any]:

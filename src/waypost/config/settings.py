@@ -74,10 +74,6 @@ _CHECKS: Mapping[str, Callable[[Any], bool]] = {
     _ANY: lambda value: value is not None,
 }
 
-# What a route may not set: where a request goes, with whose key, and what the caller says.
-_NOT_A_SETTING = frozenset({"model", "messages", "stream", "stream_options", "api_base", "base_url", "api_key", "headers"})
-FORBIDDEN = _NOT_A_SETTING | {"extra_headers", "organization", "custom_llm_provider"}
-
 
 def wrong_type(name: str, value: Any) -> str | None:
     """What a known setting must be, if ``value`` is not that."""

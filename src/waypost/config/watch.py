@@ -19,7 +19,8 @@ class ConfigWatcher:
     """Reads a config again when it, or a file that it includes, changes.
 
     ``apply`` gets a config only when it is whole and without a problem, so the old one serves until then; ``on_error`` gets the
-    problems of a file that has some, once for each change. The file is known to be the one in force when the watcher is made.
+    problems of a file that has some, once for each change. The file is known to be the one in force when the watcher is made; a
+    file that is not there yet is waited for.
     """
 
     def __init__(
@@ -45,14 +46,14 @@ class ConfigWatcher:
         """Asks ``run`` to read the files at once, changed or not: for SIGHUP. An environment variable may have changed."""
         self._asked.set()
 
-    async def run(self, interval_s: float, sleep: Callable[[float], Awaitable[None]]) -> None:
-        """Looks every ``interval_s`` seconds, for ever.
+    async def run(self, pause: Callable[[], Awaitable[None]]) -> None:
+        """Looks after every ``pause``, for ever.
 
         A change is read when the files have held still from one look to the next: half of a file may be a valid config too.
         """
         last = self._seen
         while True:
-            await self._pause(interval_s, sleep)
+            await self._wait(pause)
             now = _stamps(self._seen)
             if self._asked.is_set():
                 self._asked.clear()
@@ -61,9 +62,9 @@ class ConfigWatcher:
                 await self.check()
             last = now
 
-    async def _pause(self, interval_s: float, sleep: Callable[[float], Awaitable[None]]) -> None:
-        """Until the time is up, or ``reload`` asks."""
-        waits = [asyncio.ensure_future(sleep(interval_s)), asyncio.ensure_future(self._asked.wait())]
+    async def _wait(self, pause: Callable[[], Awaitable[None]]) -> None:
+        """Until the pause is over, or ``reload`` asks."""
+        waits = [asyncio.ensure_future(pause()), asyncio.ensure_future(self._asked.wait())]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -74,6 +75,8 @@ class ConfigWatcher:
     async def _read(self) -> bool:
         # Stamps from before the reading: a change in between is a change at the next look.
         before = _stamps(self._seen)
+        if before[self._path] is None and self._seen[self._path] is None:
+            return False
         loaded = await asyncio.to_thread(try_load, self._path, env=self._env)
         self._seen = {**_stamps(loaded.files), **{path: before[path] for path in loaded.files if path in before}}
         if loaded.config is None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from waypost.decide.task import TaskScores
-from waypost.errors import WaypostError
+from waypost.errors import NoDeployment, WaypostError
 from waypost.turn import empty
 
 CARD_VERSION = 1
@@ -60,6 +60,7 @@ class Refusal:
     error: type[WaypostError]
     message: str
     param: str | None = None
+    retry_after_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,8 @@ class Decision:
             return
         error = self.refusal.error(self.refusal.message)
         error.param = self.refusal.param
+        if isinstance(error, NoDeployment):
+            error.retry_after_s = self.refusal.retry_after_s
         raise error
 
     def to_dict(self) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from waypost.decide.ordering import expand, expected_cost_usd, least_busy, made_
 from waypost.decide.policy import Policy, Route
 from waypost.decide.task import TaskModel, TaskScores
 from waypost.errors import NoDeployment, UnknownModel
-from waypost.fleet.view import Deployment, FleetView
+from waypost.fleet.view import Deployment, FleetView, answer_cap
 from waypost.turn import Turn
 
 
@@ -60,7 +60,7 @@ class _Case:
             Modality(unknown_passes=self.meaning.kind == "deployment"),
             Tools(),
             StructuredOutput(),
-            ContextFit(self.policy.answer_tokens, self.policy.headroom_tokens),
+            ContextFit(self.policy.answer_tokens, self.policy.headroom_tokens, route.settings),
             Privacy(private),
             Health(),
         )
@@ -83,12 +83,15 @@ class _Case:
                 removed.append((guard, Removal(deployment.id, guard.name, why)))
         return _Choice(route, reason, tuple(kept), tuple(removed))
 
-    def fallbacks(self, deployments: Iterable[Deployment]) -> tuple[Deployment, ...]:
-        """Whom the config wants asked when these fail: the chains of their groups, then the default chain."""
-        names: list[str] = []
+    def fallbacks(self, deployments: Iterable[Deployment], *, only_longer: bool = False) -> tuple[Deployment, ...]:
+        """Whom the config wants asked when these fail: the chains of their groups, then the default chain.
+
+        With ``only_longer``, those that it names for prompts that are too long.
+        """
+        policy, names = self.policy, list[str]()
         for group in dict.fromkeys(d.group for d in deployments):
-            names += [*self.policy.fallbacks.get(group, ()), *self.policy.context_fallbacks.get(group, ())]
-        names += self.policy.default_fallbacks
+            names += [*(() if only_longer else policy.fallbacks.get(group, ())), *policy.context_fallbacks.get(group, ())]
+        names += () if only_longer else policy.default_fallbacks
         return tuple(d for name in dict.fromkeys(names) for d in expand(Route("", (name,)), self.turn, self.fleet))
 
 
@@ -111,7 +114,7 @@ def decide(turn: Turn, fleet: FleetView, policy: Policy, artefacts: Artefacts) -
         route=None if meaning.kind == "deployment" else choice.route.name,
         reason=choice.reason if meaning.via is None else f"{turn.model} is an alias of {meaning.name}; {choice.reason}",
         task=scores,
-        candidates=tuple(_candidate(case, choice, d, fallback, answer_tokens) for d, fallback in choice.kept),
+        candidates=tuple(_candidate(case, choice.route, d, fallback) for d, fallback in choice.kept),
         removed=tuple(removal for _, removal in choice.removed),
         prompt_tokens=turn.prompt_tokens,
         answer_tokens=answer_tokens,
@@ -125,18 +128,29 @@ def _choose(case: _Case, scores: TaskScores) -> _Choice:
     """The route, with its candidates. Only ``auto`` may look further than the route that fits the task."""
     meaning, policy = case.meaning, case.policy
     if meaning.kind == "deployment":
-        chosen = least_busy(meaning.deployments, case.turn, case.fleet)
-        return case.sift(Route(""), "the caller named this deployment", chosen, case.fallbacks(chosen))
+        return _named(case, least_busy(meaning.deployments, case.turn, case.fleet))
     if meaning.kind == "route":
         return _on_route(case, policy.routes[meaning.name], "the caller named this route")
     name, reason = _route_for(scores, policy)
     choice = _on_route(case, policy.routes[name], reason)
-    for other, why in _rescues(case.turn, policy) if not choice.kept else ():
-        rescue = _on_route(case, policy.routes[other], f"{reason}, but {why}: route {other} answers")
+    for other, why in _rescues(case.turn, policy, choice) if not choice.kept else ():
+        private = choice.route.private or policy.routes[other].private
+        rescue = _on_route(case, replace(policy.routes[other], private=private), f"{reason}, but {why}: route {other} answers")
         if rescue.kept:
             dropped = {removal.deployment: (guard, removal) for guard, removal in (*choice.removed, *rescue.removed)}
             return replace(rescue, removed=tuple(dropped.values()))
     return choice
+
+
+def _named(case: _Case, chosen: tuple[Deployment, ...]) -> _Choice:
+    """What the caller named. Its fallbacks stand in for it when it is down or fails, not when it cannot do what is asked."""
+    reason = "the caller named this deployment"
+    alone = case.sift(Route(""), reason, chosen)
+    reasons = {removal.guard for _, removal in alone.removed}
+    if not alone.kept and reasons not in ({Health.name}, {ContextFit.name}):
+        return alone
+    only_longer = not alone.kept and reasons == {ContextFit.name}
+    return case.sift(Route(""), reason, chosen, case.fallbacks(chosen, only_longer=only_longer))
 
 
 def _on_route(case: _Case, route: Route, reason: str) -> _Choice:
@@ -151,28 +165,31 @@ def _on_route(case: _Case, route: Route, reason: str) -> _Choice:
 def _route_for(scores: TaskScores, policy: Policy) -> tuple[str, str]:
     """The route of the task, or the default route where the model abstains."""
     if scores.task is not None and scores.task in policy.routes:
-        return scores.task, f"the task is {scores.task} ({scores.confidence:.0%} sure)"
+        return scores.task, f"the task is {scores.task} (confidence {scores.confidence:.2f})"
     if scores.task is not None:
         return policy.default_route, f"the task is {scores.task}, which has no route: the default route answers"
     guess = max(scores.probabilities, key=scores.probabilities.__getitem__, default=None)
-    sure = "" if guess is None else f" (best guess {guess}, {scores.confidence:.0%})"
+    sure = "" if guess is None else f" (best guess {guess}, confidence {scores.confidence:.2f})"
     return policy.default_route, f"not clear what is asked{sure}: the default route answers"
 
 
-def _rescues(turn: Turn, policy: Policy) -> list[tuple[str, str]]:
+def _rescues(turn: Turn, policy: Policy, choice: _Choice) -> list[tuple[str, str]]:
     """Routes to try when nobody on the task's route can take the request, each with what the request needs."""
+    too_long = any(removal.guard == ContextFit.name for _, removal in choice.removed)
     wanted = (
         ("vision", turn.has_image, "an image needs eyes"),
         ("tool_calling", turn.needs_tools, "tools need somebody who calls them"),
-        ("memory", True, "nobody there can take the request"),
+        ("memory", too_long, "the prompt is long"),
         (policy.default_route, True, "nobody there can take the request"),
     )
-    return [(route, why) for route, needed, why in wanted if needed and route in policy.routes]
+    return [(route, why) for route, needed, why in wanted if needed and route in policy.routes and route != choice.route.name]
 
 
-def _candidate(case: _Case, choice: _Choice, deployment: Deployment, fallback: bool, answer_tokens: int) -> Candidate:
+def _candidate(case: _Case, route: Route, deployment: Deployment, fallback: bool) -> Candidate:
+    cap = answer_cap(case.turn, deployment.settings, route.settings)
+    answer_tokens = case.policy.answer_tokens if cap is None else cap
     status = case.fleet.status(deployment.id)
-    facts = [_place(case, choice.route, deployment, fallback)]
+    facts = [_place(case, route, deployment, fallback)]
     facts += ["local"] if deployment.local else []
     facts += {True: ["loaded"], False: ["not loaded"], None: []}[status.loaded]
     facts += [f"{status.in_flight} in flight"] if status.in_flight else []
@@ -182,7 +199,7 @@ def _candidate(case: _Case, choice: _Choice, deployment: Deployment, fallback: b
         provider=deployment.provider,
         model=deployment.model,
         reason=", ".join(facts),
-        settings=choice.route.settings,
+        settings=route.settings,
         fallback=fallback,
         expected_cost_usd=expected_cost_usd(deployment, case.turn.prompt_tokens, answer_tokens),
     )
@@ -200,15 +217,21 @@ def _place(case: _Case, route: Route, deployment: Deployment, fallback: bool) ->
 
 def _refusal(case: _Case, choice: _Choice) -> Refusal:
     """The error of the guard that came closest to letting somebody through, with what would help."""
+    route = choice.route
     if not choice.removed:
-        return Refusal(NoDeployment, "no deployment is configured or was found: start an engine, or list one under model_list")
-    order = [guard.name for guard in case.guards(choice.route)]
+        listed = ", ".join(name for name in route.candidates if name != "*")
+        absent = f"route {route.name} lists {listed}, and no such deployment is here now" if listed and route.name else None
+        nobody = "no deployment is configured or was found: start an engine, or list one under model_list"
+        return Refusal(NoDeployment, absent or nobody)
+    order = [guard.name for guard in case.guards(route)]
     last = max(choice.removed, key=lambda pair: order.index(pair[0].name))[0]
     near = [removal for guard, removal in choice.removed if guard.name == last.name]
     said = "; ".join(f"{removal.deployment} {removal.reason}" for removal in near[:3])
     more = f"; and {len(near) - 3} more" if len(near) > 3 else ""
-    where = f"route {choice.route.name}" if choice.route.name else f"model {case.meaning.name}"
-    return Refusal(last.error, f"no deployment of {where} can answer this ({last.name}): {said}{more}")
+    where = f"route {route.name}" if route.name else f"model {case.meaning.name}"
+    pauses = [pause for removal in near if (pause := case.fleet.status(removal.deployment).cooling_s) is not None]
+    message = f"no deployment of {where} can answer this ({last.name}): {said}{more}"
+    return Refusal(last.error, message, retry_after_s=min(pauses, default=None) if last.name == Health.name else None)
 
 
 def _unknown_model(turn: Turn, fleet: FleetView, policy: Policy, artefacts: Artefacts, scores: TaskScores) -> Decision:

@@ -7,27 +7,20 @@ files is not sent any, unless the caller named it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
 
 from waypost.errors import ContextTooLong, MissingCapability, NoDeployment, PrivacyRefused, WaypostError
-from waypost.fleet.view import Deployment, Status
-from waypost.turn import Turn
+from waypost.fleet.view import Deployment, Status, answer_cap
+from waypost.turn import Turn, empty
 
 
 class Guard(Protocol):
-    """One hard constraint. ``error`` is what the caller gets when this guard drops the last candidate."""
+    """One hard constraint: ``name`` is for the card, ``error`` is what the caller gets when it drops the last candidate."""
 
-    @property
-    def name(self) -> str:
-        """The guard's name on the card."""
-        ...
-
-    @property
-    def error(self) -> type[WaypostError]:
-        """What the caller gets when nothing is left."""
-        ...
+    name: ClassVar[str]
+    error: ClassVar[type[WaypostError]]
 
     def reason_to_drop(self, turn: Turn, deployment: Deployment, status: Status) -> str | None:
         """A sentence, or ``None`` to keep the deployment."""
@@ -38,8 +31,8 @@ class Guard(Protocol):
 class Chat:
     """Drops deployments that do not hold conversations, such as embedding models."""
 
-    name: str = "mode"
-    error: type[WaypostError] = MissingCapability
+    name: ClassVar[str] = "mode"
+    error: ClassVar[type[WaypostError]] = MissingCapability
 
     def reason_to_drop(self, turn: Turn, deployment: Deployment, status: Status) -> str | None:
         """Only ``chat`` deployments stay."""
@@ -55,8 +48,8 @@ class Modality:
     """
 
     unknown_passes: bool = False
-    name: str = "modality"
-    error: type[WaypostError] = MissingCapability
+    name: ClassVar[str] = "modality"
+    error: ClassVar[type[WaypostError]] = MissingCapability
 
     def reason_to_drop(self, turn: Turn, deployment: Deployment, status: Status) -> str | None:
         """Names the first input that the deployment cannot take."""
@@ -77,8 +70,8 @@ class Modality:
 class Tools:
     """Drops deployments that are known not to call tools, when tools are offered or the history holds calls."""
 
-    name: str = "tools"
-    error: type[WaypostError] = MissingCapability
+    name: ClassVar[str] = "tools"
+    error: ClassVar[type[WaypostError]] = MissingCapability
 
     def reason_to_drop(self, turn: Turn, deployment: Deployment, status: Status) -> str | None:
         """Unknown stays: most engines can, and few say so."""
@@ -90,8 +83,8 @@ class Tools:
 class StructuredOutput:
     """Drops deployments that are known to ignore a JSON schema, when the caller sent one."""
 
-    name: str = "structured_output"
-    error: type[WaypostError] = MissingCapability
+    name: ClassVar[str] = "structured_output"
+    error: ClassVar[type[WaypostError]] = MissingCapability
 
     def reason_to_drop(self, turn: Turn, deployment: Deployment, status: Status) -> str | None:
         """Unknown stays, as for tools."""
@@ -113,8 +106,9 @@ class ContextFit:
 
     answer_tokens: int = 512
     headroom_tokens: int = 256
-    name: str = "context"
-    error: type[WaypostError] = ContextTooLong
+    settings: Mapping[str, Any] = field(default_factory=empty)
+    name: ClassVar[str] = "context"
+    error: ClassVar[type[WaypostError]] = ContextTooLong
 
     def reason_to_drop(self, turn: Turn, deployment: Deployment, status: Status) -> str | None:
         """Both numbers, for the card."""
@@ -122,7 +116,8 @@ class ContextFit:
         window = deployment.window_tokens
         if window is None:
             return None
-        answer = turn.answer_tokens if turn.answer_tokens is not None else min(self.answer_tokens, window // 4)
+        cap = answer_cap(turn, deployment.settings, self.settings)
+        answer = min(self.answer_tokens, window // 4) if cap is None else cap
         needed = turn.prompt_tokens + answer + min(self.headroom_tokens, window // 16)
         return f"needs {needed} tokens, its window holds {window}" if needed > window else None
 
@@ -132,8 +127,8 @@ class Privacy:
     """Keeps a private request on local deployments. Down is no excuse: it is refused rather than sent out."""
 
     private: bool
-    name: str = "privacy"
-    error: type[WaypostError] = PrivacyRefused
+    name: ClassVar[str] = "privacy"
+    error: ClassVar[type[WaypostError]] = PrivacyRefused
 
     def reason_to_drop(self, turn: Turn, deployment: Deployment, status: Status) -> str | None:
         """Private is what the caller, the model name or the route says."""
@@ -145,8 +140,8 @@ class Privacy:
 class Health:
     """Drops deployments that are down or cooling. One that nobody has looked at yet stays."""
 
-    name: str = "health"
-    error: type[WaypostError] = NoDeployment
+    name: ClassVar[str] = "health"
+    error: ClassVar[type[WaypostError]] = NoDeployment
 
     def reason_to_drop(self, turn: Turn, deployment: Deployment, status: Status) -> str | None:
         """What is wrong, and for how long if that is known."""

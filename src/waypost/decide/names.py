@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from waypost.decide.policy import VIRTUAL_MODELS, Policy
@@ -50,5 +50,4 @@ def closest(name: str, fleet: FleetView, policy: Policy) -> list[str]:
 
 def _wildcard(name: str, fleet: FleetView) -> tuple[Deployment, ...]:
     """Deployments whose group is a pattern that fits, as LiteLLM's ``openai/*``, each with the name filled in."""
-    known = ((deployment, deployment.model_for(name)) for deployment in fleet if deployment.is_pattern)
-    return tuple(replace(deployment, model=model) for deployment, model in known if model is not None)
+    return tuple(made for deployment in fleet if deployment.is_pattern and (made := deployment.meant_by(name)) is not None)

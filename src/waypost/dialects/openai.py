@@ -67,7 +67,6 @@ def _turn(body: Mapping[str, Any], turn_id: str, headers: Mapping[str, str]) -> 
     check_params(body)
     messages = read_messages(body)
     tools = read_tools(body)
-    cap = body.get("max_completion_tokens")
     return Turn(
         id=turn_id,
         model=model,
@@ -78,11 +77,17 @@ def _turn(body: Mapping[str, Any], turn_id: str, headers: Mapping[str, str]) -> 
         response_format=read_response_format(body),
         stream=body.get("stream") is True,
         prompt_tokens=prompt_tokens(body, messages),
-        answer_tokens=body.get("max_tokens") if cap is None else cap,
+        answer_tokens=_answer_tokens(body),
         session=_session(headers),
         caller=body.get("safety_identifier") or body.get("user") or None,
         private=_private(headers),
     )
+
+
+def _answer_tokens(body: Mapping[str, Any]) -> int | None:
+    """The caller's cap under any name that engines know; a value below 1 of an engine's own name means none."""
+    caps = (body.get(name) for name in ("max_completion_tokens", "max_tokens", "num_predict", "n_predict"))
+    return next((cap for cap in caps if type(cap) is int and cap > 0), None)
 
 
 def _session(headers: Mapping[str, str]) -> str | None:

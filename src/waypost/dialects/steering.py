@@ -7,7 +7,8 @@ where ``api_base`` is the name of somebody's property.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from waypost.dialects.fields import joined
@@ -30,11 +31,14 @@ FORBIDDEN: Mapping[str, str] = {
     "deployment_id": _ADDRESS,
     "deployment_url": _ADDRESS,
     "endpoint_url": _ADDRESS,
+    "kv_transfer_params": _ADDRESS,
+    "mcp_servers": _ADDRESS,
     "region_name": _ADDRESS,
     "s3_endpoint_url": _ADDRESS,
     "sagemaker_base_url": _ADDRESS,
     "api_key": _CREDENTIALS,
     "client_secret": _CREDENTIALS,
+    "hf_token": _CREDENTIALS,
     "configurable_clientside_auth_params": _CREDENTIALS,
     "user_config": _CREDENTIALS,
     "default_headers": _TRANSPORT,
@@ -101,6 +105,10 @@ SCHEMA_PATHS = frozenset(
 # What nearly every message and part consists of: one look tells that nothing else is there.
 _COMMON = frozenset({"role", "content", "type", "text", "name", "tool_calls", "tool_call_id", "id", "function", "arguments"})
 
+# A prompt of a million tokens in messages of ten tokens still fits.
+MAX_VALUES = 100_000
+
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _PREFIXES = tuple(FORBIDDEN_PREFIXES)
 _NAMES = frozenset({*FORBIDDEN, *FORBIDDEN_AS_FIELD})
 _SCHEMA_KEYS = frozenset(place[-1] for place in SCHEMA_PATHS)
@@ -112,26 +120,47 @@ _Place = tuple[str | int, ...]
 
 
 def refuse_steering(body: Mapping[str, Any]) -> None:
-    """Raises `ForbiddenField` for the first steering field, and `InvalidRequest` for nesting beyond ``MAX_DEPTH``."""
-    _walk(body, (), free=False)
+    """Raises `ForbiddenField` for the first steering field, however it is spelled (``apiBase``, ``API-BASE``).
+
+    Raises `InvalidRequest` for nesting beyond ``MAX_DEPTH``, and for more than ``MAX_VALUES`` values in all: everybody else's
+    requests wait while one is read.
+    """
+    _walk(body, (), free=False, left=MAX_VALUES)
 
 
-def _walk(value: Mapping[str, Any] | list[Any] | tuple[Any, ...], place: _Place, *, free: bool) -> None:
+def _walk(value: Mapping[str, Any] | list[Any] | tuple[Any, ...], place: _Place, *, free: bool, left: int) -> int:
+    """How many values may still come."""
+    left -= len(value)
+    if left < 0:
+        raise InvalidRequest(f"The body holds more than {MAX_VALUES} values.")
     if len(place) >= MAX_DEPTH:
         raise InvalidRequest(f"The body is nested deeper than {MAX_DEPTH} levels.", param=_path(place[:1]))
     if isinstance(value, (list, tuple)):
         for index, item in enumerate(value):
             if isinstance(item, _CONTAINERS):
-                _walk(item, (*place, index), free=free)
-        return
+                left = _walk(item, (*place, index), free=free, left=left)
+        return left
     free = free or _is_schema(place)
     if not free and not _COMMON.issuperset(value):
-        for key in value:
-            if key in _NAMES or key.startswith(_PREFIXES):
-                _refuse(key, place)
+        _check(value, place)
     for key, item in value.items():
         if isinstance(item, _CONTAINERS):
-            _walk(item, (*place, key), free=free)
+            left = _walk(item, (*place, key), free=free, left=left)
+    return left
+
+
+def _check(names: Iterable[str], place: _Place) -> None:
+    for key in names:
+        name = _plain(key)
+        if name in _NAMES or name.startswith(_PREFIXES):
+            _refuse(key, name, place)
+
+
+def _plain(key: str) -> str:
+    """The name as our tables spell it."""
+    if key.islower() and "-" not in key and key == key.strip():
+        return key
+    return _HUMP.sub("_", key.strip()).replace("-", "_").lower()
 
 
 def _is_schema(place: _Place) -> bool:
@@ -142,10 +171,10 @@ def _is_schema(place: _Place) -> bool:
     )
 
 
-def _refuse(key: str, place: _Place) -> None:
-    reason = FORBIDDEN.get(key) or next((why for prefix, why in FORBIDDEN_PREFIXES.items() if key.startswith(prefix)), None)
+def _refuse(key: str, name: str, place: _Place) -> None:
+    reason = FORBIDDEN.get(name) or next((why for prefix, why in FORBIDDEN_PREFIXES.items() if name.startswith(prefix)), None)
     if reason is None and place != ("metadata",):
-        reason = FORBIDDEN_AS_FIELD[key]
+        reason = FORBIDDEN_AS_FIELD[name]
     if reason is not None:
         path = _path((*place, key))
         raise ForbiddenField(f"'{path}' is not accepted in a request: {reason}.", param=path)

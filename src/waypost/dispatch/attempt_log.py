@@ -56,6 +56,13 @@ class AttemptRecord:
         if event.usage is not None:
             self._usage = event.usage
 
+    def end(self, now_s: float) -> None:
+        """Takes down that it is over. Where the engine gave output but no count of it, ours is made now, once."""
+        self.ended_s = now_s
+        if self._usage is None and self._first_output_s is not None:
+            self._usage = Usage(self._prompt_tokens, estimate("".join(self._text)), estimated=True)
+        self._text.clear()
+
     def fail(self, error: ProviderError) -> None:
         """Takes down why the engine failed."""
         self.error = error.code
@@ -73,8 +80,7 @@ class AttemptRecord:
         self.message = "Waypost failed while it made the call; its log has the details"
 
     def attempt(self) -> Attempt:
-        """The attempt as it stands; while it runs, ``ended_s`` is the last known moment."""
-        usage = self._counted()
+        """The attempt as it stands. While it runs, ``ended_s`` is when it began, and usage is known only from the engine."""
         return Attempt(
             deployment=self.deployment.id,
             started_s=self.started_s,
@@ -85,19 +91,9 @@ class AttemptRecord:
             message=self.message,
             upstream_status=self.upstream_status,
             finish_reason=self._finish_reason,
-            usage=usage,
-            cost_usd=_cost_usd(self.deployment, usage),
+            usage=self._usage,
+            cost_usd=_cost_usd(self.deployment, self._usage),
             skipped_events=self._skipped,
-        )
-
-    def _counted(self) -> Usage | None:
-        """The engine's count; our estimate where it gave output but no count; nothing where there was no output."""
-        if self._usage is not None or self._first_output_s is None:
-            return self._usage
-        return Usage(
-            prompt_tokens=self._prompt_tokens,
-            completion_tokens=estimate("".join(self._text)),
-            estimated=True,
         )
 
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Protocol
 
-from waypost.decide.card import Candidate, Decision
+from waypost.decide.card import Decision
 from waypost.dispatch.attempt import Attempt
 from waypost.dispatch.attempt_log import AttemptLog, AttemptRecord
 from waypost.dispatch.commit import CommitBounds, Head, read_head
@@ -88,7 +88,7 @@ class _Run:
         if self.ended:
             return False
         self.ended = True
-        self.record.ended_s = self.now_s()
+        self.record.end(self.now_s())
         self._watch.end(self.record.deployment.id)
         return True
 
@@ -98,7 +98,6 @@ class Answer:
 
     def __init__(self, step: Step, log: AttemptLog, run: _Run, head: Head, rest: AsyncGenerator[Event, None]) -> None:
         self.deployment: Deployment = step.deployment
-        self.candidate: Candidate = step.candidate
         self._log = log
         self._run = run
         self._head = head
@@ -139,8 +138,12 @@ class Answer:
 
     async def aclose(self) -> None:
         """Gives the answer up: closes the connection to the engine. Does nothing once the events have ended."""
-        self._run.abandon()
+        self.abandon()
         await self._rest.aclose()
+
+    def abandon(self) -> None:
+        """`aclose` without an event loop: the record ends here, and the connection when the events are collected."""
+        self._run.abandon()
 
 
 class Dispatcher:

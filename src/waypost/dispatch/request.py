@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from waypost.decide.card import Candidate
+from waypost.fleet.caps import CAP_NAMES, OPENAI_CAP_NAMES, answer_cap
 from waypost.fleet.deployment import Deployment
 from waypost.turn import Turn
 
@@ -61,8 +62,6 @@ CHAT_FIELDS = frozenset(
     }
 )
 
-_CAPS = ("max_tokens", "max_completion_tokens")
-
 
 def build(turn: Turn, deployment: Deployment, candidate: Candidate) -> dict[str, Any]:
     """The body for ``deployment``: its settings, under the route's, under what the caller set.
@@ -70,10 +69,11 @@ def build(turn: Turn, deployment: Deployment, candidate: Candidate) -> dict[str,
     Two things the caller does not get: load-time options, and an answer longer than the settings allow. Nested values are
     shared with ``turn.body``, which stays as it is.
     """
-    settings = {**deployment.settings, **candidate.settings}
     caller = _from_caller(turn.body, deployment)
-    body = {**settings, **caller}
-    _cap_answer(body, settings, caller)
+    body = {**deployment.settings, **candidate.settings, **caller}
+    cap = answer_cap(turn, deployment.settings, candidate.settings)
+    if cap is not None:
+        _set_cap(body, cap, caller)
     body["model"] = deployment.model
     if turn.stream:
         body["stream"] = True
@@ -91,27 +91,14 @@ def _from_caller(body: Mapping[str, Any], deployment: Deployment) -> dict[str, A
         return {name: value for name, value in caller.items() if name in CHAT_FIELDS}
     options = caller.get("options")
     if isinstance(options, Mapping):
-        caller["options"] = {name: value for name, value in options.items() if name not in LOAD_TIME}
+        ours = LOAD_TIME.union(CAP_NAMES)
+        caller["options"] = {name: value for name, value in options.items() if name not in ours}
     return caller
 
 
-def _cap_answer(body: dict[str, Any], settings: Mapping[str, Any], caller: Mapping[str, Any]) -> None:
-    """Leaves one cap: the smaller of the caller's and the settings', under the caller's name for it.
-
-    Ollama's ``num_predict`` is the same cap, and beats ``max_tokens`` where an engine gets both.
-    """
-    asked = _caps(caller, _CAPS)
-    allowed = _caps(settings, (*_CAPS, "num_predict"))
-    name = next((name for name in _CAPS if caller.get(name) is not None), None)
-    name = name or next((name for name in _CAPS if settings.get(name) is not None), "max_tokens")
-    if not asked and not allowed:
-        return
-    for spelling in (*_CAPS, "num_predict"):
-        body.pop(spelling, None)
-    body[name] = min(asked + allowed)
-
-
-def _caps(source: Mapping[str, Any], names: Iterable[str]) -> list[int]:
-    """The caps that are set; zero and below mean no cap in ``num_predict``, and a wrong type is the engine's to refuse."""
-    values = (source.get(name) for name in names)
-    return [value for value in values if isinstance(value, int) and value > 0]
+def _set_cap(body: dict[str, Any], cap: int, caller: Mapping[str, Any]) -> None:
+    """Leaves one cap, under OpenAI's name for it that the caller uses, else the settings."""
+    names = [name for source in (caller, body) for name in OPENAI_CAP_NAMES if source.get(name) is not None]
+    for name in CAP_NAMES:
+        body.pop(name, None)
+    body[next(iter(names), "max_tokens")] = cap

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from urllib.parse import unquote_plus
 
 from waypost.fleet.deployment import Deployment
+from waypost.secret import Secret
 
 MAX_CHARS = 200
 SCANNED_CHARS = 4 * MAX_CHARS
@@ -41,7 +43,9 @@ def _said(value: Any) -> str:
 
 
 def _known_secrets(deployment: Deployment) -> list[str]:
-    known = list(deployment.headers.values())
-    if deployment.api_key is not None:
-        known.append(deployment.api_key.reveal())
-    return [secret for secret in known if len(secret) >= 4]
+    """What is sent with every call, the longest first: a part must not be hidden before the whole."""
+    known = [part for value in deployment.headers.values() for part in (value, value.rpartition(" ")[2])]
+    in_query = [pair.partition("=")[2] for pair in (deployment.api_base or "").partition("?")[2].split("&")]
+    known += [*in_query, *map(unquote_plus, in_query)]
+    known += [value.reveal() for value in (deployment.api_key, *deployment.transport.values()) if isinstance(value, Secret)]
+    return sorted({secret for secret in known if len(secret) >= 4}, key=len, reverse=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from waypost.secret import Secret
@@ -68,7 +68,7 @@ class Deployment:
     model: str
     lane: LaneName
     local: bool
-    api_base: str | None = None
+    api_base: str | None = field(default=None, repr=False)
     api_key: Secret | None = None
     mode: Mode = "chat"
     capabilities: Capabilities = Capabilities()
@@ -88,15 +88,27 @@ class Deployment:
         """It stands for many models (``openai/*``), and is only used for a name that the caller gave."""
         return "*" in self.group or "*" in self.model
 
-    def model_for(self, name: str) -> str | None:
-        """The model that ``name`` means under a pattern's group; ``None`` if it does not fit.
+    def meant_by(self, name: str) -> Deployment | None:
+        """A pattern, with the model that ``name`` means under its group; ``None`` if it does not fit.
 
         As in LiteLLM, what the group's star stands for takes the place of the model's star; a group that is only a star takes
         the name as it is, without its provider.
         """
         before, star, after = self.group.partition("*")
         fits = re.fullmatch(f"{re.escape(before)}(.+){re.escape(after)}", name) if star and "*" not in name else None
-        return None if fits is None else self.model.replace("*", fits[1].removeprefix(f"{self.provider}/"), 1)
+        if fits is None:
+            return None
+        model = self.model.replace("*", fits[1].removeprefix(f"{self.provider}/"), 1)
+        stays = self.sources.get("local") == "config" or not is_in_ollamas_cloud(self.provider, model)
+        return replace(self, model=model, local=self.local and stays)
+
+
+def is_in_ollamas_cloud(provider: str, model: str) -> bool:
+    """Ollama passes such a model on to its cloud (``gpt-oss:120b-cloud``, ``glm-4.6:cloud``), though it is called like others.
+
+    A tag says so under every provider name, as Ollama can be called as any OpenAI-compatible server.
+    """
+    return model.endswith((":cloud", "-cloud")) and (":" in model or provider in ("ollama", "ollama_chat"))
 
 
 @dataclass(frozen=True, slots=True)

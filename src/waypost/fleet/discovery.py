@@ -1,19 +1,19 @@
-"""Finds engines on this machine, and asks the engines of configured deployments what the config left open."""
+"""Finds engines on this machine, or where the config says."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import aiohttp
 
+from waypost.addresses import host_of, is_ours, root_of
 from waypost.fleet.deployment import Deployment
 from waypost.fleet.engines import look
-from waypost.fleet.places import Place, kind_hint, learn, places, reported
-from waypost.fleet.probe import root_of
+from waypost.fleet.places import Place, learn
 from waypost.fleet.report import EngineReport
 
 _TITLES = {
@@ -83,13 +83,18 @@ class Sighting:
 class Discovery:
     """What runs here: a deployment for every model, and what was seen at each address."""
 
-    deployments: tuple[Deployment, ...]
-    sightings: tuple[Sighting, ...]
+    deployments: tuple[Deployment, ...] = ()
+    sightings: tuple[Sighting, ...] = ()
 
     @property
     def lines(self) -> tuple[str, ...]:
         """One line for each address."""
         return tuple(sighting.line for sighting in self.sightings)
+
+    @property
+    def reports(self) -> Mapping[str, EngineReport | None]:
+        """What was seen, by `Place.engine`."""
+        return {Place(sighting.url).engine: sighting.report for sighting in self.sightings}
 
 
 async def discover(
@@ -98,43 +103,30 @@ async def discover(
     *,
     timeout_s: float = 1.5,
     beside: Iterable[Deployment] = (),
+    before: Iterable[Deployment] = (),
 ) -> Discovery:
     """Looks at all targets at once, for ``timeout_s`` at most; without targets, at the usual ports of this machine.
 
-    What the deployments ``beside`` reach already is not found again, and no id of theirs is given twice. Models that an engine
-    gets from elsewhere are counted, and not used: a prompt leaves this machine only if a config says so.
+    What the deployments ``beside`` reach already is not found again, and no id of theirs is given twice. Those found ``before``
+    keep their ids, and stay until their engine itself no longer lists the model: a missed look is not a model gone. Models that
+    an engine gets from elsewhere are counted, and not used: a prompt leaves this machine only if a config says so.
     """
+    beside, before = tuple(beside), tuple(before)
 
     async def see(target: Target) -> Sighting:
         return Sighting(target.url, await look(session, target.url, timeout_s=timeout_s))
 
     sightings = tuple(await asyncio.gather(*map(see, tuple(targets) or DEFAULT_TARGETS)))
-    found = [deployment for sighting in sightings for deployment in _deployments(sighting)]
-    return Discovery(_distinct(found, tuple(beside)), sightings)
+    found = [deployment for sighting in sightings for deployment in _deployments(sighting, before)]
+    return Discovery(_distinct(found, beside, before), sightings)
 
 
-async def enrich(
-    session: aiohttp.ClientSession, deployments: Iterable[Deployment], *, timeout_s: float = 1.5
-) -> tuple[Deployment, ...]:
-    """The deployments, with what their engines say where the config is silent; one whose engine is down stays as it is."""
-    deployments = tuple(deployments)
-
-    async def ask(place: Place, members: list[Deployment]) -> dict[str, Deployment]:
-        names = {deployment.model for deployment in members}
-        report = await look(session, place.url, kind=kind_hint(members), timeout_s=timeout_s, api_key=place.api_key, only=names)
-        found = {d.id: reported(report, d) for d in members} if report else {}
-        return {d.id: learn(d, model) for d in members if (model := found.get(d.id))}
-
-    learned: dict[str, Deployment] = {}
-    for answers in await asyncio.gather(*(ask(*entry) for entry in places(deployments).items())):
-        learned.update(answers)
-    return tuple(learned.get(deployment.id, deployment) for deployment in deployments)
-
-
-def _deployments(sighting: Sighting) -> list[Deployment]:
+def _deployments(sighting: Sighting, before: Iterable[Deployment]) -> list[Deployment]:
     report = sighting.report
-    if report is None or not report.serves:
-        return []
+    if report is None or report.problem or not report.serves:
+        # A silent engine, or one in trouble, may well have what it had before.
+        engine = Place(sighting.url).engine
+        return [deployment for deployment in before if Place(deployment.api_base or "").engine == engine]
     return [
         learn(
             Deployment(
@@ -143,7 +135,7 @@ def _deployments(sighting: Sighting) -> list[Deployment]:
                 provider=_PROVIDERS.get(report.kind, report.kind),
                 model=model.name,
                 lane="openai",
-                local=True,
+                local=is_ours(host_of(sighting.url)),
                 api_base=f"{root_of(sighting.url)}/v1",
             ),
             model,
@@ -153,14 +145,20 @@ def _deployments(sighting: Sighting) -> list[Deployment]:
     ]
 
 
-def _distinct(found: Iterable[Deployment], beside: Iterable[Deployment]) -> tuple[Deployment, ...]:
+def _distinct(
+    found: Iterable[Deployment], beside: Collection[Deployment], before: Iterable[Deployment]
+) -> tuple[Deployment, ...]:
     """Each model of an engine once, with an id that says which engine is meant where the name alone does not."""
-    beside = tuple(beside)
     reached = {_reaches(deployment) for deployment in beside}
-    fresh = {_reaches(d): d for d in found if _reaches(d) not in reached}.values()
+    ones = {_reaches(d): d for d in found if _reaches(d) not in reached}
     taken = {deployment.id for deployment in beside}
+    settled = {_reaches(d): d.id for d in before if _reaches(d) in ones and d.id not in taken}
+    taken.update(settled.values())
+    fresh = [d for reaches, d in ones.items() if reaches not in settled]
     named = _told_apart(fresh, [f"{d.provider}/{d.model}" for d in fresh], taken)
-    return _told_apart(named, [f"{d.provider}/{d.model}@{Place(d.api_base or '')}" for d in named], taken)
+    named = _told_apart(named, [f"{d.provider}/{d.model}@{Place(d.api_base or '')}" for d in named], taken)
+    ids = settled | {_reaches(d): d.id for d in named}
+    return tuple(replace(d, id=ids[reaches]) for reaches, d in ones.items())
 
 
 def _told_apart(deployments: Collection[Deployment], longer: Iterable[str], taken: set[str]) -> tuple[Deployment, ...]:
@@ -171,5 +169,4 @@ def _told_apart(deployments: Collection[Deployment], longer: Iterable[str], take
 
 def _reaches(deployment: Deployment) -> tuple[str, str]:
     """The same for two deployments that reach the same model of the same engine."""
-    root = root_of(deployment.api_base or "").replace("//localhost", "//127.0.0.1", 1)
-    return root, deployment.model.removesuffix(":latest")
+    return Place(deployment.api_base or "").engine, deployment.model.removesuffix(":latest")

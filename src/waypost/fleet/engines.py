@@ -13,7 +13,7 @@ from typing import Any
 
 import aiohttp
 
-from waypost.fleet.deployment import Capabilities, Mode
+from waypost.fleet.deployment import Capabilities, Mode, is_in_ollamas_cloud
 from waypost.fleet.ollama import ASSUMED_WINDOW_TOKENS, read_ollama
 from waypost.fleet.probe import Probe
 from waypost.fleet.reading import billions, flag, has, mapping, number, rows, text, tokens, words
@@ -75,6 +75,8 @@ async def look(
     if report is None and not (likely == "openai" and listing.models):
         reports = await asyncio.gather(*(reader() for reader in readers.values()))
         report = next((found for found in reports if found is not None), None)
+    if report is None and first is not None and probe.late:
+        return None  # a known engine that is slow: taken for an unnamed one, it would lose what only its own answers tell
     return report or _unnamed(probe, listing)
 
 
@@ -109,7 +111,7 @@ def _listed(row: Mapping[str, Any]) -> ModelReport | None:
         mode=_mode_by_name(name),
         size_bytes=int(size) if size else None,
         aliases=tuple(words(row.get("aliases")) or words(swap.get("aliases")) or ()),
-        remote=text(swap.get("peerID")) is not None,
+        remote=text(swap.get("peerID")) is not None or is_in_ollamas_cloud("", name),
     )
 
 

@@ -24,6 +24,22 @@ class Facts:
     capabilities: Capabilities = field(default_factory=Capabilities)
 
 
+def facts_from(deployment: Deployment, source: str) -> Facts:
+    """What the deployment knows from one source."""
+
+    def known(name: str, value: T) -> T | None:
+        return value if deployment.sources.get(name) == source else None
+
+    return Facts(
+        window_tokens=known("window_tokens", deployment.window_tokens),
+        max_output_tokens=known("max_output_tokens", deployment.max_output_tokens),
+        price=known("price", deployment.price),
+        parameters_b=known("parameters_b", deployment.parameters_b),
+        mode=known("mode", deployment.mode),
+        capabilities=Capabilities(**{name: known(name, getattr(deployment.capabilities, name)) for name in _CAPABILITIES}),
+    )
+
+
 def fill(deployment: Deployment, facts: Facts, source: str, *, over: tuple[str, ...] = ()) -> Deployment:
     """The deployment with ``facts`` where it knows nothing, or where its knowledge comes from a source in ``over``.
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from waypost.fleet.deployment import Capabilities, Mode
+from waypost.fleet.deployment import Capabilities, Mode, is_in_ollamas_cloud
 from waypost.fleet.probe import Probe
 from waypost.fleet.reading import billions, has, mapping, number, rows, text, tokens, words
 from waypost.fleet.report import EngineReport, ModelReport
@@ -62,7 +62,7 @@ def _model(
         parameters_b=count / 1e9 if count else billions(details.get("parameter_size")) or billions(name),
         mode=_mode(can),
         size_bytes=int(size) if size else None,
-        remote=bool(row.get("remote_host") or shown.get("remote_host")),
+        remote=bool(row.get("remote_host") or shown.get("remote_host")) or is_in_ollamas_cloud("ollama", name),
     )
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from urllib.parse import SplitResult, urlsplit
 
+from waypost.addresses import host_of, is_near, root_of
 from waypost.fleet.deployment import Deployment
-from waypost.fleet.facts import Facts, fill
+from waypost.fleet.facts import Facts, facts_from, fill
 from waypost.fleet.report import EngineReport, ModelReport
 from waypost.secret import Secret
 
@@ -27,7 +27,6 @@ KINDS = {
 }
 # These list every model that they can serve; elsewhere a model may be served without being listed.
 _COMPLETE = frozenset({"ollama", "vllm", "lm_studio"})
-_HOME_NAMES = ("localhost", ".localhost", ".local", ".lan", ".internal", ".home.arpa")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,23 +48,28 @@ class Place:
         except ValueError:
             return None
 
+    @property
+    def engine(self) -> str:
+        """The same for every way to write one engine's address."""
+        return root_of(self.url).replace("//localhost:", "//127.0.0.1:", 1)
+
 
 def place_of(deployment: Deployment) -> Place | None:
-    """Where a deployment may be looked at: at a local or private address of its own, or ``None``."""
+    """Where a deployment is called; ``None`` if it has no address of its own."""
     if deployment.lane == "simulated" or deployment.api_base is None:
         return None
-    host = (_split(deployment.api_base).hostname or "").lower()
-    if host and (deployment.local or _is_near(host)):
-        return Place(deployment.api_base, deployment.api_key)
-    return None
+    return Place(deployment.api_base, deployment.api_key)
 
 
-def places(deployments: Iterable[Deployment]) -> dict[Place, list[Deployment]]:
-    """The deployments that may be looked at, by place: one look serves all that share an engine."""
+def places(deployments: Iterable[Deployment], named: Container[str] = ()) -> dict[Place, list[Deployment]]:
+    """The deployments that may be looked at, by place: one look serves all that share an engine.
+
+    Those are the local ones, those at an address near by, and those of the engines that are ``named``.
+    """
     found: dict[Place, list[Deployment]] = {}
     for deployment in deployments:
         place = place_of(deployment)
-        if place is not None:
+        if place is not None and (deployment.local or is_near(host_of(place.url)) or place.engine in named):
             found.setdefault(place, []).append(deployment)
     return found
 
@@ -104,18 +108,20 @@ def learn(deployment: Deployment, model: ModelReport) -> Deployment:
     learned = fill(deployment, facts, "engine", over=("engine", "assumed", "catalogue"))
     if model.window_assumed:
         learned = fill(learned, Facts(window_tokens=model.window_tokens), "assumed", over=("assumed", "catalogue"))
-    if model.remote and learned.local and learned.sources.get("local") != "config":
-        sources = MappingProxyType({**learned.sources, "local": "engine"})
-        learned = replace(learned, local=False, sources=sources)
-    return learned
+    return _elsewhere(learned) if model.remote else learned
 
 
-def _is_near(host: str) -> bool:
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return "." not in host or host.endswith(_HOME_NAMES)
-    return address.is_loopback or (address.is_private and not address.is_link_local)
+def remember(deployment: Deployment, before: Deployment) -> Deployment:
+    """The deployment with what its engine said when it was ``before``, where nobody says anything better now."""
+    kept = fill(deployment, facts_from(before, "engine"), "engine", over=("assumed", "catalogue"))
+    kept = fill(kept, facts_from(before, "assumed"), "assumed", over=("catalogue",))
+    return _elsewhere(kept) if before.sources.get("local") == "engine" else kept
+
+
+def _elsewhere(deployment: Deployment) -> Deployment:
+    if not deployment.local or deployment.sources.get("local") == "config":
+        return deployment
+    return replace(deployment, local=False, sources=MappingProxyType({**deployment.sources, "local": "engine"}))
 
 
 def _split(url: str) -> SplitResult:

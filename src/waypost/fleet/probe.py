@@ -8,15 +8,11 @@ from typing import Any
 import aiohttp
 import orjson
 
+from waypost.addresses import root_of
 from waypost.secret import Secret
 
 # The largest honest answer is Ollama's description of a model with its licence and tensors, well under a megabyte.
 MOST_BYTES = 2 * 1024 * 1024
-
-
-def root_of(url: str) -> str:
-    """The address of an engine without the ``/v1`` under which it speaks OpenAI's dialect."""
-    return url.partition("?")[0].rstrip("/").removesuffix("/v1").rstrip("/")
 
 
 class Probe:
@@ -35,6 +31,11 @@ class Probe:
         if api_key is not None:
             self._headers["Authorization"] = f"Bearer {api_key.reveal()}"
         self.statuses: dict[str, int] = {}
+
+    @property
+    def late(self) -> bool:
+        """The time is up: what was not answered may be there all the same."""
+        return self._now() >= self._deadline
 
     async def get(self, path: str) -> Any:
         """The JSON at ``path``."""

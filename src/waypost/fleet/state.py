@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -19,8 +19,9 @@ from waypost.errors import (
     ProviderTimeout,
 )
 from waypost.fleet.deployment import Deployment, Status
-from waypost.fleet.places import Place, is_missing, kind_hint, learn, place_of, places, reported
+from waypost.fleet.places import Place, is_missing, kind_hint, learn, place_of, places, remember, reported
 from waypost.fleet.view import FleetView
+from waypost.turn import EMPTY
 
 if TYPE_CHECKING:
     import aiohttp
@@ -50,6 +51,7 @@ class _Live:
     in_flight: int = 0
     missed_looks: int = 0
     failures: int = 0
+    unreachable: bool = False
     back_offs: int = 0
     trouble: str | None = None
     back_off_until: float = 0.0
@@ -66,12 +68,16 @@ class _Live:
             self.snapshot = Status(self.up, self.seen, self.loaded, self.in_flight, None)
         return self.snapshot
 
+    def forgive(self) -> None:
+        """Failures end here. A pause that the engine asked for lasts all the same."""
+        self.failures, self.back_offs, self.back_off_until, self.unreachable = 0, 0, 0.0, False
+
 
 class Fleet:
     """Deployments and how each is. Reading is cheap and never waits; every change shows in the next `view`.
 
-    ``clock`` gives seconds and never goes back. Methods may be called from any thread; `refresh` and `run` belong to one loop.
-    An id that the fleet does not have is ignored everywhere: a request may outlive its deployment.
+    ``clock`` gives seconds and never goes back. Methods may be called from any thread; `refresh` belongs to one loop.
+    An id that the fleet does not have may be used everywhere, and shows nowhere: a request may outlive its deployment.
     """
 
     def __init__(self, deployments: Iterable[Deployment], *, clock: Callable[[], float]) -> None:
@@ -104,8 +110,8 @@ class Fleet:
     def replace(self, deployments: Iterable[Deployment]) -> None:
         """Puts other deployments in place; of two with one id the first counts.
 
-        Those that stay keep their status, and requests under way stay counted. One that moved to another engine, model or key
-        starts afresh: what was known of it is no longer true.
+        Those that stay keep their status and what their engine said; requests under way stay counted. One that moved to another
+        engine, model or key starts afresh: what was known of it is no longer true.
         """
         arriving: dict[str, Deployment] = {}
         for deployment in deployments:
@@ -115,19 +121,20 @@ class Fleet:
                 live, before = self._live.get(name), self._deployments.get(name)
                 if live is None or before is None or _identity(before) != _identity(deployment):
                     self._live[name] = _Live(in_flight=live.in_flight if live else 0)
+                else:
+                    arriving[name] = remember(deployment, before)
             self._deployments = arriving
             self._live = {name: live for name, live in self._live.items() if name in arriving or live.in_flight}
-            here = places(arriving.values())
+            here = set(map(place_of, arriving.values()))
             self._kinds = {place: kind for place, kind in self._kinds.items() if place in here}
             self._view = None
 
     def begin(self, deployment_id: str) -> None:
         """A request is on its way."""
         with self._change:
-            live = self._live.get(deployment_id)
-            if live is not None and deployment_id in self._deployments:
-                live.in_flight += 1
-                self._changed(live)
+            live = self._live.setdefault(deployment_id, _Live())
+            live.in_flight += 1
+            self._changed(live)
 
     def end(self, deployment_id: str) -> None:
         """A request is over, however it went."""
@@ -141,12 +148,12 @@ class Fleet:
             self._changed(live)
 
     def succeeded(self, deployment_id: str) -> None:
-        """It answered: earlier failures are forgiven. A pause that the engine asked for lasts all the same."""
+        """It answered: earlier failures are forgiven."""
         with self._change:
             live = self._live.get(deployment_id)
             if live is not None:
-                live.up, live.missed_looks, live.failures, live.back_offs, live.back_off_until = True, 0, 0, 0, 0.0
-                live.seen = None
+                live.up, live.missed_looks, live.seen = True, 0, None
+                live.forgive()
                 self._changed(live)
 
     def failed(self, deployment_id: str, error: ProviderError) -> None:
@@ -167,35 +174,44 @@ class Fleet:
                 live.pause_until = max(live.pause_until, now + _next_back_off(live, now))
             elif isinstance(error, _AT_ONCE) or live.failures >= _PATIENCE:
                 live.back_off_until = max(live.back_off_until, now + _next_back_off(live, now))
+            live.unreachable = isinstance(error, ConnectFailed)
             live.trouble = error.message
             self._changed(live)
 
-    async def refresh(self, session: aiohttp.ClientSession) -> None:
+    async def refresh(
+        self,
+        session: aiohttp.ClientSession,
+        seen: Mapping[str, EngineReport | None] = EMPTY,
+        *,
+        timeout_s: float = 1.5,
+    ) -> None:
         """Looks at the engines of all local deployments once, each on its own; a second caller waits for the first one's look.
 
-        Each answer takes effect as it comes, so a dead engine delays nothing.
+        Each answer takes effect as it comes, so a dead engine delays nothing. ``seen`` are looks just taken without a key, by
+        `Place.engine`: those engines are not asked again.
         """
         if self._refreshing.locked():
             async with self._refreshing:
                 return
+
+        async def see(place: Place, members: list[Deployment]) -> None:
+            known = place.api_key is None and place.engine in seen
+            report = seen[place.engine] if known else await self._look(session, place, members, timeout_s)
+            self._take(place, members, report)
+
         async with self._refreshing:
-            here = places(self._deployments.values())
-            await asyncio.gather(*(self._look(session, place, members) for place, members in here.items()))
+            await asyncio.gather(*(see(*entry) for entry in places(self._deployments.values(), seen).items()))
 
-    async def run(
-        self, session: aiohttp.ClientSession, every_s: float, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
-    ) -> None:
-        """Refreshes now, and every ``every_s`` seconds until cancelled."""
-        while True:
-            await self.refresh(session)
-            await sleep(every_s)
-
-    async def _look(self, session: aiohttp.ClientSession, place: Place, members: list[Deployment]) -> None:
+    async def _look(
+        self, session: aiohttp.ClientSession, place: Place, members: list[Deployment], timeout_s: float
+    ) -> EngineReport | None:
         from waypost.fleet.engines import look  # noqa: PLC0415 - deciding needs no HTTP client, and importing one is slow
 
         kind = self._kinds.get(place) or kind_hint(members)
         names = {deployment.model for deployment in members}
-        report = await look(session, place.url, kind=kind, api_key=place.api_key, only=names)
+        return await look(session, place.url, kind=kind, timeout_s=timeout_s, api_key=place.api_key, only=names)
+
+    def _take(self, place: Place, members: list[Deployment], report: EngineReport | None) -> None:
         with self._change:
             if report is not None and report.problem is None:
                 self._kinds[place] = report.kind
@@ -219,6 +235,8 @@ class Fleet:
         missing = is_missing(report, deployment)
         live.up, live.seen = report.serves and not missing, report.problem
         live.loaded = model.loaded if model else None
+        if live.up and live.unreachable:
+            live.forgive()  # whoever could not be reached has just been reached
         if missing:
             live.seen = f"the engine at {place} has no model {deployment.model}"
         if model is not None:

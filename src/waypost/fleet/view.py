@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from waypost.fleet.caps import answer_cap
 from waypost.fleet.deployment import Capabilities, Deployment, Mode, Price, Status
 from waypost.turn import empty
 
-__all__ = ["Capabilities", "Deployment", "FleetView", "Mode", "Price", "Status"]
+__all__ = ["Capabilities", "Deployment", "FleetView", "Mode", "Price", "Status", "answer_cap"]
 
 _UNSEEN = Status()
 
@@ -28,9 +29,10 @@ class FleetView:
         return self.statuses.get(deployment_id, _UNSEEN)
 
     def exactly(self, name: str) -> tuple[Deployment, ...]:
-        """The deployment of that id, or all of that group; empty if there are none."""
-        return tuple(d for d in self.deployments if d.id == name) or tuple(d for d in self.deployments if d.group == name)
+        """The deployment of that id, or all of that group; empty if there are none. A pattern is not what anybody names."""
+        named = tuple(d for d in self.deployments if name in (d.id, d.group) and not d.is_pattern)
+        return tuple(d for d in named if d.id == name) or named
 
     def loosely(self, name: str) -> tuple[Deployment, ...]:
         """The deployments whose ``provider/model`` or bare model name it is; empty if there are none."""
-        return tuple(d for d in self.deployments if name in (f"{d.provider}/{d.model}", d.model))
+        return tuple(d for d in self.deployments if name in (f"{d.provider}/{d.model}", d.model) and not d.is_pattern)

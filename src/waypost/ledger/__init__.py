@@ -7,12 +7,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from waypost.ledger.filter import ANY, Filter
 from waypost.ledger.location import default_ledger_path
 from waypost.ledger.memory import MemoryLedger
 from waypost.ledger.record import Outcome
 from waypost.ledger.sqlite import SqliteLedger
 
-__all__ = ["Ledger", "LedgerSettings", "MemoryLedger", "Outcome", "SqliteLedger", "default_ledger_path", "open_ledger"]
+__all__ = [
+    "Filter",
+    "Ledger",
+    "LedgerSettings",
+    "MemoryLedger",
+    "Outcome",
+    "SqliteLedger",
+    "default_ledger_path",
+    "open_ledger",
+]
 
 
 class LedgerSettings(Protocol):
@@ -73,15 +83,7 @@ class Ledger(Protocol):
         """The whole entry of a decision, queued ones included; ``None`` if there is none."""
         ...
 
-    def tail(
-        self,
-        limit: int,
-        *,
-        before: str | None = None,
-        deployment: str | None = None,
-        route: str | None = None,
-        status: str | None = None,
-    ) -> list[dict[str, Any]]:
+    def tail(self, limit: int, where: Filter = ANY, *, before: str | None = None) -> list[dict[str, Any]]:
         """The latest stored entries without their card and attempts, newest first; ``before`` is the id to go on from."""
         ...
 

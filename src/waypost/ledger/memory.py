@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any
 
 from waypost.ledger.entry import entry_of, summary_of
+from waypost.ledger.filter import ANY, Filter
 from waypost.ledger.record import Outcome
 
 
@@ -60,22 +61,13 @@ class MemoryLedger:
             outcome = self._outcomes.get(decision_id)
         return None if outcome is None else entry_of(outcome)
 
-    def tail(
-        self,
-        limit: int,
-        *,
-        before: str | None = None,
-        deployment: str | None = None,
-        route: str | None = None,
-        status: str | None = None,
-    ) -> list[dict[str, Any]]:
+    def tail(self, limit: int, where: Filter = ANY, *, before: str | None = None) -> list[dict[str, Any]]:
         """The latest entries, newest first."""
         with self._lock:
             kept = list(self._outcomes.values())
         if before is not None:
             ids = [outcome.decision.id for outcome in kept]
             kept = kept[: ids.index(before)] if before in ids else []
-        wanted = {"deployment": deployment, "route": route, "status": status}.items()
         entries = (summary_of(entry_of(outcome)) for outcome in reversed(kept))
-        matching = (entry for entry in entries if all(value is None or entry[key] == value for key, value in wanted))
+        matching = (entry for entry in entries if all(entry[key] == value for key, value in where.wanted().items()))
         return list(islice(matching, max(limit, 0)))

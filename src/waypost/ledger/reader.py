@@ -8,6 +8,7 @@ from typing import Any
 
 from waypost.ledger import rows
 from waypost.ledger.database import open_for_reading
+from waypost.ledger.filter import ANY, Filter
 
 
 class SqliteReader:
@@ -25,31 +26,13 @@ class SqliteReader:
             attempts = "SELECT * FROM attempts WHERE decision = ? ORDER BY position"
             return rows.whole(row, connection.execute(attempts, (row["seq"],)).fetchall())
 
-    def tail(
-        self,
-        limit: int,
-        *,
-        before: str | None = None,
-        deployment: str | None = None,
-        route: str | None = None,
-        status: str | None = None,
-    ) -> list[dict[str, Any]]:
+    def tail(self, limit: int, where: Filter = ANY, *, before: str | None = None) -> list[dict[str, Any]]:
         """The latest entries in the order in which they were stored, newest first."""
-        wanted = {"deployment": deployment, "route": route, "status": status}
-        return self._select(limit, wanted, "<", before, "DESC")
+        return self._select(limit, where, "<", before, "DESC")
 
-    def after(
-        self,
-        decision_id: str | None,
-        limit: int,
-        *,
-        deployment: str | None = None,
-        route: str | None = None,
-        status: str | None = None,
-    ) -> list[dict[str, Any]]:
+    def after(self, decision_id: str | None, limit: int, where: Filter = ANY) -> list[dict[str, Any]]:
         """What was stored after a decision (``None``: from the beginning), oldest first."""
-        wanted = {"deployment": deployment, "route": route, "status": status}
-        return self._select(limit, wanted, ">", decision_id, "ASC")
+        return self._select(limit, where, ">", decision_id, "ASC")
 
     def ids(self, prefix: str, limit: int) -> list[str]:
         """Ids that begin with ``prefix``, in descending order."""
@@ -63,16 +46,14 @@ class SqliteReader:
         with open_for_reading(self._path) as connection:
             return int(connection.execute("SELECT value FROM meta WHERE key = 'dropped'").fetchone()[0])
 
-    def _select(
-        self, limit: int, wanted: dict[str, str | None], side: str, cursor: str | None, order: str
-    ) -> list[dict[str, Any]]:
-        conditions = {f"{column} = ?": _storable(value) for column, value in wanted.items() if value is not None}
+    def _select(self, limit: int, where: Filter, side: str, cursor: str | None, order: str) -> list[dict[str, Any]]:
+        conditions = {f"{column} = ?": _storable(value) for column, value in where.wanted().items()}
         if cursor is not None:
             place = "(SELECT seq FROM decisions WHERE id = ?)"
             conditions[f"seq {side} {place}"] = _storable(cursor)
-        where = " AND ".join(conditions) or "TRUE"
-        # Only words of this file become SQL; what a caller says is bound.
-        query = f"SELECT {rows.SUMMARY_COLUMNS} FROM decisions WHERE {where} ORDER BY seq {order} LIMIT ?"  # noqa: S608
+        condition = " AND ".join(conditions) or "TRUE"
+        # Only names of our own become SQL; what a caller says is bound.
+        query = f"SELECT {rows.SUMMARY_COLUMNS} FROM decisions WHERE {condition} ORDER BY seq {order} LIMIT ?"  # noqa: S608
         with open_for_reading(self._path) as connection:
             found: list[sqlite3.Row] = connection.execute(query, (*conditions.values(), max(limit, 0))).fetchall()
         return [rows.summary(row) for row in found]

@@ -12,6 +12,7 @@ from typing import Any
 from waypost.errors import LedgerError
 from waypost.ledger.database import BUSY_TIMEOUT_S, open_for_writing
 from waypost.ledger.entry import entry_of
+from waypost.ledger.filter import ANY, Filter
 from waypost.ledger.pending import Pending
 from waypost.ledger.reader import SqliteReader
 from waypost.ledger.record import Outcome
@@ -87,14 +88,6 @@ class SqliteLedger:
         waiting = self._pending.find(decision_id)
         return self._reader.get(decision_id) if waiting is None else entry_of(waiting)
 
-    def tail(
-        self,
-        limit: int,
-        *,
-        before: str | None = None,
-        deployment: str | None = None,
-        route: str | None = None,
-        status: str | None = None,
-    ) -> list[dict[str, Any]]:
+    def tail(self, limit: int, where: Filter = ANY, *, before: str | None = None) -> list[dict[str, Any]]:
         """The latest entries in the file, newest first. Raises ``LedgerError`` if it cannot be read."""
-        return self._reader.tail(limit, before=before, deployment=deployment, route=route, status=status)
+        return self._reader.tail(limit, where, before=before)

@@ -15,10 +15,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from waypost.decide.names import resolve
 from waypost.dialects import openai
 from waypost.errors import CallerError, InvalidRequest, NotFound, WaypostError
 from waypost.router import Router
-from waypost.server.body import BodyLimits, read_body
+from waypost.server.body import BodyLimits, ClientLeft, read_body
 from waypost.server.chat import ChatEndpoint, request_headers
 from waypost.server.headers import decision_headers
 from waypost.server.hosts import HostGate
@@ -44,7 +45,6 @@ class Endpoints:
     def __init__(self, router: Router, limits: BodyLimits) -> None:
         self._router = router
         self._limits = limits
-        self.draining = False
 
     async def models(self, request: Request) -> Response:
         """Every name that a request may use."""
@@ -52,14 +52,19 @@ class Endpoints:
         wanted = request.path_params.get("model")
         if wanted is None:
             return Json({"object": "list", "data": rows})
-        row = next((row for row in rows if row["id"] == wanted), None)
+        meaning = resolve(wanted, self._router.view(), self._router.policy)
+        names = {wanted} | ({meaning.deployments[0].id} if meaning and meaning.kind == "deployment" else set())
+        row = next((row for row in rows if row["id"] in names), None)
         if row is None:
             raise NotFound("there is no model of that name; GET /v1/models lists what there is")
         return Json(row)
 
     async def route(self, request: Request) -> Response:
         """The decision card of a request that is not sent."""
-        raw = await read_body(request.scope, request.receive, self._limits)
+        try:
+            raw = await read_body(request.scope, request.receive, self._limits)
+        except ClientLeft:
+            return Response(status_code=499)
         headers = request_headers(request.scope)
         turn = openai.parse(raw, turn_id=self._router.new_id(), headers=headers)
         decision = self._router.decide(turn)
@@ -78,14 +83,14 @@ class Endpoints:
         return Json({"status": "alive"})
 
     async def ready(self, request: Request) -> Response:
-        """Requests can be served; 503 while draining and when every deployment is down."""
+        """Requests can be served; 503 when every deployment is down."""
         del request
         view = self._router.view()
         down = {d.id: view.status(d.id).reason for d in view if view.status(d.id).up is False}
         total = len(view.deployments)
-        status = "draining" if self.draining else "down" if len(down) == total else "degraded" if down else "ready"
+        status = "down" if len(down) == total else "degraded" if down else "ready"
         body = {"status": status, "deployments": total, "down": down, "ledger_rows_dropped": self._router.ledger.dropped}
-        return Json(body, status_code=503 if status in ("draining", "down") else 200)
+        return Json(body, status_code=503 if status == "down" else 200)
 
     async def openapi(self, request: Request) -> Response:
         """The description of all this."""
@@ -93,8 +98,11 @@ class Endpoints:
         return Json(document())
 
 
-def create_app(router: Router, background: Background | None = None) -> ASGIApp:
-    """The app around a router. ``background`` runs beside it while it serves; the router is closed at the end."""
+def create_app(router: Router, background: Background | None = None, *, host: str | None = None) -> ASGIApp:
+    """The app around a router. ``background`` runs beside it while it serves; the router is closed at the end.
+
+    ``host`` is the name that it listens on, where that is not ``server.host``.
+    """
     server = router.config.server
     limits = BodyLimits(server.max_body_bytes, server.receive_timeout_s)
     paths = Endpoints(router, limits)
@@ -109,7 +117,6 @@ def create_app(router: Router, background: Background | None = None) -> ASGIApp:
                 async with background():
                     yield
         finally:
-            paths.draining = True
             await router.aclose()
 
     app = Starlette(
@@ -129,7 +136,7 @@ def create_app(router: Router, background: Background | None = None) -> ASGIApp:
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
-    return HostGate(app, {server.host, *server.allowed_hosts})
+    return HostGate(app, {host or server.host, *server.allowed_hosts})
 
 
 def _error(error: WaypostError, status: int | None = None) -> Response:

@@ -58,9 +58,10 @@ class ChatEndpoint:
         ours: dict[str, str] = {"x-request-id": safe_value(request_id)}
         try:
             turn = openai.parse(raw, turn_id=turn_id, headers=headers)
-            decision = router.decide(turn)
+            fleet = router.view()
+            decision = router.decide(turn, fleet)
             ours = decision_headers(decision, request_id)
-            exchange = await router.open(turn, decision, started=started)
+            exchange = await router.open(turn, decision, fleet, started=started)
         except WaypostError as error:
             await send_error(send, error, ours)
             return
@@ -84,7 +85,7 @@ async def _send_whole(exchange: Exchange, ours: Mapping[str, str], card: Decisio
         return
     if card is not None:
         payload = payload.rstrip()[:-1] + b',"waypost":' + orjson.dumps(card.to_dict()) + b"}"
-    found = answer_headers(exchange.decision, exchange.attempts, exchange.deployment.id)
+    found = answer_headers(exchange.decision, exchange.attempts, exchange.deployment.id, complete=True)
     await send_json(send, 200, payload, {**ours, **found})
 
 
@@ -92,7 +93,7 @@ async def _send_stream(
     exchange: Exchange, ours: Mapping[str, str], wants_usage: bool, card: Decision | None, send: Send
 ) -> None:
     """Events as they come. When the engine breaks off, an error event ends the stream, and there is no ``[DONE]``."""
-    found = answer_headers(exchange.decision, exchange.attempts, exchange.deployment.id)
+    found = answer_headers(exchange.decision, exchange.attempts, exchange.deployment.id, complete=False)
     headers = header_list({**_STREAM_HEADERS, **ours, **found})
     last = b""
     async with contextlib.aclosing(exchange.events()) as events:
@@ -122,8 +123,12 @@ async def _until_gone(receive: Receive) -> None:
 
 
 def request_headers(scope: Scope) -> dict[str, str]:
-    """The request's headers, lower case; where one comes twice, the last one counts."""
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    """The request's headers, in lower case. One that comes twice has both values, as HTTP says: none wins in silence."""
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
 
 
 async def send_error(send: Send, error: WaypostError, headers: Mapping[str, str] | None = None) -> None:

@@ -50,8 +50,8 @@ def decision_headers(decision: Decision, request_id: str) -> dict[str, str]:
     return {name: safe_value(value) for name, value in headers.items()}
 
 
-def answer_headers(decision: Decision, attempts: Iterable[Attempt], deployment: str) -> dict[str, str]:
-    """What is known once somebody answers."""
+def answer_headers(decision: Decision, attempts: Iterable[Attempt], deployment: str, *, complete: bool) -> dict[str, str]:
+    """What is known once somebody answers; the cost only of an answer that is ``complete``."""
     made = tuple(attempts)
     candidate = next(c for c in decision.candidates if c.deployment == deployment)
     headers: dict[str, object] = {
@@ -63,7 +63,7 @@ def answer_headers(decision: Decision, attempts: Iterable[Attempt], deployment: 
     if made and made[0].deployment != deployment:
         headers["x-waypost-fallback-from"] = made[0].deployment
     costs = [attempt.cost_usd for attempt in made if attempt.cost_usd is not None]
-    if costs:
+    if costs and complete:
         headers["x-waypost-cost-usd"] = f"{sum(costs):.8f}"
     if candidate.provider == "simulated":
         headers["x-waypost-simulated"] = "true"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import asdict, fields
 from typing import Any
 
+from waypost.decide.names import Meaning, resolve
 from waypost.decide.policy import VIRTUAL_MODELS, Policy
-from waypost.fleet.view import Deployment, FleetView
+from waypost.fleet.view import Capabilities, Deployment, FleetView, Price
 
 _VIRTUAL = {
     "auto": "Reads each request and picks the deployment for its task.",
@@ -20,17 +23,22 @@ _SHOWN = ("virtual", "route", "alias", "deployment", "group")
 def list_models(fleet: FleetView, policy: Policy) -> list[dict[str, Any]]:
     """Every name that a request may use, in OpenAI's form, with what is known about it in the field ``waypost``.
 
-    Where one name stands for two things, the row is the one that a request gets (see ``decide.names``).
+    Where one name stands for two things, the row is the one that a request gets (see ``decide.names``). A name that is not a
+    deployment shows what all those that it may reach can do together.
     """
     groups: dict[str, list[str]] = {}
     for deployment in fleet:
         groups.setdefault(deployment.group, []).append(deployment.id)
-    named = {name: _row(name, "alias", {"target": target}) for name, target in policy.aliases.items()}
+
+    def row(name: str, kind: str, **facts: Any) -> dict[str, Any]:
+        return _row(name, kind, {**facts, **_together(_reach(resolve(name, fleet, policy), fleet, policy))})
+
+    named = {name: row(name, "alias", target=target) for name, target in policy.aliases.items()}
     for rows in (
-        {name: _row(name, "virtual", {"description": _VIRTUAL[name]}) for name in VIRTUAL_MODELS},
+        {name: row(name, "virtual", description=_VIRTUAL[name]) for name in VIRTUAL_MODELS},
         {d.id: _row(d.id, "deployment", _facts(d, fleet)) for d in fleet},
-        {name: _row(name, "group", {"deployments": ids}) for name, ids in groups.items()},
-        {name: _row(name, "route", {"candidates": list(route.candidates)}) for name, route in policy.routes.items()},
+        {name: row(name, "group", deployments=ids) for name, ids in groups.items()},
+        {name: row(name, "route", candidates=list(route.candidates)) for name, route in policy.routes.items()},
     ):
         named = {**rows, **named}
     return sorted(named.values(), key=lambda row: _SHOWN.index(row["waypost"]["kind"]))
@@ -41,8 +49,7 @@ def _row(name: str, kind: str, facts: dict[str, Any]) -> dict[str, Any]:
 
 
 def _facts(deployment: Deployment, fleet: FleetView) -> dict[str, Any]:
-    can, price, status = deployment.capabilities, deployment.price, fleet.status(deployment.id)
-    taken = (("image", can.vision), ("audio", can.audio), ("file", can.files))
+    price, status = deployment.price, fleet.status(deployment.id)
     return {
         "group": deployment.group,
         "provider": deployment.provider,
@@ -51,16 +58,9 @@ def _facts(deployment: Deployment, fleet: FleetView) -> dict[str, Any]:
         "local": deployment.local,
         "window_tokens": deployment.window_tokens,
         "max_output_tokens": deployment.max_output_tokens,
-        "input_modalities": ["text", *(name for name, able in taken if able)],
-        "capabilities": {
-            "tools": can.tools,
-            "vision": can.vision,
-            "audio": can.audio,
-            "files": can.files,
-            "structured_output": can.structured_output,
-            "reasoning": can.reasoning,
-        },
-        "price_usd_per_million": None if price is None else {"input": price.input_usd * 1e6, "output": price.output_usd * 1e6},
+        "input_modalities": _modalities(deployment.capabilities),
+        "capabilities": asdict(deployment.capabilities),
+        "price_usd_per_million": None if price is None else _per_million(price),
         "up": status.up,
         "loaded": status.loaded,
         "in_flight": status.in_flight,
@@ -68,3 +68,63 @@ def _facts(deployment: Deployment, fleet: FleetView) -> dict[str, Any]:
         "reason": status.reason,
         "sources": dict(deployment.sources),
     }
+
+
+def _modalities(can: Capabilities) -> list[str]:
+    return ["text", *(name for name, able in (("image", can.vision), ("audio", can.audio), ("file", can.files)) if able)]
+
+
+def _reach(meaning: Meaning | None, fleet: FleetView, policy: Policy) -> list[Deployment]:
+    """The deployments at which a request for a name may end, fallbacks included."""
+    if meaning is None:
+        return []
+    if meaning.kind == "deployment":
+        return _with_fallbacks(meaning.deployments, fleet, policy)
+    routes = [policy.routes[meaning.name]] if meaning.kind == "route" else list(policy.routes.values())
+    found: dict[str, Deployment] = {}
+    for route in routes:
+        reached = _with_fallbacks(_named(route.candidates, fleet), fleet, policy)
+        local_only = route.private or meaning.name == "auto-private"
+        found |= {d.id: d for d in reached if d.mode == "chat" and (d.local or not local_only)}
+    return list(found.values())
+
+
+def _with_fallbacks(deployments: Iterable[Deployment], fleet: FleetView, policy: Policy) -> list[Deployment]:
+    first = list(deployments)
+    names = [name for d in first for name in (*policy.fallbacks.get(d.group, ()), *policy.context_fallbacks.get(d.group, ()))]
+    return [*first, *_named([*names, *policy.default_fallbacks], fleet)]
+
+
+def _named(names: Iterable[str], fleet: FleetView) -> list[Deployment]:
+    """Candidates as a route lists them; ``*`` is every deployment that has a name of its own."""
+    everybody = [d for d in fleet if not d.is_pattern]
+    return [d for name in names for d in (everybody if name == "*" else fleet.exactly(name) or fleet.loosely(name))]
+
+
+def _together(deployments: list[Deployment]) -> dict[str, Any]:
+    """What deployments can do between them: the largest window, any capability, and whether all are local."""
+    can = Capabilities(
+        **{field.name: _any(getattr(d.capabilities, field.name) for d in deployments) for field in fields(Capabilities)}
+    )
+    prices = [_per_million(d.price) for d in deployments if d.price is not None]
+    return {
+        "local": all(d.local for d in deployments) if deployments else None,
+        "window_tokens": max((d.window_tokens for d in deployments if d.window_tokens is not None), default=None),
+        "input_modalities": _modalities(can),
+        "capabilities": asdict(can),
+        "price_range_usd_per_million": {kind: _ends([p[kind] for p in prices]) for kind in prices[0]} if prices else None,
+    }
+
+
+def _any(known: Iterable[bool | None]) -> bool | None:
+    """True if any is; else unknown if any is unknown, or if there is none."""
+    values = set(known)
+    return True if True in values else None if None in values or not values else False
+
+
+def _ends(values: list[float]) -> dict[str, float]:
+    return {"min": min(values), "max": max(values)}
+
+
+def _per_million(price: Price) -> dict[str, float]:
+    return {"input": round(price.input_usd * 1e6, 9), "output": round(price.output_usd * 1e6, 9)}

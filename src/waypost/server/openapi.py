@@ -78,7 +78,7 @@ def _get(operation: str, summary: str, parameter: str | None = None) -> dict[str
         found["parameters"] = [{"name": parameter, "in": "path", "required": True, "schema": {"type": "string"}}]
         found["responses"]["404"] = _ERROR
     if operation == "ready":
-        found["responses"]["503"] = _json("Draining, or every deployment is down.")
+        found["responses"]["503"] = _json("Every deployment is down.")
     return found
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import signal
 import socket
 from collections.abc import Callable
@@ -12,17 +11,18 @@ from pathlib import Path
 import aiohttp
 import uvicorn
 
+from waypost.addresses import is_loopback
 from waypost.config import Config
 from waypost.errors import StartError
 from waypost.router import Router
 from waypost.server.app import create_app
 from waypost.server.upkeep import Upkeep
-from waypost.startup import Assembly, assemble
+from waypost.startup import Assembly, put_in_force
 
 
 def open_socket(host: str, port: int, *, unsafe: bool) -> socket.socket:
     """A listening socket. Raises `StartError` for a port in use, an unknown host, or a host that others can reach."""
-    if not unsafe and not _is_loopback(host):
+    if not unsafe and not is_loopback(host):
         raise StartError(
             f"{host} can be reached from other machines, and this version has no authentication: "
             "bind to 127.0.0.1, or set server.allow_unauthenticated_lan to accept that"
@@ -40,12 +40,17 @@ def open_socket(host: str, port: int, *, unsafe: bool) -> socket.socket:
     return listening
 
 
-def serve(path: Path | None, config: Config, listening: socket.socket, announce: Callable[[Router, Assembly], None]) -> None:
-    """Serves until SIGINT or SIGTERM; ``announce`` is called once, when requests are taken."""
+def serve(
+    path: Path | None, config: Config, host: str, listening: socket.socket, announce: Callable[[Router, Assembly], None]
+) -> None:
+    """Serves until SIGINT or SIGTERM; ``announce`` is called once, when requests are taken.
+
+    ``host`` is the name that ``listening`` was opened for: the server answers to it.
+    """
     for number in (signal.SIGINT, signal.SIGTERM):
         # uvicorn takes these over while it serves, and raises them again at its end: by then we are on our way out anyway.
         signal.signal(number, lambda *_: None)
-    serving = _serve(path, config, listening, announce)
+    serving = _serve(path, config, host, listening, announce)
     try:
         import uvloop  # noqa: PLC0415 - not on every platform
     except ImportError:
@@ -69,15 +74,13 @@ class _Announcing(uvicorn.Server):
 
 
 async def _serve(
-    path: Path | None, config: Config, listening: socket.socket, announce: Callable[[Router, Assembly], None]
+    path: Path | None, config: Config, host: str, listening: socket.socket, announce: Callable[[Router, Assembly], None]
 ) -> None:
     async with aiohttp.ClientSession() as session:
-        assembly = await assemble(config, session)
         router = Router(config)
-        router.apply(config, assembly.deployments, assembly.routes)
-        await router.fleet.refresh(session)
+        assembly = await put_in_force(router, config, session)
         router.route("Good morning!")  # the first decision loads weights, and should not cost the first client
-        app = create_app(router, Upkeep(router, session, path).running)
+        app = create_app(router, Upkeep(router, session, path, assembly).running, host=host)
         settings = uvicorn.Config(
             app,
             http="httptools",
@@ -89,12 +92,3 @@ async def _serve(
             timeout_graceful_shutdown=int(config.server.shutdown_s),
         )
         await _Announcing(settings, lambda: announce(router, assembly)).serve(sockets=[listening])
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

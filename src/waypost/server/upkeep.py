@@ -7,6 +7,7 @@ import logging
 import signal
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -16,40 +17,63 @@ from waypost.config import Config
 from waypost.config.watch import ConfigWatcher
 from waypost.defaults import CONFIG_FILE
 from waypost.router import Router
-from waypost.startup import assemble
+from waypost.startup import Assembly, put_in_force
 
 _log = logging.getLogger("waypost")
 
+# Everything else in a config takes effect when the file is read again.
+_READ_AT_START = (
+    "server.host",
+    "server.port",
+    "server.allow_unauthenticated_lan",
+    "server.allowed_hosts",
+    "server.max_body_bytes",
+    "server.receive_timeout_s",
+    "server.shutdown_s",
+    "ledger.enabled",
+    "ledger.path",
+    "ledger.queue_size",
+    "policy.commit_max_bytes",
+    "policy.commit_max_s",
+)
+
 
 class Upkeep:
-    """Keeps the fleet of a router as the engines are, and its config as the file is."""
+    """Keeps the fleet of a router as the engines are, and its config as the file is.
 
-    def __init__(self, router: Router, session: aiohttp.ClientSession, path: Path | None) -> None:
+    ``assembly`` is what the router serves at first. Without a ``path``, ``waypost.yaml`` is followed from when it is there.
+    """
+
+    def __init__(self, router: Router, session: aiohttp.ClientSession, path: Path | None, assembly: Assembly) -> None:
         self._router = router
         self._session = session
-        self._path = path or (CONFIG_FILE if CONFIG_FILE.exists() else None)
+        self._path = path or CONFIG_FILE
+        self._assembly = assembly
         self._changed = asyncio.Event()
-        self._config = router.config
+        self._first = self._config = router.config
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Runs for as long as the block does. SIGHUP reads the config again at once."""
-        work = [self._follow_fleet(), self._look_at_engines()]
         loop = asyncio.get_running_loop()
-        if self._path is not None:
-            watcher = ConfigWatcher(self._path, self._take, on_error=self._keep)
-            work.append(watcher.run(self._config.server.reload_s, asyncio.sleep))
-            with suppress(NotImplementedError):  # Windows has no SIGHUP
-                loop.add_signal_handler(signal.SIGHUP, watcher.reload)
+        watcher = ConfigWatcher(self._path, self._take, on_error=self._keep)
+        with suppress(NotImplementedError, AttributeError):  # Windows has no SIGHUP
+            loop.add_signal_handler(signal.SIGHUP, watcher.reload)
+        work = [self._follow_fleet(), watcher.run(lambda: asyncio.sleep(self._config.server.reload_s))]
         tasks = [asyncio.create_task(_loudly(one)) for one in work]
         try:
             yield
         finally:
-            with suppress(NotImplementedError):
+            with suppress(NotImplementedError, AttributeError):
                 loop.remove_signal_handler(signal.SIGHUP)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def renew(self) -> None:
+        """Puts the newest config in force, with the engines as they are."""
+        config = self._config
+        self._assembly = await put_in_force(self._router, config, self._session, self._assembly)
 
     def _take(self, config: Config) -> None:
         self._config = config
@@ -59,21 +83,23 @@ class Upkeep:
         _log.error("the config has problems; the one before it stays in force:\n%s", "\n".join(problems))
 
     async def _follow_fleet(self) -> None:
-        """Assembles the fleet again when the config changed, and, with discovery on, from time to time."""
+        """Renews the fleet when the config changed, and from time to time."""
         while True:
-            config = self._config
-            pause = config.discovery.refresh_s if config.discovery.enabled else None
             with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), pause)
+                await asyncio.wait_for(self._changed.wait(), self._config.discovery.refresh_s)
             reloaded = self._changed.is_set()
             self._changed.clear()
-            assembly = await assemble(self._config, self._session)
-            self._router.apply(self._config, assembly.deployments, assembly.routes)
+            await self.renew()
             if reloaded:
-                _log.info("the config was read again: %d deployments", len(assembly.deployments))
+                _tell(self._first, self._router)
 
-    async def _look_at_engines(self) -> None:
-        await self._router.fleet.run(self._session, self._config.discovery.refresh_s, asyncio.sleep)
+
+def _tell(first: Config, router: Router) -> None:
+    """Says that a config took effect, and what of it did not."""
+    _log.info("the config was read again: %d deployments", len(router.view().deployments))
+    waiting = [name for name in _READ_AT_START if attrgetter(name)(router.config) != attrgetter(name)(first)]
+    if waiting:
+        _log.warning("restart the server for what is read at its start only: %s", ", ".join(waiting))
 
 
 async def _loudly(work: Coroutine[Any, Any, None]) -> None:

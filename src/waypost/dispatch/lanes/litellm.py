@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
-import os
 import re
 import time
-import warnings
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
+from typing import Any, ClassVar
+from weakref import WeakKeyDictionary
 
 import orjson
 
 from waypost.dispatch.classify import from_status
 from waypost.dispatch.events import Call, Event
+from waypost.dispatch.lanes.litellm_library import close_connections, connecting_within, load
 from waypost.dispatch.patience import Patience
 from waypost.dispatch.reading import is_answer, read_event
 from waypost.dispatch.retry_after import retry_after_s
@@ -37,23 +36,33 @@ class LiteLlmLane:
     It loads at the first call. From then on LiteLLM follows no redirects in this process, whoever calls it.
     """
 
+    # LiteLLM keeps its connections for the process, by event loop; so the lanes that share them are counted in the same way.
+    _open: ClassVar[WeakKeyDictionary[asyncio.AbstractEventLoop, int]] = WeakKeyDictionary()
+
     def __init__(self, wall_clock: Callable[[], float] = time.time) -> None:
         self._wall_clock = wall_clock
         self._loading = asyncio.Lock()
         self._litellm: Any = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def events(self, call: Call) -> AsyncGenerator[Event, None]:
         """The answer. Closing it closes the connection."""
         litellm = await self._load(call.deployment)
         patience = Patience(call)
+
+        async def wait(step: Awaitable[Any]) -> Any:
+            # Some of LiteLLM's streams connect at the first chunk only.
+            with connecting_within(call.deployment.timeouts.connect_s):
+                return await patience.wait(step)
+
         try:
-            answer = await patience.wait(litellm.acompletion(**self._arguments(call)))
+            answer = await wait(litellm.acompletion(**self._arguments(call)))
             if not call.stream:
                 yield _whole(call.deployment, answer)
                 return
             reader = _ChunkReader(call.deployment)
             try:
-                while (chunk := await patience.wait(anext(answer, None))) is not None:
+                while (chunk := await wait(anext(answer, None))) is not None:
                     patience.first_byte_came()
                     event = reader.read(chunk.model_dump(exclude_none=True))
                     if event is not None:
@@ -67,32 +76,38 @@ class LiteLlmLane:
             raise _error(call.deployment, error, self._wall_clock()) from error
 
     async def close(self) -> None:
-        """Closes LiteLLM's connections and makes it forget them: it keeps them for the process, whatever loop they are of."""
-        if self._litellm is not None:
-            await self._litellm.close_litellm_async_clients()
-            self._litellm.in_memory_llm_clients_cache.flush_cache()
-            self._litellm = None
+        """Gives back the connections of its event loop, once no other lane of the loop is open."""
+        loop, self._loop, self._litellm = self._loop, None, None
+        if loop is None:
+            return
+        self._open[loop] -= 1
+        if not self._open[loop]:
+            await close_connections(loop)
 
     async def _load(self, deployment: Deployment) -> Any:
         """LiteLLM, imported on a thread the first time: it keeps a core busy for seconds."""
         async with self._loading:
             if self._litellm is None:
                 try:
-                    self._litellm = await asyncio.to_thread(_import_litellm)
+                    self._litellm = await asyncio.to_thread(load)
                 except ImportError as error:
                     message = f"{deployment.id} needs LiteLLM, which is not installed: pip install 'waypost[litellm]'"
                     raise ConnectFailed(message, deployment=deployment.id) from error
+                self._loop = asyncio.get_running_loop()
+                self._open[self._loop] = self._open.get(self._loop, 0) + 1
             return self._litellm
 
     def _arguments(self, call: Call) -> dict[str, Any]:
-        """What LiteLLM gets. The body comes first: nothing in it can change where the call goes, or how often."""
+        """What LiteLLM gets. The body comes first: nothing in it can change where the call goes, or how often.
+
+        Parameters that a provider does not take are dropped, unless the config says otherwise.
+        """
         deployment = call.deployment
         times = deployment.timeouts
         fixed: dict[str, Any] = {
             "model": f"{deployment.provider}/{deployment.model}",
             "num_retries": 0,
             "max_retries": 0,
-            "drop_params": True,
             "timeout": times.total_s,
             "stream": call.stream,
         }
@@ -103,47 +118,7 @@ class LiteLlmLane:
         if deployment.headers:
             fixed["extra_headers"] = dict(deployment.headers)
         transport = {k: v.reveal() if isinstance(v, Secret) else v for k, v in deployment.transport.items()}
-        return {**call.body, **transport, **fixed}
-
-
-class RedirectRefused(Exception):
-    """A server answered with a redirect, which might carry the prompt and the key elsewhere."""
-
-
-def _refuse_redirects(module: Any) -> None:
-    """Makes the transport of all of LiteLLM's asynchronous clients refuse redirects: they follow them, without a switch."""
-    transport: Any = module.LiteLLMAiohttpTransport
-    if hasattr(transport, "refuses_redirects"):
-        return
-
-    class RefusingTransport(transport):  # type: ignore[misc]
-        refuses_redirects = True
-
-        async def handle_async_request(self, request: Any) -> Any:
-            response = await super().handle_async_request(request)
-            if 300 <= response.status_code < 400:
-                await response.aclose()
-                raise RedirectRefused
-            return response
-
-    module.LiteLLMAiohttpTransport = RefusingTransport
-
-
-def _import_litellm() -> Any:
-    """Imports LiteLLM, and what it would otherwise load during the first calls: it answers twice without a network."""
-    # Before the import: without it, LiteLLM fetches its price table from the network.
-    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        litellm: Any = importlib.import_module("litellm")
-        litellm.suppress_debug_info = True
-        litellm.disable_aiohttp_trust_env = True
-        _refuse_redirects(importlib.import_module("litellm.llms.custom_httpx.aiohttp_transport"))
-        importlib.import_module("openai.resources.chat.completions")
-        ask = {"model": "hosted_vllm/none", "messages": [{"role": "user", "content": "hi"}], "mock_response": "hi"}
-        litellm.completion(**ask)
-        list(litellm.completion(**ask, stream=True))
-    return litellm
+        return {**call.body, "drop_params": True, **transport, **fixed}
 
 
 class _ChunkReader:
@@ -223,8 +198,14 @@ def _error(deployment: Deployment, error: Exception, now_s: float) -> ProviderEr
     if "ContextWindowExceededError" in kinds:
         return from_status(deployment, 400, {"code": "context_length_exceeded", "message": said}, None)
     if "Timeout" in kinds:
-        return ProviderTimeout(f"{name} did not answer in time", deployment=name)
-    if kinds & {"ConnectError", "ClientConnectorError", "ConnectTimeout"}:
+        connecting = kinds & {"ConnectTimeout", "ConnectionTimeoutError"}
+        late = (
+            f"accept a connection within {deployment.timeouts.connect_s:g} s (connect timeout)"
+            if connecting
+            else "answer in time"
+        )
+        return ProviderTimeout(f"{name} did not {late}", deployment=name)
+    if kinds & {"ConnectError", "ClientConnectorError"}:
         return ConnectFailed(f"{name} cannot be reached: the connection was refused or failed", deployment=name)
     if kinds & {"APIResponseValidationError", "JSONDecodeError"} or not isinstance(status, int):
         return ProviderProtocolError(f"{name} gave an answer that LiteLLM cannot read", deployment=name)

@@ -98,7 +98,7 @@ class OpenAiLane:
         try:
             return await patience.wait(
                 self._open_session().post(
-                    deployment.api_base.rstrip("/") + "/chat/completions",
+                    _url(deployment.api_base),
                     data=payload,
                     headers=_headers(deployment),
                     timeout=aiohttp.ClientTimeout(sock_connect=deployment.timeouts.connect_s),
@@ -177,6 +177,12 @@ class _Body:
         with contextlib.suppress(asyncio.TimeoutError, aiohttp.ClientError, OSError), Deadline(DRAIN_S):
             while await self._content.readany():
                 pass
+
+
+def _url(api_base: str) -> str:
+    """The address of chat completions; a query of the base, which may hold a key, stays behind the path."""
+    place, mark, query = api_base.partition("?")
+    return f"{place.rstrip('/')}/chat/completions{mark}{query}"
 
 
 def _headers(deployment: Deployment) -> Mapping[str, str]:

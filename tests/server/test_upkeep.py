@@ -1,0 +1,212 @@
+"""What the server does beside answering: it follows its engines and its config file."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from waypost.config import loads
+from waypost.fleet.view import FleetView
+from waypost.ledger import MemoryLedger
+from waypost.router import Router
+from waypost.server import upkeep
+from waypost.server.upkeep import Upkeep
+from waypost.startup import put_in_force
+
+
+@dataclass
+class Engine:
+    """An engine that lists what it is told to; with ``None`` it gives no answer of any use."""
+
+    models: list[str] | None
+    port: int = 0
+    looks: int = 0
+
+    async def list_models(self, request: web.Request) -> web.Response:
+        self.looks += 1
+        if self.models is None:
+            return web.Response(text="<html>")
+        return web.json_response({"data": [{"id": name, "object": "model"} for name in self.models]})
+
+
+@dataclass
+class Running:
+    """A router that is kept, as the server keeps it."""
+
+    router: Router
+    upkeep: Upkeep
+
+    @property
+    def view(self) -> FleetView:
+        return self.router.view()
+
+    @property
+    def ids(self) -> list[str]:
+        return [deployment.id for deployment in self.view]
+
+    @property
+    def up(self) -> list[bool | None]:
+        return [self.view.status(name).up for name in self.ids]
+
+
+@pytest.fixture
+async def engine() -> AsyncIterator[Engine]:
+    engine = Engine(["alpha"])
+    app = web.Application()
+    app.router.add_get("/v1/models", engine.list_models)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    engine.port = runner.addresses[0][1]
+    yield engine
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as opened:
+        yield opened
+
+
+@pytest.fixture
+async def running(engine: Engine, session: aiohttp.ClientSession, tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
+    """Starts a router on the engine, as the server does."""
+    routers: list[Router] = []
+
+    async def start(**blocks: Any) -> Running:
+        router = Router(loads(text(engine, **blocks)), ledger=MemoryLedger(capacity=1))
+        routers.append(router)
+        assembly = await put_in_force(router, router.config, session)
+        return Running(router, Upkeep(router, session, tmp_path / "waypost.yaml", assembly))
+
+    yield start
+    for router in routers:
+        await router.aclose()
+
+
+def text(engine: Engine, **blocks: Any) -> str:
+    discovery = {"targets": [{"url": f"http://127.0.0.1:{engine.port}"}], "refresh_s": 3600}
+    return json.dumps({"discovery": discovery, "server": {"reload_s": 3600}, **blocks})
+
+
+async def until(happened: Callable[[], bool]) -> None:
+    async def wait() -> None:
+        while not happened():  # noqa: ASYNC110 - the router tells nobody of a change
+            await asyncio.sleep(0.005)
+
+    await asyncio.wait_for(wait(), 20)
+
+
+async def test_a_found_engine_that_misses_looks_is_down_and_neither_gone_nor_simulated(
+    engine: Engine, running: Callable[..., Any]
+) -> None:
+    served = await running()
+    assert (served.ids, served.up) == (["alpha"], [True])
+    engine.models = None
+    await served.upkeep.renew()
+    assert (served.ids, served.up) == (["alpha"], [True])
+    await served.upkeep.renew()
+    assert (served.ids, served.up) == (["alpha"], [False])
+    engine.models = ["alpha"]
+    await served.upkeep.renew()
+    assert (served.ids, served.up) == (["alpha"], [True])
+
+
+async def test_a_model_that_its_engine_no_longer_lists_is_gone(engine: Engine, running: Callable[..., Any]) -> None:
+    served = await running()
+    engine.models = ["beta", "gamma"]
+    await served.upkeep.renew()
+    assert served.ids == ["beta", "gamma"]
+    engine.models = []
+    await served.upkeep.renew()
+    assert served.ids == []
+
+
+async def test_a_simulation_ends_with_the_first_engine_and_never_returns(engine: Engine, running: Callable[..., Any]) -> None:
+    engine.models = None
+    served = await running()
+    await served.upkeep.renew()
+    assert {deployment.lane for deployment in served.view} == {"simulated"}
+    engine.models = ["alpha"]
+    await served.upkeep.renew()
+    assert served.ids == ["alpha"]
+    for models in (None, [], None):
+        engine.models = models
+        await served.upkeep.renew()
+        assert not any(deployment.lane == "simulated" for deployment in served.view)
+
+
+async def test_one_look_serves_discovery_and_the_fleet(engine: Engine, running: Callable[..., Any]) -> None:
+    listed = {
+        "model_name": "mine",
+        "litellm_params": {"model": "openai/alpha", "api_base": f"http://localhost:{engine.port}/v1"},
+    }
+    engine.models = ["alpha", "beta"]
+    served = await running(model_list=[listed], discovery={**json.loads(text(engine))["discovery"], "enabled": True})
+    assert (served.ids, served.up, engine.looks) == (["mine", "beta"], [True, True], 1)
+    await served.upkeep.renew()
+    assert engine.looks == 2
+
+
+async def test_the_library_simulates_no_more_than_the_server(engine: Engine, running: Callable[..., Any]) -> None:
+    router = (await running()).router
+    await router.look()
+    engine.models = None
+    await router.look()
+    assert [deployment.id for deployment in router.view()] == ["alpha"]
+
+
+async def test_engines_are_looked_at_again_and_again(engine: Engine, running: Callable[..., Any]) -> None:
+    targets = json.loads(text(engine))["discovery"]["targets"]
+    served = await running(discovery={"targets": targets, "refresh_s": 0.01})
+    async with served.upkeep.running():
+        engine.models = ["beta"]
+        await until(lambda: served.ids == ["beta"])
+
+
+async def test_a_config_that_is_written_while_it_serves_takes_over(
+    engine: Engine, running: Callable[..., Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    served = await running()
+    caplog.set_level(logging.INFO, "waypost")
+    async with served.upkeep.running():
+        os.kill(os.getpid(), signal.SIGHUP)
+        (tmp_path / "waypost.yaml").write_text(text(engine, aliases={"mine": "alpha"}, server={"reload_s": 0.01}))
+        os.kill(os.getpid(), signal.SIGHUP)
+        await until(lambda: "mine" in served.router.policy.aliases)
+        (tmp_path / "waypost.yaml").write_text(text(engine, aliases={"yours": "alpha"}))
+        # No signal: the file itself says how often it is looked at.
+        await until(lambda: "yours" in served.router.policy.aliases)
+    assert {record.levelname for record in caplog.records} <= {"INFO"}
+
+
+async def test_settings_that_need_a_restart_are_named(
+    engine: Engine, running: Callable[..., Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    served = await running()
+    changed = {"server": {"port": 4999, "reload_s": 7}, "ledger": {"path": "elsewhere.db", "store_prompts": True}}
+    (tmp_path / "waypost.yaml").write_text(text(engine, **changed))
+    async with served.upkeep.running():
+        os.kill(os.getpid(), signal.SIGHUP)
+        await until(lambda: bool(caplog.records))
+    assert [record.getMessage() for record in caplog.records] == [
+        "restart the server for what is read at its start only: server.port, ledger.path"
+    ]
+
+
+def test_every_setting_of_server_and_ledger_is_followed_or_named() -> None:
+    of = loads("")
+    settings = {f"{block}.{name}" for block in ("server", "ledger") for name in type(getattr(of, block)).model_fields}
+    assert settings - set(upkeep._READ_AT_START) == {"server.reload_s", "ledger.store_prompts"}
