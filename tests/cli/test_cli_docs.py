@@ -41,5 +41,10 @@ def test_a_command_explains_itself(name: str) -> None:
     assert all(option.help for option in EVERY[name].params if isinstance(option, click.Option))
 
 
+@pytest.mark.parametrize("name", [name for name in EVERY if name != "waypost serve"])
+def test_a_command_that_prints_a_result_prints_it_as_json_too(name: str) -> None:
+    assert "--json" in [option for parameter in EVERY[name].params for option in parameter.opts]
+
+
 def test_the_one_line_of_each_command_is_known_without_loading_it() -> None:
     assert {name.split()[1] for name in EVERY} == set(COMMANDS)

@@ -14,9 +14,10 @@ from waypost.config import json_schema
 
 
 def test_the_schema_is_printed_as_json() -> None:
-    result = CliRunner().invoke(group, ["config", "schema"])
-    assert result.exit_code == 0
-    assert json.loads(result.stdout) == json_schema()
+    for options in ([], ["--json"]):
+        result = CliRunner().invoke(group, ["config", "schema", *options])
+        assert result.exit_code == 0
+        assert json.loads(result.stdout) == json_schema()
 
 
 def test_the_effective_config_shows_references_and_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

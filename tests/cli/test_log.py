@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from cli.terminal import on_a_terminal
 from ledger.outcomes import decision, outcome
 from waypost.cli import group
 from waypost.decide.card import Refusal
@@ -75,6 +76,20 @@ def test_tail_prints_the_newest_last(path: Path) -> None:
     assert "$0.250000" in lines[0]
     assert "unknown" in lines[1]
     assert "$0" not in lines[1]
+
+
+def test_on_a_narrow_terminal_an_entry_takes_two_lines_and_nothing_is_cut(path: Path) -> None:
+    coloured, lines = on_a_terminal(80, "log", "tail", "--ledger", str(path), home=path.parent)
+    assert "\x1b[32mok" in coloured
+    assert [line.split()[0] for line in lines[::2]] == ["when", "2023-11-14", "2023-11-14", "2023-11-14"]
+    assert lines[3] == "    1.500 s    100 > 20         $0.250000   far"
+    assert max(map(len, lines)) <= 80
+
+
+def test_a_long_name_is_not_cut(tmp_path: Path) -> None:
+    name = "simulated/qwen3-coder-30b-a3b-instruct-q4_k_m"
+    keep(tmp_path / "ledger.db", outcome(deployment=name))
+    assert name in run("tail", path=tmp_path / "ledger.db").stdout
 
 
 def test_tail_prints_as_many_as_asked_for_and_only_what_matches(path: Path) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from waypost.config import Config, loads
+from waypost.config import Config, load, loads
 from waypost.config.params import is_setting
 from waypost.config.settings import KNOWN
 from waypost.decide.policy import Policy
@@ -180,7 +181,21 @@ def test_a_name_under_a_wildcard_becomes_a_deployment_when_it_is_used() -> None:
     assert (made.id, made.group, made.model, made.is_pattern) == ("openai/gpt-4o", "openai/gpt-4o", "gpt-4o", False)
 
 
+def test_an_entry_for_every_provider_is_left_out_with_a_warning_and_the_file_loads() -> None:
+    entry = {"model_name": "*", "litellm_params": {"model": "*"}}
+    config = loads(yaml.safe_dump({"model_list": [entry]}))
+    assert config.setup.deployments == ()
+    assert any("every provider" in warning for warning in config.warnings)
+
+
 def test_the_star_of_a_group_fills_the_star_of_its_model() -> None:
     entry = {"model_name": "claude-*", "litellm_params": {"model": "anthropic/claude-*"}}
     config = loads(yaml.safe_dump({"model_list": [entry], "routes": {"chat": ["claude-opus"]}}), env={})
     assert config.setup.deployments[1].model == "claude-opus"
+
+
+def test_an_included_file_that_is_only_text_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_text("just some words\n")
+    (tmp_path / "waypost.yaml").write_text("include: [words.txt]\n")
+    with pytest.raises(ConfigError, match=r"words\.txt.* is no config"):
+        load(tmp_path / "waypost.yaml")

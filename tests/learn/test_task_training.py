@@ -153,3 +153,9 @@ def test_a_quoted_command_is_no_command_and_a_polite_one_is() -> None:
 
 def test_noise_can_be_encoded_as_text() -> None:
     assert all(text.encode() for text in noise_texts(200, random.Random(1)))
+
+
+def test_a_file_that_is_no_parquet_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "train.parquet").write_bytes(b"not parquet at all")
+    with pytest.raises(ArtefactError, match=r"train\.parquet cannot be read as parquet"):
+        load_rows(tmp_path / "train.parquet")

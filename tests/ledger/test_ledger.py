@@ -17,6 +17,7 @@ from ledger.outcomes import decision, outcome, outcomes
 from waypost.decide.card import Refusal
 from waypost.errors import PrivacyRefused
 from waypost.ledger import Ledger, MemoryLedger, SqliteLedger
+from waypost.ledger.filter import Filter
 from waypost.ledger.record import Outcome
 
 Make = Callable[[], Ledger]
@@ -144,11 +145,11 @@ async def test_tail_keeps_to_what_is_asked_for(make: Make) -> None:
         outcome("wp_4", deployment="near"),
     )
     asked = {
-        "deployment": ledger.tail(9, deployment="far"),
-        "route": ledger.tail(9, route="coding"),
-        "status": ledger.tail(9, status="failed"),
-        "both": ledger.tail(9, route="coding", deployment="far"),
-        "nothing": ledger.tail(9, deployment="'; DROP TABLE decisions; --"),
+        "deployment": ledger.tail(9, Filter(deployment="far")),
+        "route": ledger.tail(9, Filter(route="coding")),
+        "status": ledger.tail(9, Filter(status="failed")),
+        "both": ledger.tail(9, Filter(route="coding", deployment="far")),
+        "nothing": ledger.tail(9, Filter(deployment="'; DROP TABLE decisions; --")),
     }
     assert {what: [entry["id"] for entry in found] for what, found in asked.items()} == {
         "deployment": ["wp_3", "wp_1"],

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
+
+from waypost.cli.table import print_pairs, print_table
 
 
 def print_card(out: Console, card: dict[str, Any]) -> None:
@@ -31,28 +31,10 @@ def print_candidates(out: Console, card: dict[str, Any]) -> None:
     """Who may answer, and who may not and why."""
     if card["refusal"]:
         out.print(Text(f"\nrefused: {card['refusal']['message']}", style="red"))
-    print_table(out, "Candidates, in order", ("deployment", "why", "expected cost"), map(_candidate, card["candidates"]))
-    print_table(out, "Removed", ("deployment", "guard", "why"), (list(removal.values()) for removal in card["removed"]))
-
-
-def print_pairs(out: Console, pairs: dict[str, str]) -> None:
-    """Names and values, in two columns."""
-    grid = Table.grid(padding=(0, 2))
-    for name, value in pairs.items():
-        grid.add_row(Text(f"  {name}", style="dim"), Text(value))
-    out.print(grid)
-
-
-def print_table(out: Console, title: str, columns: Iterable[str], rows: Iterable[list[str]]) -> None:
-    """A titled table; nothing at all without rows."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for name in columns:
-        table.add_column(name)
-    for row in rows:
-        table.add_row(*map(Text, row))
-    if table.row_count:
-        out.print(Text(f"\n{title}", style="bold"))
-        out.print(table)
+    candidates = map(_candidate, card["candidates"])
+    print_table(out, ("deployment", "why", "expected cost"), candidates, title="Candidates, in order")
+    removed = (list(removal.values()) for removal in card["removed"])
+    print_table(out, ("deployment", "guard", "why"), removed, title="Removed")
 
 
 def shown(value: Any) -> str:

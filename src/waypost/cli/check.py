@@ -7,10 +7,11 @@ from pathlib import Path
 import click
 
 from waypost.cli.output import json_option, print_json
+from waypost.defaults import CONFIG_FILE
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path), default="waypost.yaml")
+@click.argument("file", type=click.Path(path_type=Path), default=CONFIG_FILE)
 @json_option
 def command(file: Path, as_json: bool) -> None:
     """Check a config file and say what is wrong, with line numbers.

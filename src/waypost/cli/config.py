@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from waypost.cli.output import json_option, print_json
+from waypost.cli.output import config_option, json_option, print_json
 
 
 @click.group()
@@ -16,17 +16,17 @@ def command() -> None:
 
 
 @command.command()
-def schema() -> None:
-    """Print the JSON Schema of a config file, for editors and other programs."""
+@json_option
+def schema(as_json: bool) -> None:
+    """Print the JSON Schema of a config file, for editors and other programs. It is JSON with and without `--json`."""
+    del as_json
     from waypost.config import json_schema
 
     print_json(json_schema())
 
 
 @command.command()
-@click.option(
-    "-c", "--config", "path", type=click.Path(path_type=Path), help="The file. [default: waypost.yaml, if it is here]"
-)
+@config_option
 @json_option
 def show(path: Path | None, as_json: bool) -> None:
     """Print the config as it takes effect: defaults, includes and LiteLLM's blocks worked in, secrets as references only.
@@ -34,11 +34,10 @@ def show(path: Path | None, as_json: bool) -> None:
     JSON keys: source, version, deployments, routes, aliases, fallbacks, context_fallbacks, default_fallbacks, policy, server,
     ledger, discovery, warnings.
     """
-    from waypost.config import effective, load, loads
+    from waypost.config import effective
+    from waypost.startup import read_config
 
-    here = Path("waypost.yaml")
-    chosen = path or (here if here.exists() else None)
-    shown = effective(load(chosen) if chosen else loads("", name="defaults"))
+    shown = effective(read_config(path))
     if as_json:
         print_json(shown)
     else:

@@ -2,49 +2,53 @@
 
 from __future__ import annotations
 
-from rich.table import Table
+from rich.console import Console
 
+from waypost.cli.table import print_table
 from waypost.fleet.view import Deployment, FleetView
 
-_UNKNOWN = "unknown"
+_UNKNOWN = "?"
 
 
-def fleet_table(fleet: FleetView) -> Table:
-    """One row a deployment; what nobody knows is shown as unknown."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for title in ("deployment", "where", "window", "tools", "vision", "price in/out", "loaded", "state"):
-        table.add_column(title, justify="right" if title in ("window", "price in/out") else "left", overflow="fold")
-    for deployment in fleet:
-        status = fleet.status(deployment.id)
-        table.add_row(
-            deployment.id,
-            _where(deployment),
-            _window(deployment),
-            _yes(deployment.capabilities.tools),
-            _yes(deployment.capabilities.vision),
-            _price(deployment),
-            _yes(status.loaded),
-            {True: "up", False: f"down: {status.reason or 'no answer'}", None: _UNKNOWN}[status.up],
-        )
-    return table
+def print_fleet(out: Console, fleet: FleetView) -> None:
+    """One row a deployment; what nobody knows is a question mark."""
+    if not fleet.deployments:
+        out.print("no deployment")
+    columns = ("deployment", "where", "window", "tools", "vision", "$ per M", "loaded", "state")
+    print_table(out, columns, [_row(deployment, fleet) for deployment in fleet], right=("window", "$ per M"))
+    if any(map(_assumed, fleet)):
+        out.print("* assumed, as the engine does not tell", style="dim")
+
+
+def _row(deployment: Deployment, fleet: FleetView) -> list[str]:
+    status = fleet.status(deployment.id)
+    return [
+        deployment.id,
+        f"{deployment.provider}, {'local' if deployment.local else 'cloud'}",
+        _window(deployment),
+        _yes(deployment.capabilities.tools),
+        _yes(deployment.capabilities.vision),
+        _price(deployment),
+        _yes(status.loaded),
+        {True: "up", False: f"down: {status.reason or 'no answer'}", None: _UNKNOWN}[status.up],
+    ]
 
 
 def _yes(known: bool | None) -> str:
     return {True: "yes", False: "no", None: _UNKNOWN}[known]
 
 
-def _where(deployment: Deployment) -> str:
-    return f"{deployment.provider} ({'local' if deployment.local else 'cloud'})"
+def _assumed(deployment: Deployment) -> bool:
+    return deployment.sources.get("window_tokens") == "assumed"
 
 
 def _window(deployment: Deployment) -> str:
     if deployment.window_tokens is None:
         return _UNKNOWN
-    assumed = " (assumed)" if deployment.sources.get("window_tokens") == "assumed" else ""
-    return f"{deployment.window_tokens:,}{assumed}"
+    return f"{deployment.window_tokens:,}{'*' if _assumed(deployment) else ''}"
 
 
 def _price(deployment: Deployment) -> str:
-    if deployment.price is None:
-        return "none known" if deployment.local else _UNKNOWN
-    return f"${deployment.price.input_usd * 1e6:.2f} / ${deployment.price.output_usd * 1e6:.2f} per M"
+    """The price of a million tokens in and out."""
+    price = deployment.price
+    return _UNKNOWN if price is None else f"{price.input_usd * 1e6:.2f} / {price.output_usd * 1e6:.2f}"

@@ -6,17 +6,21 @@ from pathlib import Path
 
 import aiohttp
 
+from waypost.cli.output import console
 from waypost.ledger import MemoryLedger
 from waypost.router import Router
-from waypost.startup import Assembly, assemble, read_config
+from waypost.startup import put_in_force, read_config
 
 
-async def local_router(path: Path | None) -> tuple[Router, Assembly]:
-    """A router with the fleet that `waypost serve` would start with. It records nothing."""
+async def local_router(path: Path | None) -> Router:
+    """A router with the fleet that `waypost serve` would start with. It records nothing.
+
+    Standard error says so if the fleet is simulated.
+    """
     config = read_config(path)
     router = Router(config, ledger=MemoryLedger(capacity=1))
     async with aiohttp.ClientSession() as session:
-        assembly = await assemble(config, session)
-        router.apply(config, assembly.deployments, assembly.routes)
-        await router.fleet.refresh(session)
-    return router, assembly
+        assembly = await put_in_force(router, config, session)
+    if assembly.simulated:
+        console(stderr=True).print("No engine was found: this is the simulated fleet.", style="yellow")
+    return router

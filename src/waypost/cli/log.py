@@ -12,18 +12,31 @@ from typing import Any
 import click
 import orjson
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from waypost.cli.card_view import card_facts, dollars, print_candidates, print_pairs, print_table, shown
+from waypost.cli.card_view import card_facts, dollars, print_candidates, shown
 from waypost.cli.output import console, json_option, print_json
+from waypost.cli.table import print_pairs, print_table
 from waypost.defaults import CONFIG_FILE
 from waypost.errors import NotFound
+from waypost.ledger.filter import Filter
 from waypost.ledger.location import default_ledger_path
 from waypost.ledger.reader import SqliteReader
 
 POLL_S = 0.5
 FOLLOW_ROWS = 1_000
+# A longer cell pushes the rest of its line, and is never cut.
+_COLUMNS = {
+    "when (UTC)": 19,
+    "id": 23,
+    "status": 9,
+    "route": 12,
+    "took": 9,
+    "tokens in > out": 15,
+    "cost": 10,
+    "deployment": 12,
+}
+_ON_FIRST_LINE = 4
 STATUSES = ("ok", "partial", "failed", "refused", "cancelled")
 
 _ledger_option = click.option(
@@ -73,11 +86,11 @@ def tail(
     With --json: a list of entries; with --follow one entry a line. The keys are in docs/ledger.md.
     """
     reader = _reader(config, path)
-    wanted = {"deployment": deployment, "route": route, "status": status}
+    where = Filter(deployment, route, status)
     newest = next((entry["id"] for entry in reader.tail(1)), None)
-    latest = reader.tail(limit, **wanted)[::-1]
+    latest = reader.tail(limit, where)[::-1]
     if follow:
-        _follow(reader, latest, newest, wanted, as_json=as_json)
+        _follow(reader, latest, newest, where, as_json=as_json)
     elif as_json:
         print_json(latest)
     else:
@@ -130,9 +143,7 @@ def _complete(reader: SqliteReader, prefix: str) -> str:
     raise NotFound(f"no decision has an id that begins with {prefix!r}: {hint}")
 
 
-def _follow(
-    reader: SqliteReader, latest: list[dict[str, Any]], newest: str | None, wanted: dict[str, str | None], *, as_json: bool
-) -> None:
+def _follow(reader: SqliteReader, latest: list[dict[str, Any]], newest: str | None, where: Filter, *, as_json: bool) -> None:
     """Prints ``latest``, then what is stored after it (after ``newest`` if it is empty), until interrupted."""
     header = True
     try:
@@ -144,7 +155,7 @@ def _follow(
                 _print_rows(latest, header=header)
                 header = False
             newest = latest[-1]["id"] if latest else newest
-            latest = reader.after(newest, FOLLOW_ROWS, **wanted)
+            latest = reader.after(newest, FOLLOW_ROWS, where)
             if not latest:
                 time.sleep(POLL_S)
     except KeyboardInterrupt:
@@ -152,32 +163,31 @@ def _follow(
 
 
 def _print_rows(entries: Iterable[dict[str, Any]], *, header: bool) -> None:
-    """One line each, cut at the edge of the terminal. Fixed widths keep later lines under the same header."""
-    widths = {
-        "when (UTC)": 19,
-        "id": 23,
-        "status": 9,
-        "deployment": 24,
-        "route": 12,
-        "took": 8,
-        "tokens in > out": 17,
-        "cost": 12,
-    }
-    table = Table(box=None, show_header=header, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", width=140)
-    for name, width in widths.items():
-        table.add_column(name, width=width, no_wrap=True)
-    for entry in entries:
-        table.add_row(
-            entry["started_at"][:19].replace("T", " "),
-            Text(entry["id"]),
-            Text(entry["status"], style=_colour(entry["status"])),
-            Text(_answered_by(entry)),
-            Text(entry["route"] or "(named)"),
-            _seconds(entry["duration_s"]),
-            f"{shown(entry['prompt_tokens'])} > {shown(entry['completion_tokens'])}",
-            dollars(entry["cost_usd"]),
-        )
-    console().print(table)
+    """One line for each entry, two on a narrow terminal. Widths are fixed, so that later lines stand under the same header."""
+    out = console()
+    fits = sum(_COLUMNS.values()) + 2 * len(_COLUMNS) <= out.width
+    head = [[Text(name, "bold") for name in _COLUMNS]] if header else []
+    for cells in (*head, *map(_row, entries)):
+        for cell, width in zip(cells, _COLUMNS.values(), strict=True):
+            cell.pad_right(max(0, width - cell.cell_len))
+        for line in [cells] if fits else [cells[:_ON_FIRST_LINE], [Text("  "), *cells[_ON_FIRST_LINE:]]]:
+            joined = Text("  ").join(line)
+            joined.rstrip()
+            out.print(joined, soft_wrap=True)
+
+
+def _row(entry: dict[str, Any]) -> list[Text]:
+    counts = entry["prompt_tokens"], entry["completion_tokens"]
+    return [
+        Text(entry["started_at"][:19].replace("T", " ")),
+        Text(entry["id"]),
+        Text(entry["status"], _colour(entry["status"])),
+        Text(entry["route"] or "(named)"),
+        Text(_seconds(entry["duration_s"])),
+        Text("unknown" if counts == (None, None) else f"{shown(counts[0])} > {shown(counts[1])}"),
+        Text(dollars(entry["cost_usd"])),
+        Text(_answered_by(entry)),
+    ]
 
 
 def _explain(out: Console, entry: dict[str, Any]) -> None:
@@ -190,7 +200,7 @@ def _explain(out: Console, entry: dict[str, Any]) -> None:
     print_pairs(out, _facts(entry))
     print_candidates(out, card)
     columns = ("deployment", "from", "to", "first output", "result", "usage", "cost")
-    print_table(out, "Attempts", columns, map(_attempt, entry["attempts"]))
+    print_table(out, columns, map(_attempt, entry["attempts"]), title="Attempts")
     if entry["prompt"]["text"] is not None:
         out.print(Text("\nPrompt", style="bold"))
         out.print(Text(entry["prompt"]["text"]))
@@ -200,12 +210,13 @@ def _explain(out: Console, entry: dict[str, Any]) -> None:
 
 def _facts(entry: dict[str, Any]) -> dict[str, str]:
     card, prompt = entry["card"], entry["prompt"]
+    messages = "1 message" if prompt["messages"] == 1 else f"{prompt['messages']} messages"
     return {
         "asked for": f"{entry['requested']}, in the {entry['dialect']} dialect{', streamed' if entry['stream'] else ''}",
         "when": entry["started_at"],
         "took": f"{_seconds(entry['duration_s'])}, first output {_after(entry['first_output_s'])}",
         **card_facts(card),
-        "prompt": f"{prompt['chars']} characters in {prompt['messages']} messages, language {shown(prompt['language'])}",
+        "prompt": f"{prompt['chars']} characters in {messages}, language {shown(prompt['language'])}",
         "session": entry["session"] or "none",
         "caller": entry["caller"] or "none",
         "answered by": _answered_by(entry),

@@ -18,22 +18,19 @@ def command(path: Path | None, as_json: bool) -> None:
 
     With `--json`, the rows of GET /v1/models; keys: id, object, created, owned_by, waypost.
     """
-    from waypost.cli.fleet_table import fleet_table
+    from waypost.cli.fleet_table import print_fleet
     from waypost.cli.local_router import local_router
+    from waypost.cli.table import print_pairs
     from waypost.server.models import list_models
 
-    router, assembly = asyncio.run(local_router(path))
+    router = asyncio.run(local_router(path))
     if as_json:
         print_json(list_models(router.view(), router.policy))
         return
     screen = console()
-    if assembly.simulated:
-        screen.print("No engine was found: this is the simulated fleet.", style="bold yellow")
-    screen.print(fleet_table(router.view()))
-    screen.print("\nroutes", style="bold")
-    for name, route in router.policy.routes.items():
-        screen.print(f"  {name}: {', '.join(route.candidates)}", markup=False)
-    if router.policy.aliases:
-        screen.print("\naliases", style="bold")
-    for name, target in router.policy.aliases.items():
-        screen.print(f"  {name}: {target}", markup=False)
+    print_fleet(screen, router.view())
+    routes = {name: ", ".join(route.candidates) for name, route in router.policy.routes.items()}
+    for title, named in (("Routes", routes), ("Aliases", router.policy.aliases)):
+        if named:
+            screen.print(f"\n{title}", style="bold")
+            print_pairs(screen, named)

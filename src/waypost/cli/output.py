@@ -9,6 +9,9 @@ import click
 import orjson
 from rich.console import Console
 
+# Wider than any line: the width of a file or a pipe.
+_UNBOUNDED = 100_000
+
 
 def config_option(command: Any) -> Any:
     """Adds ``-c`` to a command, as ``path``."""
@@ -28,8 +31,8 @@ def print_json(value: Any) -> None:
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A console that uses colours only on a terminal, and does not wrap what is piped."""
-    made = Console(stderr=stderr, highlight=False, soft_wrap=False)
+    """A console that uses colours only on a terminal, never wraps what is piped, and takes brackets for brackets."""
+    made = Console(stderr=stderr, highlight=False, markup=False)
     if not made.is_terminal:
-        made.width = 200
+        made.width = _UNBOUNDED
     return made

@@ -7,68 +7,83 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import click
-import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
+from rich.text import Text
 
+from waypost.cli.card_view import shown
+from waypost.cli.table import print_table
 from waypost.decide.card import Decision
-from waypost.learn.task_judging import judge
+from waypost.learn.task_judging import ABSTAINED_TASK, judge
 
-Row = dict[str, Any]
+_SHOWN_CHARS = 60
 
 
-def read_prompts(path: Path) -> list[Row]:
-    """The rows of a JSON-lines file. Raises `click.ClickException` with the number of the first bad line."""
-    rows = []
+class Prompt(BaseModel):
+    """A line of the file, judged if it has a ``label``. ``accept`` lists every task that is right, the label among them."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    text: str
+    id: Any = None
+    label: str | None = None
+    accept: list[str] | None = None
+    has_image: bool | None = None
+    has_tools: bool | None = None
+    n_turns: Annotated[int, Field(ge=1, le=10_000)] | None = None
+
+
+def read_prompts(path: Path) -> list[Prompt]:
+    """The prompts of a JSON-lines file. Raises `click.ClickException` with the number of the first bad line."""
+    prompts = []
     for number, line in enumerate(path.read_bytes().splitlines(), 1):
         if not line.strip():
             continue
         try:
-            row = orjson.loads(line)
-        except orjson.JSONDecodeError as error:
-            raise click.ClickException(f"{path.name}:{number}: not JSON: {error}") from None
-        if not isinstance(row, dict) or not isinstance(row.get("text"), str):
-            raise click.ClickException(f"{path.name}:{number}: wants an object with a string `text`")
-        rows.append(row)
-    if not rows:
+            prompts.append(Prompt.model_validate_json(line))
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            key = f"`{'.'.join(map(str, first['loc']))}`: " if first["loc"] else ""
+            raise click.ClickException(f"{path.name}:{number}: {key}{first['msg']}") from None
+    if not prompts:
         raise click.ClickException(f"{path.name}: no prompts in it")
-    return rows
+    return prompts
 
 
-def decide_all(rows: Sequence[Row], decide: Callable[[Row], Decision], screen: Console) -> dict[str, Any]:
-    """Every decision, and what they come to. Accuracy is over the rows that have a ``label``; ``None`` if none has."""
+def decide_all(prompts: Sequence[Prompt], decide: Callable[[Prompt], Decision], screen: Console) -> dict[str, Any]:
+    """Every decision, and what they come to. Scores are over the prompts that have a ``label``; ``None`` if none has."""
     made: list[dict[str, Any]] = []
-    tasks: list[str | None] = []
     took_us: list[float] = []
-    for row in track(rows, description="deciding", console=screen, disable=not screen.is_terminal):
+    for prompt in track(prompts, description="deciding", console=screen, disable=not screen.is_terminal):
         started = time.perf_counter()
-        decision = decide(row)
+        decision = decide(prompt)
         took_us.append((time.perf_counter() - started) * 1e6)
-        tasks.append(decision.task.task)
-        chosen = decision.candidates[0].deployment if decision.candidates else None
-        wanted = row.get("accept") or ([row["label"]] if "label" in row else None)
+        task = decision.task.task
+        right = None if prompt.label is None else (task or ABSTAINED_TASK) in (prompt.accept or [prompt.label])
         made.append(
             {
-                "id": row.get("id"),
-                "text": row["text"],
-                "task": decision.task.task,
+                "id": prompt.id,
+                "text": prompt.text,
+                "task": task,
                 "confidence": round(decision.task.confidence, 4),
                 "route": decision.route,
-                "deployment": chosen,
+                "deployment": decision.candidates[0].deployment if decision.candidates else None,
                 "refused": decision.refusal.error.code if decision.refusal else None,
-                "label": row.get("label"),
-                "right": None if wanted is None else (decision.task.task or "chat") in wanted,
+                "label": prompt.label,
+                "right": right,
             }
         )
-    labelled = [(task, row) for task, row in zip(tasks, rows, strict=True) if "label" in row]
-    judged = judge([task for task, _ in labelled], [row for _, row in labelled]) if labelled else {}
+    labelled = [
+        (one["task"], prompt.model_dump()) for one, prompt in zip(made, prompts, strict=True) if prompt.label is not None
+    ]
+    judged = judge([task for task, _ in labelled], [row for _, row in labelled])
     return {
-        "n": len(rows),
-        "accuracy": None,
+        "n": len(prompts),
+        "labelled": judged.pop("n"),
         **judged,
         "routes": dict(Counter(one["route"] or "none" for one in made).most_common()),
         "refused": sum(one["refused"] is not None for one in made),
@@ -79,32 +94,29 @@ def decide_all(rows: Sequence[Row], decide: Callable[[Row], Decision], screen: C
 
 def print_summary(screen: Console, result: dict[str, Any]) -> None:
     """Each decision in a line, then the totals."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for title in ("", "prompt", "task", "sure", "route", "deployment", "label"):
-        table.add_column(title, overflow="ellipsis", no_wrap=True, max_width=60)
-    for one in result["decisions"]:
-        mark = {True: "[green]ok[/]", False: "[red]miss[/]", None: ""}[one["right"]]
-        prompt = " ".join(one["text"].split())
-        cells = (
-            one["task"] or "unclear",
-            f"{one['confidence']:.0%}",
-            one["route"],
-            one["deployment"] or one["refused"],
-            one["label"],
-        )
-        table.add_row(mark, _plain(prompt), *(_plain(str(cell or "")) for cell in cells))
-    screen.print(table)
+    print_table(screen, ("prompt", "task", "deployment", "label"), map(_row, result["decisions"]))
     routes = ", ".join(f"{name} {count}" for name, count in result["routes"].items())
-    screen.print(f"\n{result['n']} prompts; routes: {routes}; refused: {result['refused']}", markup=False)
-    if result["accuracy"] is not None:
+    screen.print(f"\n{result['n']} prompts; routes: {routes}; refused: {result['refused']}")
+    if result["labelled"]:
         screen.print(
-            f"right: {result['accuracy']:.1%} (macro-F1 {result['macro_f1']:.3f}); "
-            f"false actions: {result['false_action_rate']:.1%} of what asks for none",
+            f"right: {_percent(result['accuracy'])} (macro-F1 {shown(result['macro_f1'])}); "
+            f"false actions: {_percent(result['false_action_rate'])} of what asks for none",
             style="bold",
         )
     screen.print(f"a decision took {result['latency_us']['p50']:.0f} µs (median), request parsing included")
 
 
-def _plain(text: str) -> str:
-    """Prompts are not markup."""
-    return text.replace("[", r"\[")
+def _row(one: dict[str, Any]) -> list[str | Text]:
+    """The beginning of the prompt, what it was taken for, who would answer, and whether that is right."""
+    task = f"{one['task'] or 'unclear'} {one['confidence']:.0%}"
+    if one["route"] not in (None, one["task"]):
+        task += f" > {one['route']}"
+    verdict = {True: Text("ok", "green"), False: Text(f"miss: {one['label']}", "red"), None: Text()}[one["right"]]
+    # Far more than a line is never shown.
+    prompt = Text(" ".join(one["text"][:1_000].split()), no_wrap=True, overflow="ellipsis")
+    prompt.truncate(_SHOWN_CHARS, overflow="ellipsis")
+    return [prompt, task, one["deployment"] or one["refused"], verdict]
+
+
+def _percent(share: float | None) -> str:
+    return "unknown" if share is None else f"{share:.1%}"

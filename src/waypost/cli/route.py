@@ -47,25 +47,27 @@ def command(
     TEXT may be `-` for standard input. With `--file`, every line is an object with `text`, and may have `has_image`,
     `has_tools` and, to be judged by, `label` and `accept` (a list of labels that are right as well).
 
-    JSON keys of one decision: those of the decision card (docs/decision-card.md). Of a file: n, accuracy, macro_f1, per_class,
-    false_action_rate, routes, refused, latency_us, decisions. Exit code 1 if the one decision is a refusal.
+    JSON keys of one decision: those of the decision card (docs/decision-card.md). Of a file: n, labelled, accuracy, macro_f1,
+    per_class, false_action_rate, false_actions, action_recall, abstain_rate, routes, refused, latency_us, decisions.
+
+    Exit code 1 if the one decision is a refusal.
     """
     if (text is None) == (prompts is None):
         raise click.UsageError("give a prompt, or --file")
     if prompts is not None:
+        if image or tools or private:
+            raise click.UsageError("--image, --tools and --private are for one prompt; a file says it for each of its own")
         _many(prompts, path, model, as_json)
         return
-    given = sys.stdin.read() if text == "-" else (text or "")
+    given = sys.stdin.buffer.read().decode(errors="replace") if text == "-" else (text or "")
     from waypost.cli.local_router import local_router
 
-    router, assembly = asyncio.run(local_router(path))
+    router = asyncio.run(local_router(path))
     headers = {"x-waypost-private": "true"} if private else {}
     decision = router.route(_messages(given, image), model=model, headers=headers, **_offered(tools))
     if as_json:
         print_json(decision.to_dict())
     else:
-        if assembly.simulated:
-            console(stderr=True).print("No engine was found: this is the simulated fleet.", style="yellow")
         _print_card(decision)
     if decision.refusal is not None:
         raise SystemExit(1)
@@ -89,17 +91,16 @@ def _print_card(decision: Decision) -> None:
 
 def _many(prompts: Path, path: Path | None, model: str, as_json: bool) -> None:
     from waypost.cli.local_router import local_router
-    from waypost.cli.prompt_file import decide_all, print_summary, read_prompts
+    from waypost.cli.prompt_file import Prompt, decide_all, print_summary, read_prompts
 
-    rows = read_prompts(prompts)
-    router, _ = asyncio.run(local_router(path))
+    listed = read_prompts(prompts)
+    router = asyncio.run(local_router(path))
 
-    def decide(row: dict[str, Any]) -> Decision:
-        offered = _offered(bool(row.get("has_tools")))
-        messages = _messages(row["text"], bool(row.get("has_image")), int(row.get("n_turns") or 1) - 1)
-        return router.route(messages, model=model, **offered)
+    def decide(prompt: Prompt) -> Decision:
+        messages = _messages(prompt.text, bool(prompt.has_image), earlier=(prompt.n_turns or 1) - 1)
+        return router.route(messages, model=model, **_offered(bool(prompt.has_tools)))
 
-    result = decide_all(rows, decide, console(stderr=True))
+    result = decide_all(listed, decide, console(stderr=True))
     if as_json:
         print_json(result)
     else:

@@ -10,12 +10,11 @@ import click
 
 from waypost.cli.output import config_option
 
+LEVELS = ("debug", "info", "warning", "error")
+
 if TYPE_CHECKING:
     from waypost.router import Router
     from waypost.startup import Assembly
-
-
-LEVELS = ("debug", "info", "warning", "error")
 
 
 @click.command()
@@ -24,7 +23,7 @@ LEVELS = ("debug", "info", "warning", "error")
 @click.option("--port", type=click.IntRange(0, 65535), help="The port. [default: server.port of the config, else 4100]")
 @click.option(
     "--log-level",
-    type=click.Choice(["debug", "info", "warning", "error"]),
+    type=click.Choice(LEVELS),
     default="info",
     show_default=True,
     help="How much to log.",
@@ -43,16 +42,15 @@ def command(path: Path | None, host: str | None, port: int | None, log_level: st
     config = read_config(path)
     for warning in config.warnings:
         click.echo(f"warning: {warning}", err=True)
-    listening = open_socket(
-        host or config.server.host, config.server.port if port is None else port, unsafe=config.server.allow_unauthenticated_lan
-    )
+    host = host or config.server.host
+    listening = open_socket(host, config.server.port if port is None else port, unsafe=config.server.allow_unauthenticated_lan)
     address = listening.getsockname()
     url = f"http://[{address[0]}]:{address[1]}" if ":" in address[0] else f"http://{address[0]}:{address[1]}"
-    serve(path, config, listening, lambda router, assembly: _announce(router, assembly, url))
+    serve(path, config, host, listening, lambda router, assembly: _announce(router, assembly, url))
 
 
 def _announce(router: Router, assembly: Assembly, url: str) -> None:
-    from waypost.cli.fleet_table import fleet_table
+    from waypost.cli.fleet_table import print_fleet
     from waypost.cli.output import console
 
     screen = console()
@@ -64,7 +62,7 @@ def _announce(router: Router, assembly: Assembly, url: str) -> None:
             "itself, and says so. Start Ollama, vLLM, llama.cpp or LM Studio, or write a waypost.yaml, and it goes away.\n",
             style="bold yellow",
         )
-    screen.print(fleet_table(router.view()))
+    print_fleet(screen, router.view())
     request = '{"model": "auto", "messages": [{"role": "user", "content": "Hello!"}]}'
     screen.print(f"\nWaypost serves on {url}/v1\n", style="bold")
     screen.print(f"  curl {url}/v1/chat/completions -H 'content-type: application/json' -d '{request}'\n", soft_wrap=True)
@@ -72,5 +70,4 @@ def _announce(router: Router, assembly: Assembly, url: str) -> None:
         f"  python -c \"from openai import OpenAI; print(OpenAI(base_url='{url}/v1', api_key='none').chat.completions.create("
         "model='auto', messages=[{'role': 'user', 'content': 'Hello!'}]).choices[0].message.content)\"\n",
         soft_wrap=True,
-        markup=False,
     )

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
+from waypost.cli.card_view import shown
 from waypost.cli.output import console, json_option, print_json
+from waypost.cli.table import print_table
 
 if TYPE_CHECKING:
     from waypost.learn.task_run import TaskRun
 
-DATA = Path("../shared/data/tasks")
 OUT = Path("trained")
 
 
@@ -25,7 +25,7 @@ def command() -> None:
 
 
 @command.command()
-@click.option("--data", type=click.Path(path_type=Path), default=DATA, show_default=True, help="Folder with train.parquet.")
+@click.option("--data", type=click.Path(path_type=Path), required=True, help="Folder with train.parquet.")
 @click.option("--out", type=click.Path(path_type=Path), default=OUT, show_default=True, help="Folder for weights and card.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Of every random choice.")
 @json_option
@@ -69,11 +69,7 @@ def _shown_on(bars: Progress) -> Callable[[str, int, int], None]:
 
 
 def _print(done: TaskRun) -> None:
-    table = Table(title="Task model")
     keys = ("n", "accuracy", "macro_f1", "false_action_rate", "action_recall", "abstain_rate", "ece")
-    for name in ("judged on", *keys):
-        table.add_column(name, justify="right" if name in keys else "left")
-    for name, scores in done.card["scores"].items():
-        table.add_row(name, *(str(scores.get(key, "")) for key in keys))
-    console().print(table)
+    rows = ([name, *(shown(scores.get(key)) for key in keys)] for name, scores in done.card["scores"].items())
+    print_table(console(), ("judged on", *keys), rows, title="Task model", right=keys)
     click.echo(f"wrote {done.out}: {done.card['bytes']} bytes of weights, sha256 {done.card['sha256'][:12]}")

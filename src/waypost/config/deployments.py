@@ -89,6 +89,12 @@ def _compile(entry: ModelEntry, node: Node, around: Surroundings) -> Deployment 
     params = _with_credential(entry, where, around)
     custom = params.get("custom_llm_provider")
     provider, model = split_model(entry.litellm_params.model, custom if isinstance(custom, str) else None)
+    if model == "*" and provider is None:
+        report.warning(
+            where,
+            '`model: "*"` is every model of every provider, and is left out: write one entry a provider, such as `openai/*`',
+        )
+        return None
     if provider is None:
         report.problem(where, "`model` names no provider: write `provider/model`, such as `openai/…` with an `api_base`")
         return None

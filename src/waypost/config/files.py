@@ -42,6 +42,9 @@ def read_files(path: Path, report: Report) -> Reading:
         root = _read_one(current, name, named_at, report)
         if root is None:
             continue
+        if top is not None and root.value is not None and not isinstance(root.value, dict):
+            report.problem(named_at, f"{quoted(name)} is included, and is no config: it must hold keys and values")
+            continue
         top = top or root
         entries = root.children["include"].items if "include" in root.children else []
         waiting += [

@@ -234,7 +234,7 @@ class DiscoverySettings(Block):
     targets: tuple[DiscoveryTarget, ...] = Field(
         default=(), description="Where to look. Empty: the usual ports of this machine."
     )
-    refresh_s: Seconds = Field(default=30.0, description="Seconds between two looks.")
+    refresh_s: Seconds = Field(default=10.0, description="Seconds between two looks.")
     timeout_s: Seconds = Field(default=1.5, description="Seconds that an engine has to answer a look.")
 
 

@@ -228,7 +228,7 @@ class Fleet:
             live.missed_looks += 1
             if live.up is None or live.missed_looks >= _LOOKS_TO_BE_DOWN:
                 live.up, live.loaded = False, None
-                live.seen = f"no engine answers at {place}; start it, or correct its api_base"
+                live.seen = "no engine answers; start it, or correct its api_base"
             return
         live.missed_looks = 0
         model = reported(report, deployment)
@@ -238,7 +238,7 @@ class Fleet:
         if live.up and live.unreachable:
             live.forgive()  # whoever could not be reached has just been reached
         if missing:
-            live.seen = f"the engine at {place} has no model {deployment.model}"
+            live.seen = f"its engine has no model {deployment.model}"
         if model is not None:
             self._deployments[deployment_id] = learn(deployment, model)
 

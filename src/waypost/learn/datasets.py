@@ -78,11 +78,14 @@ def turn_of(row: Row) -> Turn:
 def _parquet(path: Path) -> Iterator[Mapping[str, Any]]:
     _demand(path)
     try:
-        from pyarrow import parquet  # noqa: PLC0415  only training needs it, from an extra
+        from pyarrow import ArrowInvalid, parquet  # noqa: PLC0415  only training needs it, from an extra
     except ImportError as error:
         raise ArtefactError("reading parquet needs pyarrow: pip install 'waypost[train]'") from error
-    for batch in parquet.ParquetFile(path).iter_batches():
-        yield from batch.to_pylist()
+    try:
+        for batch in parquet.ParquetFile(path).iter_batches():
+            yield from batch.to_pylist()
+    except (ArrowInvalid, OSError) as error:
+        raise ArtefactError(f"{path.name} cannot be read as parquet: {error}") from error
 
 
 def _jsonl(path: Path) -> Iterator[Mapping[str, Any]]:
