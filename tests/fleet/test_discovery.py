@@ -187,12 +187,15 @@ async def test_a_slow_ollama_is_not_taken_for_an_engine_without_a_cloud(
 ) -> None:
     routes = metadata.ollama({"name": "mine:latest", "remote_host": "https://ollama.com:443"}, {"name": "big:cloud"})
 
-    async def never(body: Any) -> Any:
-        await asyncio.Event().wait()
+    enough = asyncio.Event()
 
-    engine = await serve_engine({**routes, "/api/tags": never})
+    async def late(body: Any) -> Any:
+        await enough.wait()
+
+    engine = await serve_engine({**routes, "/api/tags": late})
     found = await discover(session, [At(engine.url)], timeout_s=0.3)
     assert (found.deployments, found.sightings[0].report) == ((), None)
+    enough.set()
 
 
 async def test_a_cloud_model_is_known_by_its_name_too(session: ClientSession, serve_engine: ServeEngine) -> None:
