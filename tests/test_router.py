@@ -132,6 +132,9 @@ def test_headers_count_in_any_case_and_keep_a_request_private() -> None:
         refusal = router.route("hi", headers={"X-Waypost-Private": "true"}).refusal
         assert refusal is not None
         assert refusal.error.code == "privacy_refused"
+        for unreadable in ({"X-Waypost-Private": "true", "x-waypost-private": "false"}, {"x-waypost-private": ""}):
+            with pytest.raises(InvalidRequest):
+                router.route("hi", headers=unreadable)
         assert router.route("hi").refusal is None
 
 

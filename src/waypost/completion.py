@@ -95,9 +95,9 @@ class SyncLoop:
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """The result of ``work``; an interrupt here cancels it there."""
-        if sys.is_finalizing():  # the thread has stopped already: waiting for it would keep the interpreter from exiting
+        if self._is_over():
             work.close()
-            raise RuntimeError("the interpreter is shutting down")
+            raise RuntimeError("the router is closed, or the interpreter is going")
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()
@@ -114,8 +114,12 @@ class SyncLoop:
                 except StopAsyncIteration:
                     return
         finally:
-            if not sys.is_finalizing():
+            if not self._is_over():
                 self.run(stream.aclose())
+
+    def _is_over(self) -> bool:
+        """The thread has stopped: waiting for it would be for ever."""
+        return sys.is_finalizing() or self._loop.is_closed()
 
     def stop(self) -> None:
         """Ends the thread."""

@@ -16,6 +16,7 @@ The tree is split by *whose fault it is*, because that decides what happens next
     ├── PolicyError            the request is fine, the rules forbid an answer
     │   └── PrivacyRefused         private request, and no local deployment        403
     ├── NoDeployment           nothing can be tried now: down or cooling          503
+    ├── ServerStopping         the server ends before the answer does             503
     ├── ProviderError          an engine failed; see its two flags
     │   ├── ConnectFailed          refused, unreachable, TLS, name                 502
     │   ├── ProviderTimeout        connect, first byte, idle or total              504
@@ -148,6 +149,13 @@ class NoDeployment(WaypostError):
     def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class ServerStopping(WaypostError):
+    """The server was told to stop, and waited for this answer as long as ``server.shutdown_s`` allows."""
+
+    status = 503
+    code = "server_stopping"
 
 
 class ProviderError(WaypostError):

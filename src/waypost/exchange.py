@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Literal
@@ -10,11 +12,20 @@ from waypost.decide.card import Decision
 from waypost.dispatch.attempt import Attempt
 from waypost.dispatch.dispatcher import Answer
 from waypost.dispatch.events import Event
-from waypost.errors import WaypostError
+from waypost.errors import ServerStopping, WaypostError
 from waypost.fleet.deployment import Deployment
 
 Ending = Literal["ok", "partial", "failed", "refused", "cancelled"]
 Record = Callable[[Ending, WaypostError | None], None]
+
+
+STOP = "the server stops"
+"""What a task is cancelled with when it is the server that goes, and not the client."""
+
+
+def stopping(cancelled: asyncio.CancelledError) -> ServerStopping | None:
+    """The error for a client that is still there while the server goes; ``None`` if it is the client that left."""
+    return ServerStopping("the server stops before this answer is complete") if cancelled.args == (STOP,) else None
 
 
 class Exchange:
@@ -50,6 +61,10 @@ class Exchange:
         except WaypostError as caught:
             ending, error = "partial", caught
             raise
+        except asyncio.CancelledError as cancelled:
+            error = stopping(cancelled)
+            ending = "partial" if error else "cancelled"
+            raise
         except Exception:
             ending, error = "partial", WaypostError("something went wrong in Waypost")
             raise
@@ -63,7 +78,7 @@ class Exchange:
 
     def __del__(self) -> None:
         """An answer that nobody read or closed is given up: its engine must not seem busy for ever."""
-        if not self._recorded:
+        if not self._recorded and not sys.is_finalizing():
             self._answer.abandon()
             self._end("cancelled", None)
 

@@ -17,13 +17,14 @@ from waypost.decide.card import Decision
 from waypost.decide.decision import Artefacts, decide
 from waypost.decide.policy import Policy
 from waypost.decide.task_model import load_task_model
+from waypost.dialects.hints import hints
 from waypost.dialects.openai import parse_body, wants_usage
 from waypost.dispatch.attempt_log import AttemptLog
 from waypost.dispatch.commit import CommitBounds
 from waypost.dispatch.dispatcher import Dispatcher
 from waypost.dispatch.lanes import open_lanes
 from waypost.errors import WaypostError
-from waypost.exchange import Ending, Exchange
+from waypost.exchange import Ending, Exchange, stopping
 from waypost.fleet.catalogue import Catalogue
 from waypost.fleet.deployment import Deployment
 from waypost.fleet.state import Fleet
@@ -129,8 +130,9 @@ class Router:
         except WaypostError as error:
             record("failed", error)
             raise
-        except asyncio.CancelledError:
-            record("cancelled", None)
+        except asyncio.CancelledError as cancelled:
+            stop = stopping(cancelled)
+            record("failed" if stop else "cancelled", stop)
             raise
         except Exception:
             record("failed", WaypostError("something went wrong in Waypost"))
@@ -300,7 +302,7 @@ def _turn(messages: Any, model: str, headers: Mapping[str, str], params: Mapping
     return parse_body(
         {**params, "model": model, "messages": listed},
         turn_id=new_id(),
-        headers={name.lower(): value for name, value in headers.items()},
+        headers=hints(headers.items()),
     )
 
 

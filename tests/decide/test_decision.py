@@ -207,6 +207,28 @@ def test_a_named_deployment_that_cannot_do_it_is_refused_and_one_that_is_down_is
     assert ids(decide(turn(model="blind"), down, rules, artefacts())) == ["eyes", "long"]
 
 
+def test_everybodys_longer_deployment_is_asked_when_a_prompt_is_too_long() -> None:
+    small = deployment("small", window_tokens=4096)
+    rules = policy(context_fallbacks={"*": ("long",)})
+    view = fleet(small, deployment("long"))
+    assert ids(decide(turn(model="small", prompt_tokens=9000), view, rules, artefacts())) == ["long"]
+
+
+def test_the_longest_pattern_is_the_one_that_was_meant() -> None:
+    everything, anthropic = deployment("*", model="*"), deployment("anthropic/*", provider="anthropic", model="*")
+    view = fleet(everything, anthropic)
+    for n in range(20):
+        made = decide(turn(id=f"t{n}", model="anthropic/claude"), view, policy(), artefacts())
+        assert [(c.deployment, c.model) for c in made.candidates] == [("anthropic/*", "claude")]
+    with pytest.raises(NoDeployment, match="only patterns"):
+        decide(turn(), view, policy(), artefacts()).raise_if_refused()
+
+
+def test_six_equal_probabilities_are_no_guess() -> None:
+    made = decide(turn(""), fleet(deployment("a")), policy(), artefacts(None, 1 / 6))
+    assert made.reason == "not clear what is asked: the default route answers"
+
+
 def test_a_route_whose_deployments_are_not_here_names_them() -> None:
     rules = policy(routes={"mine": Route("mine", ("gone",))})
     made = decide(turn(model="mine"), fleet(deployment("a")), rules, artefacts())

@@ -136,7 +136,7 @@ def test_hints_come_from_headers() -> None:
     assert len(turn(headers={"x-waypost-session": "s" * 5000}).session or "") == 256
 
 
-@pytest.mark.parametrize(("given", "private"), [("1", True), ("true", True), ("0", False), ("false", False), ("", False)])
+@pytest.mark.parametrize(("given", "private"), [("1", True), ("true", True), ("0", False), ("false", False)])
 def test_a_private_request_is_marked(given: str, private: bool) -> None:
     assert turn(headers={"x-waypost-private": given}).private is private
 

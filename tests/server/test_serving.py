@@ -19,6 +19,7 @@ import yaml
 from engines.gateway import fleet_config
 from engines.llamacpp import LlamaCpp
 from engines.process import ServerProcess, free_port
+from waypost.ledger.reader import SqliteReader
 
 ServeWaypost = Callable[..., ServerProcess]
 
@@ -213,3 +214,24 @@ def test_row_52_a_bad_config_keeps_the_old_one_and_a_good_one_takes_over(
     file.write_text(yaml.safe_dump({**config, "aliases": {"zoe-action": "alpha"}}))
     server.process.send_signal(signal.SIGHUP)
     until(lambda: ask(server, chat(model="zoe-action")).headers["x-waypost-deployment"] == "alpha")
+
+
+def test_a_server_that_is_told_to_stop_says_so_to_clients_that_still_wait(
+    waypost_server: ServeWaypost, start_llamacpp: Callable[..., LlamaCpp], tmp_path: Path
+) -> None:
+    endless = start_llamacpp("endless", window_tokens=32_768)
+    config = fleet_config(tmp_path, {"endless": endless.base_url}, window_tokens=32_768)
+    server = waypost_server({**config, "server": {"shutdown_s": 1}})
+    body = chat("loop", model="endless", max_tokens=30_000, stream=True)
+    url = f"{server.url}/v1/chat/completions"
+    with httpx.Client(trust_env=False, timeout=60) as client, client.stream("POST", url, json=body) as answer:
+        lines = answer.iter_lines()
+        assert next(lines).startswith("data: ")
+        server.process.send_signal(signal.SIGTERM)
+        said = [line for line in lines if line]
+    assert json.loads(said[-1].removeprefix("data: "))["error"]["code"] == "server_stopping"
+    assert server.process.wait(20) == 0
+    assert "Traceback" not in server.log_text()
+    entry = SqliteReader(tmp_path / "ledger.db").get(answer.headers["x-waypost-decision"])
+    assert entry is not None
+    assert (entry["status"], entry["error"], entry["http_status"]) == ("partial", "server_stopping", 200)

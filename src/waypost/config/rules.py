@@ -143,10 +143,10 @@ def _final(name: str, given: Mapping[str, tuple[str, Node, bool]]) -> str | None
 
 
 def _chains(given: Mapping[str, Sequence[Named]], checked: Checked) -> dict[str, tuple[str, ...]]:
-    """Fallbacks, and behind them theirs, as LiteLLM would ask them; nobody is asked twice, so none loops."""
+    """Fallbacks, and behind them theirs, as LiteLLM would ask them; nobody is asked twice, so none loops. ``*`` is everyone."""
     kept: dict[str, list[str]] = {}
     for group, targets in given.items():
-        if not targets or not checked.keeps(group, targets[0][1], "the model", strict=False):
+        if not targets or (group != "*" and not checked.keeps(group, targets[0][1], "the model", strict=False)):
             continue
         kept[group] = [name for name, where in targets if checked.keeps(name, where, "the fallback", strict=False)]
     made: dict[str, tuple[str, ...]] = {}

@@ -41,6 +41,7 @@ KNOWN: Mapping[str, str] = {
     "num_batch": _WHOLE,
     "num_keep": _WHOLE,
     "num_predict": _WHOLE,
+    "n_predict": _WHOLE,
     "main_gpu": _WHOLE,
     "use_mmap": _FLAG,
     "low_vram": _FLAG,
@@ -101,13 +102,14 @@ def from_text(name: str, text: str) -> Any:
 
 
 def canonical(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """``num_predict`` as ``max_tokens``, so that one rule holds for the caller's cap and the config's (the smaller wins).
+    """Ollama's ``num_predict`` and llama.cpp's ``n_predict`` as ``max_tokens``: one rule holds for all caps, the smaller wins.
 
     LiteLLM lets a deployment's ``num_predict`` beat the caller's ``max_tokens``. A negative one means no cap, and is none.
     """
     made = dict(settings)
-    cap = made.pop("num_predict", None)
-    if isinstance(cap, int) and not isinstance(cap, bool) and cap >= 0:
-        have = made.get("max_tokens")
-        made["max_tokens"] = min(cap, have) if isinstance(have, int) else cap
+    for name in ("num_predict", "n_predict"):
+        cap = made.pop(name, None)
+        if isinstance(cap, int) and not isinstance(cap, bool) and cap >= 0:
+            have = made.get("max_tokens")
+            made["max_tokens"] = min(cap, have) if isinstance(have, int) else cap
     return made

@@ -89,8 +89,9 @@ class _Case:
         With ``only_longer``, those that it names for prompts that are too long.
         """
         policy, names = self.policy, list[str]()
+        longer = policy.context_fallbacks
         for group in dict.fromkeys(d.group for d in deployments):
-            names += [*(() if only_longer else policy.fallbacks.get(group, ())), *policy.context_fallbacks.get(group, ())]
+            names += [*(() if only_longer else policy.fallbacks.get(group, ())), *longer.get(group, longer.get("*", ()))]
         names += () if only_longer else policy.default_fallbacks
         return tuple(d for name in dict.fromkeys(names) for d in expand(Route("", (name,)), self.turn, self.fleet))
 
@@ -168,7 +169,8 @@ def _route_for(scores: TaskScores, policy: Policy) -> tuple[str, str]:
         return scores.task, f"the task is {scores.task} (confidence {scores.confidence:.2f})"
     if scores.task is not None:
         return policy.default_route, f"the task is {scores.task}, which has no route: the default route answers"
-    guess = max(scores.probabilities, key=scores.probabilities.__getitem__, default=None)
+    known = scores.confidence > 1 / max(len(scores.probabilities), 1) + 1e-3
+    guess = max(scores.probabilities, key=scores.probabilities.__getitem__) if known else None
     sure = "" if guess is None else f" (best guess {guess}, confidence {scores.confidence:.2f})"
     return policy.default_route, f"not clear what is asked{sure}: the default route answers"
 
@@ -222,6 +224,10 @@ def _refusal(case: _Case, choice: _Choice) -> Refusal:
         listed = ", ".join(name for name in route.candidates if name != "*")
         absent = f"route {route.name} lists {listed}, and no such deployment is here now" if listed and route.name else None
         nobody = "no deployment is configured or was found: start an engine, or list one under model_list"
+        if any(deployment.is_pattern for deployment in case.fleet):
+            nobody = (
+                "only patterns such as `openai/*` are configured: ask for a model by its name, or list one under model_list"
+            )
         return Refusal(NoDeployment, absent or nobody)
     order = [guard.name for guard in case.guards(route)]
     last = max(choice.removed, key=lambda pair: order.index(pair[0].name))[0]

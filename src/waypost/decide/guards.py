@@ -7,6 +7,7 @@ files is not sent any, unless the caller named it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
@@ -147,7 +148,7 @@ class Health:
         """What is wrong, and for how long if that is known."""
         del turn, deployment
         if status.cooling_s is not None:
-            return f"cools for {status.cooling_s:.0f} s more ({status.reason or 'it failed'})"
+            return f"cools for {math.ceil(status.cooling_s)} s more ({status.reason or 'it failed'})"
         return f"is down ({status.reason or 'it does not answer'})" if status.up is False else None
 
 

@@ -43,11 +43,17 @@ def resolve(name: str, fleet: FleetView, policy: Policy) -> Meaning | None:
 
 def closest(name: str, fleet: FleetView, policy: Policy) -> list[str]:
     """The known names most like ``name``, best first."""
-    known = {*VIRTUAL_MODELS, *policy.routes, *policy.aliases, *(d.group for d in fleet), *(d.id for d in fleet)}
+    here = [deployment for deployment in fleet if not deployment.is_pattern]
+    known = {*VIRTUAL_MODELS, *policy.routes, *policy.aliases, *(d.group for d in here), *(d.id for d in here)}
     by_lower = {known_name.lower(): known_name for known_name in sorted(known)}
     return [by_lower[match] for match in difflib.get_close_matches(name[:200].lower(), by_lower, n=3, cutoff=0.4)]
 
 
 def _wildcard(name: str, fleet: FleetView) -> tuple[Deployment, ...]:
-    """Deployments whose group is a pattern that fits, as LiteLLM's ``openai/*``, each with the name filled in."""
-    return tuple(made for deployment in fleet if deployment.is_pattern and (made := deployment.meant_by(name)) is not None)
+    """Deployments whose group is a pattern that fits, as LiteLLM's ``openai/*``, each with the name filled in.
+
+    The longest pattern is the one that was meant, as in LiteLLM: beside ``anthropic/*``, ``*`` is for everything else.
+    """
+    fitting = [made for deployment in fleet if deployment.is_pattern and (made := deployment.meant_by(name)) is not None]
+    longest = max((deployment.group for deployment in fitting), key=len, default="")
+    return tuple(deployment for deployment in fitting if deployment.group == longest)

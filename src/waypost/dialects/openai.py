@@ -97,7 +97,7 @@ def _session(headers: Mapping[str, str]) -> str | None:
 
 def _private(headers: Mapping[str, str]) -> bool:
     """A hint that cannot be read is refused: taking it for a no would send a private prompt away."""
-    given = headers.get(PRIVATE_HEADER, "").strip().lower()
-    if given not in ("", "0", "1", "false", "true"):
+    given = headers.get(PRIVATE_HEADER, "false").strip().lower()
+    if given not in ("0", "1", "false", "true"):
         raise InvalidRequest(f"The header {PRIVATE_HEADER} must be true or false.", param=PRIVATE_HEADER)
     return given in ("1", "true")

@@ -105,7 +105,7 @@ SCHEMA_PATHS = frozenset(
 # What nearly every message and part consists of: one look tells that nothing else is there.
 _COMMON = frozenset({"role", "content", "type", "text", "name", "tool_calls", "tool_call_id", "id", "function", "arguments"})
 
-# A prompt of a million tokens in messages of ten tokens still fits.
+# Thirty thousand messages, each of which is three: reading as many takes a second on one core.
 MAX_VALUES = 100_000
 
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")

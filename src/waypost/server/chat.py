@@ -12,13 +12,16 @@ from starlette.types import Receive, Scope, Send
 
 from waypost.decide.card import Decision
 from waypost.dialects import openai
+from waypost.dialects.hints import hints
 from waypost.errors import NoDeployment, ProviderError, WaypostError
-from waypost.exchange import Exchange
+from waypost.exchange import STOP, Exchange, stopping
 from waypost.router import Router
 from waypost.server.body import BodyLimits, ClientLeft, read_body
 from waypost.server.headers import answer_headers, decision_headers, safe_value
 from waypost.server.reply import header_list, send_json
 
+# To write one error to a client while the server stops.
+_LAST_WORDS_S = 1.0
 _STREAM_HEADERS = {"content-type": "text/event-stream", "cache-control": "no-store", "x-accel-buffering": "no"}
 
 
@@ -43,6 +46,10 @@ class ChatEndpoint:
         watch = asyncio.create_task(_until_gone(receive))
         try:
             await asyncio.wait((work, watch), return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            # The server has waited long enough for its clients: this one is still there, and gets an error to read.
+            work.cancel(STOP)
+            await asyncio.wait((work,), timeout=_LAST_WORDS_S)
         finally:
             left = [task for task in (work, watch) if not task.done()]
             for task in left:
@@ -65,6 +72,9 @@ class ChatEndpoint:
         except WaypostError as error:
             await send_error(send, error, ours)
             return
+        except asyncio.CancelledError as cancelled:
+            await _say_that_we_stop(send, cancelled, ours)
+            return
         with_card = headers.get("x-waypost-card", "").lower() in ("true", "1")
         card = decision if with_card else None
         try:
@@ -76,12 +86,23 @@ class ChatEndpoint:
             await exchange.aclose()
 
 
+async def _say_that_we_stop(send: Send, cancelled: asyncio.CancelledError, headers: Mapping[str, str]) -> None:
+    """Tells a client that is still there; raises on if it is the client that left."""
+    stop = stopping(cancelled)
+    if stop is None:
+        raise cancelled
+    await send_error(send, stop, headers)
+
+
 async def _send_whole(exchange: Exchange, ours: Mapping[str, str], card: Decision | None, send: Send) -> None:
     """An answer that is not streamed is one event; it is complete before the status is sent."""
     try:
         payload = b"".join([event.payload async for event in exchange.events()])
     except WaypostError as error:
         await send_error(send, error, ours)
+        return
+    except asyncio.CancelledError as cancelled:
+        await _say_that_we_stop(send, cancelled, ours)
         return
     if card is not None:
         payload = payload.rstrip()[:-1] + b',"waypost":' + orjson.dumps(card.to_dict()) + b"}"
@@ -107,6 +128,11 @@ async def _send_stream(
             tail = (openai.frame(_card_chunk(last, card)) if card else b"") + openai.DONE
         except WaypostError as error:
             tail = openai.frame(openai.error_body(error))
+        except asyncio.CancelledError as cancelled:
+            stop = stopping(cancelled)
+            if stop is None:
+                raise
+            tail = openai.frame(openai.error_body(stop))
     await send({"type": "http.response.body", "body": tail})
 
 
@@ -123,12 +149,8 @@ async def _until_gone(receive: Receive) -> None:
 
 
 def request_headers(scope: Scope) -> dict[str, str]:
-    """The request's headers, in lower case. One that comes twice has both values, as HTTP says: none wins in silence."""
-    headers: dict[str, str] = {}
-    for raw_name, raw_value in scope["headers"]:
-        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return headers
+    """The request's headers."""
+    return hints((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])
 
 
 async def send_error(send: Send, error: WaypostError, headers: Mapping[str, str] | None = None) -> None:

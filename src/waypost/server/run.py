@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import signal
 import socket
 from collections.abc import Callable
@@ -89,6 +90,6 @@ async def _serve(
             log_config=None,
             access_log=False,
             server_header=False,
-            timeout_graceful_shutdown=int(config.server.shutdown_s),
+            timeout_graceful_shutdown=math.ceil(config.server.shutdown_s),
         )
         await _Announcing(settings, lambda: announce(router, assembly)).serve(sockets=[listening])

@@ -89,7 +89,10 @@ class Upkeep:
                 await asyncio.wait_for(self._changed.wait(), self._config.discovery.refresh_s)
             reloaded = self._changed.is_set()
             self._changed.clear()
-            await self.renew()
+            try:
+                await self.renew()
+            except Exception:  # noqa: BLE001 - whatever it was, requests go on, and the next look may go well
+                _log.exception("the fleet could not be looked at")
             if reloaded:
                 _tell(self._first, self._router)
 
