@@ -53,17 +53,18 @@ class _Case:
     meaning: Meaning
 
     def guards(self, route: Route) -> tuple[Guard, ...]:
-        """The order is the order of the card: what it can do, what fits, what is allowed, what is up."""
-        private = self.turn.private or route.private or self.meaning.name == "auto-private"
-        return (
-            Chat(),
-            Modality(unknown_passes=self.meaning.kind == "deployment"),
-            Tools(),
-            StructuredOutput(),
-            ContextFit(self.policy.answer_tokens, self.policy.headroom_tokens, route.settings),
-            Privacy(private),
-            Health(),
+        """Those that this turn can break, in the order of the card: what it can do, what fits, what is allowed, what is up."""
+        turn, policy = self.turn, self.policy
+        wanted: tuple[tuple[bool, Guard], ...] = (
+            (True, Chat()),
+            (turn.has_image or turn.has_audio or turn.has_file, Modality(unknown_passes=self.meaning.kind == "deployment")),
+            (turn.needs_tools, Tools()),
+            (turn.response_format == "json_schema", StructuredOutput()),
+            (True, ContextFit(policy.answer_tokens, policy.headroom_tokens, route.settings)),
+            (turn.private or route.private or self.meaning.name == "auto-private", Privacy()),
+            (True, Health()),
         )
+        return tuple(guard for needed, guard in wanted if needed)
 
     def sift(self, route: Route, reason: str, first: Sequence[Deployment], then: Sequence[Deployment] = ()) -> _Choice:
         """Applies the guards to the deployments, and to the fallbacks behind them."""

@@ -127,14 +127,13 @@ class ContextFit:
 class Privacy:
     """Keeps a private request on local deployments. Down is no excuse: it is refused rather than sent out."""
 
-    private: bool
     name: ClassVar[str] = "privacy"
     error: ClassVar[type[WaypostError]] = PrivacyRefused
 
     def reason_to_drop(self, turn: Turn, deployment: Deployment, status: Status) -> str | None:
-        """Private is what the caller, the model name or the route says."""
+        """Stands among the guards only where the caller, the model name or the route says private."""
         del turn, status
-        return "the request is private and this deployment is not local" if self.private and not deployment.local else None
+        return None if deployment.local else "the request is private and this deployment is not local"
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,5 +24,7 @@ def answer_cap(turn: Turn, deployment_settings: Mapping[str, Any], route_setting
 
 def _smallest(settings: Mapping[str, Any]) -> int | None:
     """Zero and below mean no cap in an engine's own name for it, and a wrong type is the engine's to refuse."""
+    if not settings:
+        return None
     caps = (settings.get(name) for name in CAP_NAMES)
     return min((cap for cap in caps if isinstance(cap, int) and not isinstance(cap, bool) and cap > 0), default=None)
