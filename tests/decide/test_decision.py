@@ -288,14 +288,16 @@ some_policies = st.builds(
 )
 
 
-def broken_guard(case: Turn, made: Decision, target: Deployment, status: Status, task: str | None) -> str | None:
+def broken_guard(
+    case: Turn, made: Decision, target: Deployment, status: Status, task: str | None, fallback: bool
+) -> str | None:
     """An independent reading of the constraints: which one this candidate breaks."""
     can, named = target.capabilities, made.route is None
     private = case.private or case.model in ("auto-private", "secrets") or (case.model == "auto" and task == "memory")
     window = target.window_tokens
     checks = {
         "mode": target.mode != "chat",
-        "sight": case.has_image and can.vision is not True and not (named and can.vision is None),
+        "sight": case.has_image and can.vision is not True and not (named and not fallback and can.vision is None),
         "tools": case.needs_tools and can.tools is False,
         "schema": case.response_format == "json_schema" and can.structured_output is False,
         "window": window is not None and case.prompt_tokens + (case.answer_tokens or 0) > window,
@@ -319,7 +321,8 @@ def test_no_decision_ever_violates_a_guard_and_every_absence_has_a_reason(
     made = decide(case, view, rules, artefacts(task))
     by_id = {d.id: d for d in deployments}
     for candidate in made.candidates:
-        assert broken_guard(case, made, by_id[candidate.deployment], view.status(candidate.deployment), task) is None
+        status = view.status(candidate.deployment)
+        assert broken_guard(case, made, by_id[candidate.deployment], status, task, candidate.fallback) is None
     assert not {c.deployment for c in made.candidates} & {r.deployment for r in made.removed}
     assert len(set(ids(made))) == len(made.candidates)
     assert all(r.reason and r.guard for r in made.removed)

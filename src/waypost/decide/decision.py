@@ -52,12 +52,15 @@ class _Case:
     policy: Policy
     meaning: Meaning
 
-    def guards(self, route: Route) -> tuple[Guard, ...]:
-        """Those that this turn can break, in the order of the card: what it can do, what fits, what is allowed, what is up."""
+    def guards(self, route: Route, *, named: bool = False) -> tuple[Guard, ...]:
+        """Those that this turn can break, in the order of the card: what it can do, what fits, what is allowed, what is up.
+
+        ``named``: for deployments that the caller asked for by name, and not for those behind them.
+        """
         turn, policy = self.turn, self.policy
         wanted: tuple[tuple[bool, Guard], ...] = (
             (True, Chat()),
-            (turn.has_image or turn.has_audio or turn.has_file, Modality(unknown_passes=self.meaning.kind == "deployment")),
+            (turn.has_image or turn.has_audio or turn.has_file, Modality(unknown_passes=named)),
             (turn.needs_tools, Tools()),
             (turn.response_format == "json_schema", StructuredOutput()),
             (True, ContextFit(policy.answer_tokens, policy.headroom_tokens, route.settings)),
@@ -68,7 +71,7 @@ class _Case:
 
     def sift(self, route: Route, reason: str, first: Sequence[Deployment], then: Sequence[Deployment] = ()) -> _Choice:
         """Applies the guards to the deployments, and to the fallbacks behind them."""
-        guards = self.guards(route)
+        guards = {False: self.guards(route, named=self.meaning.kind == "deployment"), True: self.guards(route)}
         kept: list[tuple[Deployment, bool]] = []
         removed: list[tuple[Guard, Removal]] = []
         seen: set[str] = set()
@@ -76,7 +79,7 @@ class _Case:
             if deployment.id in seen:
                 continue
             seen.add(deployment.id)
-            found = first_reason(guards, self.turn, deployment, self.fleet.status(deployment.id))
+            found = first_reason(guards[is_fallback], self.turn, deployment, self.fleet.status(deployment.id))
             if found is None:
                 kept.append((deployment, is_fallback))
             else:
