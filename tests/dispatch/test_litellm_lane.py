@@ -221,6 +221,17 @@ async def test_a_missing_litellm_says_what_to_install(desk: Desk, monkeypatch: p
     assert "pip install 'waypost[litellm]'" in seen.error.message
 
 
+def test_litellms_log_shows_no_prompt_whatever_the_level_of_ours() -> None:
+    code = (
+        "import logging, os; os.environ['LITELLM_LOG'] = 'DEBUG'; logging.basicConfig(level='DEBUG')\n"
+        "from waypost.dispatch.lanes.litellm_library import load\n"
+        "ask = [{'role': 'user', 'content': 'a-secret-prompt'}]\n"
+        "load().completion(model='hosted_vllm/x', messages=ask, mock_response='hi')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=True)
+    assert "a-secret-prompt" not in done.stdout + done.stderr
+
+
 def test_opening_the_lanes_imports_no_litellm() -> None:
     check = "import sys, waypost.dispatch.lanes.litellm; sys.exit('litellm' in sys.modules or 'httpx' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
+import logging
 import os
 import warnings
 from collections.abc import Iterator
@@ -26,6 +27,8 @@ def load() -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         litellm: Any = importlib.import_module("litellm")
+        # Its debug log holds prompts and keys, its info log a line for each call.
+        logging.getLogger("LiteLLM").setLevel(logging.WARNING)
         litellm.suppress_debug_info = True
         litellm.disable_aiohttp_trust_env = True
         _bend_transport()
