@@ -65,7 +65,7 @@ class Exchange:
             error = stopping(cancelled)
             ending = "partial" if error else "cancelled"
             raise
-        except Exception:
+        except Exception:  # a mistake of ours: it is recorded like any failure, and raised
             ending, error = "partial", WaypostError("something went wrong in Waypost")
             raise
         finally:

@@ -55,7 +55,7 @@ class Router:
     """
 
     def __init__(self, config: Config, *, ledger: Ledger | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+        self.clock = clock
         self._catalogue = Catalogue.load()
         self._config = config
         self._policy = config.setup.policy
@@ -115,7 +115,7 @@ class Router:
         candidate failed; both are recorded, and so is a cancellation.
         """
         log = AttemptLog()
-        started_at = time.time() - (self._clock() - started)
+        started_at = time.time() - (self.clock() - started)
 
         def record(ending: Ending, error: WaypostError | None) -> None:
             self._record(turn, decision, log, started, started_at, ending, error)
@@ -134,7 +134,7 @@ class Router:
             stop = stopping(cancelled)
             record("failed" if stop else "cancelled", stop)
             raise
-        except Exception:
+        except Exception:  # a mistake of ours: it is recorded like any failure, and raised
             record("failed", WaypostError("something went wrong in Waypost"))
             raise
         return Exchange(decision, answer, record)
@@ -189,7 +189,7 @@ class Router:
         With ``stream=True``, a `ReplyStream` of chunks. Raises `CallerError`, `PolicyError`, `NoDeployment` or, when every
         candidate failed, the last `ProviderError`.
         """
-        started = self._clock()
+        started = self.clock()
         turn = _turn(messages, model, headers, {**params, "stream": stream})
         fleet = self.view()
         exchange = await self.open(turn, self.decide(turn, fleet), fleet, started=started)
@@ -250,7 +250,7 @@ class Router:
         if loop not in self._dispatchers:
             rules = self._config.policy
             bounds = CommitBounds(max_bytes=rules.commit_max_bytes, max_s=rules.commit_max_s)
-            dispatcher = Dispatcher(open_lanes(), self.fleet, clock=self._clock, bounds=bounds)
+            dispatcher = Dispatcher(open_lanes(), self.fleet, clock=self.clock, bounds=bounds)
             self._dispatchers = {known: kept for known, kept in self._dispatchers.items() if not known.is_closed()}
             self._dispatchers[loop] = dispatcher, _closed_at_the_end(dispatcher)
             await anext(self._dispatchers[loop][1])
@@ -269,13 +269,13 @@ class Router:
         attempts = log.attempts
         last = attempts[-1] if attempts else None
         answered = last if last is not None and last.committed else None
-        deployment = None if answered is None else self.fleet.lookup(answered.deployment)
+        candidate = None if answered is None else decision.candidate(answered.deployment)
         text = "\n".join(turn.user_texts) if self._config.ledger.store_prompts else None
         self.ledger.write(
             Outcome(
                 decision=decision,
                 started_at=started_at,
-                duration_s=self._clock() - started,
+                duration_s=self.clock() - started,
                 status=ending,
                 http_status=_http_status(ending, error),
                 dialect=turn.dialect,
@@ -290,7 +290,7 @@ class Router:
                 cost_usd=known_cost(attempts),
                 session=turn.session,
                 caller=turn.caller,
-                simulated=deployment is not None and deployment.lane == "simulated",
+                simulated=candidate is not None and candidate.simulated,
                 text=text,
             )
         )

@@ -72,11 +72,6 @@ def test_of_two_deployments_with_one_id_the_first_counts(clock: Clock) -> None:
     assert list(Fleet([first, deployment("a", model="z")], clock=clock).view()) == [first]
 
 
-def test_lookup_finds_by_id(fleet: Fleet) -> None:
-    assert fleet.lookup("a") == deployment("a")
-    assert fleet.lookup("zzz") is None
-
-
 def test_an_unknown_id_may_be_used_and_shows_nowhere(fleet: Fleet) -> None:
     fleet.begin("gone")
     fleet.end("gone")
@@ -215,7 +210,7 @@ def test_other_deployments_keep_what_is_known_of_those_that_stay(fleet: Fleet) -
     fleet.failed("a", ProviderRateLimited("slow down", retry_after_s=30))
     fleet.replace([deployment("a", weight=2.0), deployment("c")])
     assert fleet.view().status("a") == Status(None, "slow down", None, 1, 30)
-    assert fleet.lookup("b") is None
+    assert fleet.view().exactly("b") == ()
 
 
 def test_a_deployment_that_moved_starts_afresh_with_its_requests_counted(fleet: Fleet) -> None:
@@ -233,10 +228,8 @@ async def test_a_look_says_who_is_up_and_loaded_and_learns_the_window(
     await fleet.refresh(session)
     assert (fleet.view().status("alpha").up, fleet.view().status("alpha").loaded) == (True, True)
     assert fleet.view().status("cloud") == Status()
-    learned = fleet.lookup("alpha")
-    assert learned is not None
+    learned = fleet.view().deployments[0]
     assert (learned.window_tokens, learned.sources["window_tokens"]) == (4096, "engine")
-    assert fleet.view().deployments[0] is learned
 
 
 async def test_a_look_that_tells_nothing_new_changes_nothing(session: ClientSession, serve_engine: ServeEngine) -> None:
@@ -342,7 +335,7 @@ async def test_an_answer_for_a_deployment_that_left_or_moved_is_dropped(
     let_go.set()
     await looking
     assert fleet.view().status("b") == Status()
-    assert fleet.lookup("a") is None
+    assert fleet.view().exactly("a") == ()
 
 
 async def test_later_looks_ask_only_what_the_engine_knows(session: ClientSession, serve_engine: ServeEngine) -> None:

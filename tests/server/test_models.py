@@ -101,3 +101,10 @@ def test_every_fact_is_documented() -> None:
     rows = list_models(fleet(replace(CLOUD, group="g"), NEAR), rules)
     assert {row["waypost"]["kind"] for row in rows} == {"virtual", "route", "alias", "deployment", "group"}
     assert {key for row in rows for key in row["waypost"] if f"`{key}`" not in section} == set()
+
+
+def test_a_fallback_for_everybodys_long_prompts_counts_as_reachable() -> None:
+    view = fleet(deployment("home", window_tokens=4096), deployment("cloud", local=False, window_tokens=100_000))
+    rules = policy(routes={"chat": Route("chat", ("home",))}, context_fallbacks={"*": ("cloud",)})
+    rows = {row["id"]: row["waypost"] for row in list_models(view, rules)}
+    assert (rows["chat"]["local"], rows["chat"]["window_tokens"]) == (False, 100_000)

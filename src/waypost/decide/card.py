@@ -26,6 +26,11 @@ class Candidate:
     fallback: bool = False
     expected_cost_usd: float | None = None
 
+    @property
+    def simulated(self) -> bool:
+        """No model is behind it."""
+        return self.provider == "simulated"
+
     def to_dict(self) -> dict[str, Any]:
         """Stable keys, for JSON."""
         return {
@@ -82,6 +87,10 @@ class Decision:
     policy_version: str
     artefact_version: str
     refusal: Refusal | None = None
+
+    def candidate(self, deployment: str) -> Candidate:
+        """The candidate that stands for a deployment of this decision."""
+        return next(candidate for candidate in self.candidates if candidate.deployment == deployment)
 
     def raise_if_refused(self) -> None:
         """Raises the refusal's error, if there is one."""

@@ -88,16 +88,9 @@ class _Case:
         return _Choice(route, reason, tuple(kept), tuple(removed))
 
     def fallbacks(self, deployments: Iterable[Deployment], *, only_longer: bool = False) -> tuple[Deployment, ...]:
-        """Whom the config wants asked when these fail: the chains of their groups, then the default chain.
-
-        With ``only_longer``, those that it names for prompts that are too long.
-        """
-        policy, names = self.policy, list[str]()
-        longer = policy.context_fallbacks
-        for group in dict.fromkeys(d.group for d in deployments):
-            names += [*(() if only_longer else policy.fallbacks.get(group, ())), *longer.get(group, longer.get("*", ()))]
-        names += () if only_longer else policy.default_fallbacks
-        return tuple(d for name in dict.fromkeys(names) for d in expand(Route("", (name,)), self.turn, self.fleet))
+        """The deployments that the config wants asked when these fail."""
+        names = self.policy.fallbacks_of((d.group for d in deployments), only_longer=only_longer)
+        return tuple(d for name in names for d in expand(Route("", (name,)), self.turn, self.fleet))
 
 
 def decide(turn: Turn, fleet: FleetView, policy: Policy, artefacts: Artefacts) -> Decision:

@@ -50,8 +50,6 @@ FLAGS = (
     "has_digits",
     "question_mark",
 )
-CONTEXT_FLAGS = FLAGS[: FLAGS.index("one_word")]
-"""The flags that the request around the text decides. The others follow from the text itself."""
 
 QUESTION_MARKS = ("?", "\uff1f", "\u061f")
 """Of Latin, East Asian and Arabic texts."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,3 +36,13 @@ class Policy:
     default_route: str = "chat"
     answer_tokens: int = 512
     headroom_tokens: int = 256
+
+    def fallbacks_of(self, groups: Iterable[str], *, only_longer: bool = False) -> tuple[str, ...]:
+        """Who is to be asked when these groups fail: their chains, then the default chain.
+
+        With ``only_longer``, those for prompts that are too long; ``*`` stands for every group without a chain of its own.
+        """
+        longer, names = self.context_fallbacks, list[str]()
+        for group in dict.fromkeys(groups):
+            names += [*(() if only_longer else self.fallbacks.get(group, ())), *longer.get(group, longer.get("*", ()))]
+        return tuple(dict.fromkeys([*names, *(() if only_longer else self.default_fallbacks)]))

@@ -130,7 +130,7 @@ class Answer:
             broken = StreamBroken(error.message, deployment=self.deployment.id, upstream_status=error.upstream_status)
             run.fail(error, broken)
             raise broken from error
-        except Exception:
+        except Exception:  # a mistake of ours: the engine is not to blame
             run.crash()
             raise
         finally:
@@ -208,7 +208,7 @@ class Dispatcher:
         except ProviderError as error:
             run.fail(error, error)
             raise
-        except Exception:
+        except Exception:  # a mistake of ours: the engine is not to blame
             run.crash()
             raise
         except BaseException:

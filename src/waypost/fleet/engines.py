@@ -100,16 +100,13 @@ def _listed(row: Mapping[str, Any]) -> ModelReport | None:
     windows = (row.get("max_model_len"), meta.get("n_ctx"), row.get("context_length"), row.get("context_window"))
     state = mapping(row.get("status")).get("value")
     count = number(meta.get("n_params"))
-    size = number(meta.get("size"))
     return ModelReport(
         name,
         window_tokens=next(filter(None, map(tokens, windows)), None),
-        trained_window_tokens=tokens(meta.get("n_ctx_train")),
         capabilities=Capabilities(vision=has("image", inputs), audio=has("audio", inputs)),
         loaded=state == "loaded" if isinstance(state, str) else None,
         parameters_b=count / 1e9 if count else billions(name),
         mode=_mode_by_name(name),
-        size_bytes=int(size) if size else None,
         aliases=tuple(words(row.get("aliases")) or words(swap.get("aliases")) or ()),
         remote=text(swap.get("peerID")) is not None or is_in_ollamas_cloud("", name),
     )
@@ -180,7 +177,6 @@ def _lm_studio_model(row: Mapping[str, Any]) -> ModelReport | None:
         # Like Ollama it loads models with a small window unless told otherwise, and cuts what does not fit.
         window_tokens=allocated or min(ASSUMED_WINDOW_TOKENS, trained or ASSUMED_WINDOW_TOKENS),
         window_assumed=allocated is None,
-        trained_window_tokens=trained,
         capabilities=Capabilities(tools=has("tool_use", can), vision={"vlm": True, "llm": False}.get(str(kind)), files=False),
         loaded={"loaded": True, "not-loaded": False}.get(str(row.get("state"))),
         parameters_b=billions(name),

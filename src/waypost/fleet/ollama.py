@@ -51,17 +51,14 @@ def _model(
     can = words(shown.get("capabilities"))
     can = words(row.get("capabilities")) if can is None else can
     count = number(info.get("general.parameter_count"))
-    size = number(row.get("size"))
     return ModelReport(
         name,
         window_tokens=min(window or ASSUMED_WINDOW_TOKENS, trained or window or ASSUMED_WINDOW_TOKENS),
         window_assumed=window is None,
-        trained_window_tokens=trained,
         capabilities=_capabilities(can),
         loaded=None if in_memory is None else name in in_memory,
         parameters_b=count / 1e9 if count else billions(details.get("parameter_size")) or billions(name),
         mode=_mode(can),
-        size_bytes=int(size) if size else None,
         remote=bool(row.get("remote_host") or shown.get("remote_host")) or is_in_ollamas_cloud("ollama", name),
     )
 

@@ -18,12 +18,10 @@ class ModelReport:
     name: str
     window_tokens: int | None = None
     window_assumed: bool = False
-    trained_window_tokens: int | None = None
     capabilities: Capabilities = field(default_factory=Capabilities)
     loaded: bool | None = None
     parameters_b: float | None = None
     mode: Mode | None = None
-    size_bytes: int | None = None
     aliases: tuple[str, ...] = ()
     remote: bool = False
 

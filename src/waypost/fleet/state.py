@@ -103,10 +103,6 @@ class Fleet:
                 self._view = view
             return view
 
-    def lookup(self, deployment_id: str) -> Deployment | None:
-        """The deployment of that id."""
-        return self._deployments.get(deployment_id)
-
     def replace(self, deployments: Iterable[Deployment]) -> None:
         """Puts other deployments in place; of two with one id the first counts.
 

@@ -29,11 +29,6 @@ class Pending:
     def __len__(self) -> int:
         return len(self._outcomes)
 
-    @property
-    def closed(self) -> bool:
-        """Nothing is accepted any more."""
-        return self._closed
-
     def offer(self, outcome: Outcome) -> bool:
         """Takes the outcome if there is room and its decision is not queued already."""
         chars = len(outcome.text or "")

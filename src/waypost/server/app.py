@@ -98,10 +98,10 @@ class Endpoints:
         return Json(document())
 
 
-def create_app(router: Router, background: Background | None = None, *, host: str | None = None) -> ASGIApp:
+def create_app(router: Router, background: Background, *, host: str) -> ASGIApp:
     """The app around a router. ``background`` runs beside it while it serves; the router is closed at the end.
 
-    ``host`` is the name that it listens on, where that is not ``server.host``.
+    ``host`` is the name that it listens on.
     """
     server = router.config.server
     limits = BodyLimits(server.max_body_bytes, server.receive_timeout_s)
@@ -111,11 +111,8 @@ def create_app(router: Router, background: Background | None = None, *, host: st
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         del app
         try:
-            if background is None:
+            async with background():
                 yield
-            else:
-                async with background():
-                    yield
         finally:
             await router.aclose()
 
@@ -136,7 +133,7 @@ def create_app(router: Router, background: Background | None = None, *, host: st
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
-    return HostGate(app, {host or server.host, *server.allowed_hosts})
+    return HostGate(app, {host, *server.allowed_hosts})
 
 
 def _error(error: WaypostError, status: int | None = None) -> Response:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Mapping
 
 import orjson
@@ -34,7 +33,7 @@ class ChatEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Runs the request beside a watch on the connection, and ends it when the client is gone."""
-        started = time.monotonic()
+        started = self._router.clock()
         try:
             raw = await read_body(scope, receive, self._limits)
         except ClientLeft:
@@ -73,7 +72,10 @@ class ChatEndpoint:
             await send_error(send, error, ours)
             return
         except asyncio.CancelledError as cancelled:
-            await _say_that_we_stop(send, cancelled, ours)
+            stop = stopping(cancelled)
+            if stop is None:
+                raise
+            await send_error(send, stop, ours)
             return
         with_card = headers.get("x-waypost-card", "").lower() in ("true", "1")
         card = decision if with_card else None
@@ -86,24 +88,9 @@ class ChatEndpoint:
             await exchange.aclose()
 
 
-async def _say_that_we_stop(send: Send, cancelled: asyncio.CancelledError, headers: Mapping[str, str]) -> None:
-    """Tells a client that is still there; raises on if it is the client that left."""
-    stop = stopping(cancelled)
-    if stop is None:
-        raise cancelled
-    await send_error(send, stop, headers)
-
-
 async def _send_whole(exchange: Exchange, ours: Mapping[str, str], card: Decision | None, send: Send) -> None:
-    """An answer that is not streamed is one event; it is complete before the status is sent."""
-    try:
-        payload = b"".join([event.payload async for event in exchange.events()])
-    except WaypostError as error:
-        await send_error(send, error, ours)
-        return
-    except asyncio.CancelledError as cancelled:
-        await _say_that_we_stop(send, cancelled, ours)
-        return
+    """An answer that is not streamed is one event, and is complete when it is committed: nothing can break it any more."""
+    payload = b"".join([event.payload async for event in exchange.events()])
     if card is not None:
         payload = payload.rstrip()[:-1] + b',"waypost":' + orjson.dumps(card.to_dict()) + b"}"
     found = answer_headers(exchange.decision, exchange.attempts, exchange.deployment.id, complete=True)

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from waypost.decide.card import Decision
 from waypost.dispatch.attempt import Attempt
+from waypost.ledger.record import known_cost
 
 RESPONSE_HEADERS: Mapping[str, str] = {
     "x-request-id": "The caller's request id, or the decision id where it sent none.",
@@ -53,7 +54,7 @@ def decision_headers(decision: Decision, request_id: str) -> dict[str, str]:
 def answer_headers(decision: Decision, attempts: Iterable[Attempt], deployment: str, *, complete: bool) -> dict[str, str]:
     """What is known once somebody answers; the cost only of an answer that is ``complete``."""
     made = tuple(attempts)
-    candidate = next(c for c in decision.candidates if c.deployment == deployment)
+    candidate = decision.candidate(deployment)
     headers: dict[str, object] = {
         "x-waypost-deployment": deployment,
         "x-waypost-model": candidate.model,
@@ -62,9 +63,9 @@ def answer_headers(decision: Decision, attempts: Iterable[Attempt], deployment: 
     }
     if made and made[0].deployment != deployment:
         headers["x-waypost-fallback-from"] = made[0].deployment
-    costs = [attempt.cost_usd for attempt in made if attempt.cost_usd is not None]
-    if costs and complete:
-        headers["x-waypost-cost-usd"] = f"{sum(costs):.8f}"
-    if candidate.provider == "simulated":
+    cost_usd = known_cost(made) if complete else None
+    if cost_usd is not None:
+        headers["x-waypost-cost-usd"] = f"{cost_usd:.8f}"
+    if candidate.simulated:
         headers["x-waypost-simulated"] = "true"
     return {name: safe_value(value) for name, value in headers.items()}

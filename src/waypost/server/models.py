@@ -91,8 +91,7 @@ def _reach(meaning: Meaning | None, fleet: FleetView, policy: Policy) -> list[De
 
 def _with_fallbacks(deployments: Iterable[Deployment], fleet: FleetView, policy: Policy) -> list[Deployment]:
     first = list(deployments)
-    names = [name for d in first for name in (*policy.fallbacks.get(d.group, ()), *policy.context_fallbacks.get(d.group, ()))]
-    return [*first, *_named([*names, *policy.default_fallbacks], fleet)]
+    return [*first, *_named(policy.fallbacks_of(d.group for d in first), fleet)]
 
 
 def _named(names: Iterable[str], fleet: FleetView) -> list[Deployment]:
