@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import orjson
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from waypost.decide.task import TASKS
 from waypost.errors import ArtefactError
@@ -15,7 +17,10 @@ from waypost.turn import EMPTY, Image, Message, Text, Tool, Turn
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A prompt with its task. ``accept`` lists every task that counts as right, the label among them."""
+    """A prompt with its task. ``accept`` lists every task that counts as right, the label among them.
+
+    Rows of the same ``pair`` say the same in other words or in another language; most rows have none.
+    """
 
     text: str
     task: str
@@ -28,33 +33,62 @@ class Row:
     has_image: bool = False
     n_turns: int = 1
     context_tokens: int = 0
+    pair: str = ""
+
+
+class _Record(BaseModel):
+    """A row as a file holds it. What is null counts as absent; other columns are passed over."""
+
+    model_config = ConfigDict(strict=True)
+
+    text: str
+    task: str = Field("", validation_alias=AliasChoices("task", "label"))
+    accept: list[str] = []
+    source: str = ""
+    lang: str = ""
+    fine: str = ""
+    licence: str = ""
+    has_tools: bool = False
+    has_image: bool = False
+    # Whole numbers come as floats where a column of a parquet file has gaps.
+    n_turns: Annotated[int, Field(strict=False, ge=1, le=10_000)] = 1
+    context_tokens: Annotated[int, Field(strict=False, ge=0)] = 0
+    pair: str | int = Field("", validation_alias=AliasChoices("pair", "group"))
 
 
 def row_of(record: Mapping[str, Any]) -> Row:
-    """A row from a record with ``text``, ``task`` or ``label``, and whichever of the other columns it has."""
-    task = str(record.get("task") or record.get("label") or "")
-    return Row(
-        text=str(record.get("text") or ""),
-        task=task,
-        accept=tuple(record.get("accept") or (task,)),
-        source=str(record.get("source") or ""),
-        lang=str(record.get("lang") or ""),
-        fine=str(record.get("fine") or ""),
-        licence=str(record.get("licence") or ""),
-        has_tools=bool(record.get("has_tools")),
-        has_image=bool(record.get("has_image")),
-        n_turns=int(record.get("n_turns") or 1),
-        context_tokens=int(record.get("context_tokens") or 0),
-    )
+    """A row from a record with ``text``, ``task`` or ``label``, and whichever of the other columns it has.
+
+    Raises ArtefactError where a value has a wrong type or a task is not known.
+    """
+    try:
+        found = _Record.model_validate({name: value for name, value in record.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise ArtefactError(f"has no valid `{first['loc'][0]}`: {first['msg']}") from None
+    for task in (found.task, *found.accept):
+        if task not in TASKS:
+            raise ArtefactError(f"has the task {task!r}; known are {', '.join(TASKS)}")
+    accept = found.accept if found.task in found.accept else [found.task, *found.accept]
+    return Row(**(found.model_dump() | {"accept": tuple(accept), "pair": str(found.pair)}))
 
 
 def load_rows(path: Path) -> list[Row]:
-    """The rows of a ``.parquet`` or ``.jsonl`` file. Raises ArtefactError where a row has no known task."""
+    """The rows of a ``.parquet`` or ``.jsonl`` file. Raises ArtefactError where it has none, or one that is no labelled prompt.
+
+    The number of a row is, in JSON lines, the number of its line.
+    """
+    if not path.is_file():
+        raise ArtefactError(f"there is no file {path.name}")
     records = _parquet(path) if path.suffix == ".parquet" else _jsonl(path)
-    rows = [row_of(record) for record in records]
-    for number, row in enumerate(rows, 1):
-        if row.task not in TASKS:
-            raise ArtefactError(f"row {number} of {path.name} has the task {row.task!r}; known are {', '.join(TASKS)}")
+    rows = []
+    for number, record in records:
+        try:
+            rows.append(row_of(record))
+        except ArtefactError as error:
+            raise ArtefactError(f"row {number} of {path.name} {error.message}") from None
+    if not rows:
+        raise ArtefactError(f"{path.name} has no rows")
     return rows
 
 
@@ -75,25 +109,30 @@ def turn_of(row: Row) -> Turn:
     )
 
 
-def _parquet(path: Path) -> Iterator[Mapping[str, Any]]:
-    _demand(path)
+def _parquet(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     try:
-        from pyarrow import ArrowInvalid, parquet  # noqa: PLC0415  only training needs it, from an extra
+        from pyarrow import ArrowException, parquet  # noqa: PLC0415  only training needs it, from an extra
     except ImportError as error:
         raise ArtefactError("reading parquet needs pyarrow: pip install 'waypost[train]'") from error
     try:
-        for batch in parquet.ParquetFile(path).iter_batches():
-            yield from batch.to_pylist()
-    except (ArrowInvalid, OSError) as error:
+        batches = parquet.ParquetFile(path).iter_batches()
+        yield from enumerate((record for batch in batches for record in batch.to_pylist()), 1)
+    except (ArrowException, OSError) as error:
         raise ArtefactError(f"{path.name} cannot be read as parquet: {error}") from error
 
 
-def _jsonl(path: Path) -> Iterator[Mapping[str, Any]]:
-    _demand(path)
-    with path.open(encoding="utf-8") as lines:
-        yield from (json.loads(line) for line in lines if line.strip())
-
-
-def _demand(path: Path) -> None:
-    if not path.is_file():
-        raise ArtefactError(f"there is no {path.name} in the data folder; name the folder that holds it with --data")
+def _jsonl(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise ArtefactError(f"{path.name} cannot be read: {error.strerror}") from None
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            record = orjson.loads(line)
+        except ValueError as error:
+            raise ArtefactError(f"row {number} of {path.name} is not JSON: {error}") from None
+        if not isinstance(record, dict):
+            raise ArtefactError(f"row {number} of {path.name} is not a JSON object")
+        yield number, record

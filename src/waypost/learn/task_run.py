@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from waypost.decide.task_model import LinearTaskModel, load_task_model
+from waypost.errors import ArtefactError
 from waypost.learn.datasets import Row, load_rows, turn_of
 from waypost.learn.language_training import judge_languages, train_languages
 from waypost.learn.task_artefact import pack, vocabulary_of, write
@@ -28,6 +29,8 @@ class TaskRun:
 
 def run(data: Path, out: Path, seed: int, progress: Progress, training: TaskTraining | None = None) -> TaskRun:
     """Trains on ``data`` and writes weights and card into ``out``. Raises ArtefactError where data or extras are missing."""
+    if not (data / TRAIN_FILE).is_file():
+        raise ArtefactError(f"there is no {TRAIN_FILE} in the data folder; name the folder that holds it with --data")
     training = training or TaskTraining(seed=seed)
     rows = load_rows(data / TRAIN_FILE)
     trained, corpus = train_task(rows, training, progress)
