@@ -23,7 +23,7 @@ ROOMS = {
 
 # Slow to import or large: only these modules may have them, and only when a function runs.
 HEAVY = {
-    "litellm": ("dispatch.lanes.litellm", "config."),
+    "litellm": ("dispatch.lanes.litellm", "config.", "learn.baselines."),
     "sklearn": ("learn.",),
     "scipy": ("learn.",),
     "pyarrow": ("learn.",),

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from waypost.cli.card_view import shown
 from waypost.cli.output import console, json_option, print_json
+from waypost.cli.progress import bars, shown_on
 from waypost.cli.table import print_table
 
 if TYPE_CHECKING:
@@ -41,31 +40,12 @@ def task(data: Path, out: Path, seed: int, as_json: bool) -> None:
     """
     from waypost.learn.task_run import run
 
-    with _bars() as bars:
-        done = run(data, out, seed, _shown_on(bars))
+    with bars() as shown_bars:
+        done = run(data, out, seed, shown_on(shown_bars))
     if as_json:
         print_json(done.card)
     else:
         _print(done)
-
-
-def _bars() -> Progress:
-    """Progress on standard error, and only on a terminal."""
-    shown = console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*columns, console=shown, disable=not shown.is_terminal)
-
-
-def _shown_on(bars: Progress) -> Callable[[str, int, int], None]:
-    """Shows each step as a bar of its own."""
-    steps: dict[str, TaskID] = {}
-
-    def show(step: str, done: int, total: int) -> None:
-        if step not in steps:
-            steps[step] = bars.add_task(step, total=total)
-        bars.update(steps[step], completed=done)
-
-    return show
 
 
 def _print(done: TaskRun) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from waypost.decide.task import TASKS
@@ -46,16 +48,36 @@ def judge(predictions: Sequence[str | None], rows: Sequence[Mapping[str, Any]]) 
     }
 
 
+@dataclass(frozen=True, slots=True)
+class CalibrationBin:
+    """What was said with a confidence from ``low`` to ``high``: how often, how surely, and how often rightly."""
+
+    low: float
+    high: float
+    n: int
+    confidence: float
+    accuracy: float
+
+
+def calibration_bins(confidences: Sequence[float], right: Sequence[bool], bins: int = 15) -> list[CalibrationBin]:
+    """Bins of equal width, without those that are empty."""
+    inside: defaultdict[int, list[tuple[float, bool]]] = defaultdict(list)
+    for confidence, hit in zip(confidences, right, strict=True):
+        inside[min(int(confidence * bins), bins - 1)].append((confidence, hit))
+    found = []
+    for index, answers in sorted(inside.items()):
+        n = len(answers)
+        sure, hits = sum(confidence for confidence, _ in answers), sum(hit for _, hit in answers)
+        found.append(CalibrationBin(index / bins, (index + 1) / bins, n, sure / n, hits / n))
+    return found
+
+
 def expected_calibration_error(confidences: Sequence[float], right: Sequence[bool], bins: int = 15) -> float | None:
     """How far confidence and accuracy lie apart, over equal-width bins weighted by their rows; ``None`` without rows."""
     if not confidences:
         return None
-    gap = 0.0
-    for index in range(bins):
-        inside = [i for i, p in enumerate(confidences) if min(int(p * bins), bins - 1) == index]
-        if inside:
-            gap += abs(sum(confidences[i] - right[i] for i in inside))
-    return gap / len(confidences)
+    gaps = (found.n * abs(found.confidence - found.accuracy) for found in calibration_bins(confidences, right, bins))
+    return sum(gaps) / len(confidences)
 
 
 def _class_scores(task: str, truth: Sequence[str], said: Sequence[str]) -> dict[str, float | int]:
