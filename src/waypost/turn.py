@@ -130,6 +130,12 @@ class Turn:
         return self._has(Image)
 
     @property
+    def asks_about_image(self) -> bool:
+        """The last user message holds an image."""
+        last = next((message for message in reversed(self.messages) if message.role == "user"), None)
+        return last is not None and any(isinstance(part, Image) for part in last.parts)
+
+    @property
     def has_audio(self) -> bool:
         """Sound is anywhere in the live context."""
         return self._has(Audio)

@@ -52,10 +52,16 @@ class _Case:
     policy: Policy
     meaning: Meaning
 
-    def guards(self, route: Route, *, named: bool = False) -> tuple[Guard, ...]:
+    @property
+    def answer_tokens(self) -> int:
+        """The length to expect of the answer."""
+        return self.policy.answer_tokens_of(self.turn)
+
+    def guards(self, route: Route, *, named: bool = False, needs_context: int | None = None) -> tuple[Guard, ...]:
         """Those that this turn can break, in the order of the card: what it can do, what fits, what is allowed, what is up.
 
-        ``named``: for deployments that the caller asked for by name, and not for those behind them.
+        ``named``: for deployments that the caller asked for by name, and not for those behind them. ``needs_context``: for a
+        route that the turn's length has sent it to.
         """
         turn, policy = self.turn, self.policy
         wanted: tuple[tuple[bool, Guard], ...] = (
@@ -63,15 +69,27 @@ class _Case:
             (turn.has_image or turn.has_audio or turn.has_file, Modality(unknown_passes=named)),
             (turn.needs_tools, Tools()),
             (turn.response_format == "json_schema", StructuredOutput()),
-            (True, ContextFit(policy.answer_tokens, policy.headroom_tokens, route.settings)),
+            (True, ContextFit(policy.answer_tokens, policy.headroom_tokens, route.settings, needs_context)),
             (turn.private or route.private or self.meaning.name == "auto-private", Privacy()),
             (True, Health()),
         )
         return tuple(guard for needed, guard in wanted if needed)
 
-    def sift(self, route: Route, reason: str, first: Sequence[Deployment], then: Sequence[Deployment] = ()) -> _Choice:
+    def sift(
+        self,
+        route: Route,
+        reason: str,
+        first: Sequence[Deployment],
+        then: Sequence[Deployment] = (),
+        *,
+        needs_context: int | None = None,
+    ) -> _Choice:
         """Applies the guards to the deployments, and to the fallbacks behind them."""
-        guards = {False: self.guards(route, named=self.meaning.kind == "deployment"), True: self.guards(route)}
+        named = self.meaning.kind == "deployment"
+        guards = {
+            is_fallback: self.guards(route, named=named and not is_fallback, needs_context=needs_context)
+            for is_fallback in (False, True)
+        }
         kept: list[tuple[Deployment, bool]] = []
         removed: list[tuple[Guard, Removal]] = []
         seen: set[str] = set()
@@ -105,7 +123,6 @@ def decide(turn: Turn, fleet: FleetView, policy: Policy, artefacts: Artefacts) -
         return _unknown_model(turn, fleet, policy, artefacts, scores)
     case = _Case(turn, fleet, policy, meaning)
     choice = _choose(case, scores)
-    answer_tokens = policy.answer_tokens if turn.answer_tokens is None else turn.answer_tokens
     return Decision(
         id=turn.id,
         requested=turn.model,
@@ -115,7 +132,7 @@ def decide(turn: Turn, fleet: FleetView, policy: Policy, artefacts: Artefacts) -
         candidates=tuple(_candidate(case, choice.route, d, fallback) for d, fallback in choice.kept),
         removed=tuple(removal for _, removal in choice.removed),
         prompt_tokens=turn.prompt_tokens,
-        answer_tokens=answer_tokens,
+        answer_tokens=case.answer_tokens,
         policy_version=policy.version,
         artefact_version=artefacts.task_model.version,
         refusal=None if choice.kept else _refusal(case, choice),
@@ -130,14 +147,47 @@ def _choose(case: _Case, scores: TaskScores) -> _Choice:
     if meaning.kind == "route":
         return _on_route(case, policy.routes[meaning.name], "the caller named this route")
     name, reason = _route_for(scores, policy)
-    choice = _on_route(case, policy.routes[name], reason)
+    route = policy.routes[name]
+    long = _for_its_length(case, route)
+    if long is not None and long.kept:
+        return long
+    if long is None:
+        choice = _on_route(case, route, reason)
+    else:
+        reason = f"{long.reason}, but nobody there can take it; {reason}"
+        choice = _after(long, _on_route(case, _kept_private(route, long.route), reason))
     for other, why in _rescues(case.turn, policy, choice) if not choice.kept else ():
-        private = choice.route.private or policy.routes[other].private
-        rescue = _on_route(case, replace(policy.routes[other], private=private), f"{reason}, but {why}: route {other} answers")
+        beside = _kept_private(policy.routes[other], choice.route)
+        rescue = _on_route(case, beside, f"{reason}, but {why}: route {other} answers")
         if rescue.kept:
-            dropped = {removal.deployment: (guard, removal) for guard, removal in (*choice.removed, *rescue.removed)}
-            return replace(rescue, removed=tuple(dropped.values()))
+            return _after(choice, rescue)
     return choice
+
+
+def _for_its_length(case: _Case, route: Route) -> _Choice | None:
+    """The route for turns as long as this one, if the config has one; ``route`` is that of its task.
+
+    An image that is asked about and a tool loop that is open stay where the task sends them: the next step of both is known.
+    """
+    turn = case.turn
+    tokens = turn.prompt_tokens + case.answer_tokens
+    long = case.policy.long_route(tokens)
+    if long is None or turn.tool_loop_open or turn.asks_about_image:
+        return None
+    reason = f"prompt and answer have {tokens} tokens, and route {long.name} is for more than {long.needs_context}"
+    return _on_route(case, _kept_private(long, route), reason, needs_context=long.needs_context)
+
+
+def _kept_private(route: Route, before: Route) -> Route:
+    """A route that takes over from another one: what was private stays so."""
+    return replace(route, private=True) if before.private and not route.private else route
+
+
+def _after(before: _Choice, choice: _Choice) -> _Choice:
+    """A choice made because nobody was left of the one before, with all that was removed on the way."""
+    kept = {deployment.id for deployment, _ in choice.kept}
+    dropped = {removal.deployment: (guard, removal) for guard, removal in (*before.removed, *choice.removed)}
+    return replace(choice, removed=tuple(pair for name, pair in dropped.items() if name not in kept))
 
 
 def _named(case: _Case, chosen: tuple[Deployment, ...]) -> _Choice:
@@ -151,13 +201,12 @@ def _named(case: _Case, chosen: tuple[Deployment, ...]) -> _Choice:
     return case.sift(Route(""), reason, chosen, case.fallbacks(chosen, only_longer=only_longer))
 
 
-def _on_route(case: _Case, route: Route, reason: str) -> _Choice:
+def _on_route(case: _Case, route: Route, reason: str, *, needs_context: int | None = None) -> _Choice:
     """The route's deployments, in the order that the virtual model asks for."""
     listed = expand(route, case.turn, case.fleet)
     if case.meaning.kind == "virtual":
-        answer_tokens = case.policy.answer_tokens if case.turn.answer_tokens is None else case.turn.answer_tokens
-        listed = reorder(case.meaning.name, listed, case.turn, case.fleet, answer_tokens)
-    return case.sift(route, reason, listed, case.fallbacks(listed))
+        listed = reorder(case.meaning.name, listed, case.turn, case.fleet, case.answer_tokens)
+    return case.sift(route, reason, listed, case.fallbacks(listed), needs_context=needs_context)
 
 
 def _route_for(scores: TaskScores, policy: Policy) -> tuple[str, str]:
@@ -250,7 +299,7 @@ def _unknown_model(turn: Turn, fleet: FleetView, policy: Policy, artefacts: Arte
         candidates=(),
         removed=(),
         prompt_tokens=turn.prompt_tokens,
-        answer_tokens=policy.answer_tokens if turn.answer_tokens is None else turn.answer_tokens,
+        answer_tokens=policy.answer_tokens_of(turn),
         policy_version=policy.version,
         artefact_version=artefacts.task_model.version,
         refusal=Refusal(UnknownModel, f"the model {shown!r} does not exist{hint}", param="model"),

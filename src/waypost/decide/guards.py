@@ -98,7 +98,7 @@ class StructuredOutput:
 
 @dataclass(frozen=True, slots=True)
 class ContextFit:
-    """Drops deployments whose window cannot hold the prompt and the answer.
+    """Drops deployments whose window cannot hold the prompt and the answer, or what the route is for.
 
     The window is the one the engine will really allocate (`Deployment.window_tokens`), not the model's trained maximum: a local
     engine truncates silently, so a near miss is a wrong answer and not an error. Where the caller set no cap, the answer is
@@ -108,6 +108,7 @@ class ContextFit:
     answer_tokens: int = 512
     headroom_tokens: int = 256
     settings: Mapping[str, Any] = field(default_factory=empty)
+    needs_context: int | None = None
     name: ClassVar[str] = "context"
     error: ClassVar[type[WaypostError]] = ContextTooLong
 
@@ -117,6 +118,8 @@ class ContextFit:
         window = deployment.window_tokens
         if window is None:
             return None
+        if self.needs_context is not None and window < self.needs_context:
+            return f"this route is for more than {self.needs_context} tokens, its window holds {window}"
         cap = answer_cap(turn, deployment.settings, self.settings)
         answer = min(self.answer_tokens, window // 4) if cap is None else cap
         needed = turn.prompt_tokens + answer + min(self.headroom_tokens, window // 16)
