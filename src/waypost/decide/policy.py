@@ -56,7 +56,12 @@ class Policy:
 
         With ``only_longer``, those for prompts that are too long; ``*`` stands for every group without a chain of its own.
         """
-        longer, names = self.context_fallbacks, list[str]()
+        longer = self.context_fallbacks
+        last = () if only_longer else self.default_fallbacks
+        if not longer and not self.fallbacks:
+            return last
+        names: list[str] = []
         for group in dict.fromkeys(groups):
-            names += [*(() if only_longer else self.fallbacks.get(group, ())), *longer.get(group, longer.get("*", ()))]
-        return tuple(dict.fromkeys([*names, *(() if only_longer else self.default_fallbacks)]))
+            names += () if only_longer else self.fallbacks.get(group, ())
+            names += longer.get(group, longer.get("*", ()))
+        return tuple(dict.fromkeys([*names, *last]))
