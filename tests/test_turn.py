@@ -30,6 +30,14 @@ def test_an_image_counts_wherever_it_is_in_the_context() -> None:
     assert turn(Message("user", (File(None),))).has_file
 
 
+def test_an_image_is_asked_about_while_the_last_user_message_holds_it() -> None:
+    look, answer = Message("user", (Text("look"), Image(inline=True))), Message("assistant", (Text("a cat"),))
+    assert turn(look).asks_about_image
+    assert turn(look, answer).asks_about_image
+    assert not turn(look, answer, Message("user", (Text("sure?"),))).asks_about_image
+    assert not turn(answer).asks_about_image
+
+
 def test_tools_are_needed_when_offered_or_when_the_history_used_them() -> None:
     hello = Message("user", (Text("hello"),))
     called = Message("assistant", tool_calls=(ToolCall("c1", "f", "{}"),))

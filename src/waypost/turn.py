@@ -57,6 +57,7 @@ class Refusal:
 
 
 Part = Text | Image | Audio | File | Refusal
+_NOT_TEXT: frozenset[type[Part]] = frozenset({Image, Audio, File})
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,19 +126,30 @@ class Turn:
         return tuple(message.text for message in self.messages if message.role == "user")
 
     @property
+    def inputs(self) -> frozenset[type[Part]]:
+        """What besides text is anywhere in the live context: `Image`, `Audio`, `File`. Reads every message each time."""
+        return _NOT_TEXT.intersection([type(part) for message in self.messages for part in message.parts])
+
+    @property
     def has_image(self) -> bool:
         """An image is anywhere in the live context, not only in the last message."""
-        return self._has(Image)
+        return Image in self.inputs
+
+    @property
+    def asks_about_image(self) -> bool:
+        """The last user message holds an image."""
+        last = next((message for message in reversed(self.messages) if message.role == "user"), None)
+        return last is not None and any(isinstance(part, Image) for part in last.parts)
 
     @property
     def has_audio(self) -> bool:
         """Sound is anywhere in the live context."""
-        return self._has(Audio)
+        return Audio in self.inputs
 
     @property
     def has_file(self) -> bool:
         """A document is anywhere in the live context."""
-        return self._has(File)
+        return File in self.inputs
 
     @property
     def needs_tools(self) -> bool:
@@ -150,6 +162,3 @@ class Turn:
     def tool_loop_open(self) -> bool:
         """The last word is a tool's: the model that called it must be the one to read it."""
         return bool(self.messages) and self.messages[-1].role in ("tool", "function")
-
-    def _has(self, kind: type) -> bool:
-        return any(isinstance(part, kind) for message in self.messages for part in message.parts)

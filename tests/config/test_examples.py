@@ -44,6 +44,8 @@ def test_zoe_has_four_models_five_routes_and_the_settings_of_the_note() -> None:
         "reasoning": "qwen2.5-7b",
         "coding": "*",
     }
+    assert {name: route.needs_context for name, route in policy.routes.items() if route.needs_context} == {"memory": 10_000}
+    assert any("`qwen2.5-7b` gets none of the long turns" in warning for warning in config.warnings)
     assert dict(policy.aliases) == {
         "zoe-action": "tool_calling",
         "zoe-vision": "vision",

@@ -12,6 +12,7 @@ import yaml
 from waypost.config import Config, load, loads
 from waypost.config.params import is_setting
 from waypost.config.settings import KNOWN
+from waypost.config.show import effective
 from waypost.decide.policy import Policy
 from waypost.errors import ConfigError
 
@@ -46,6 +47,30 @@ def test_a_route_is_a_list_or_a_block() -> None:
     assert dict(policy.routes["memory"].settings) == {"temperature": 0, "max_tokens": 9}
     assert policy.routes["own"].candidates == ("*",)
     assert policy.routes["vision"].candidates == ("*",)
+
+
+def test_a_route_may_be_for_long_turns_and_shows_it() -> None:
+    config = config_of("a", routes={"memory": {"needs": {"context": 10_000}}, "chat": ["a"]})
+    assert {name: route.needs_context for name, route in config.setup.policy.routes.items() if route.needs_context} == {
+        "memory": 10_000
+    }
+    shown = effective(config)["routes"]
+    assert (shown["memory"]["needs"], shown["chat"]["needs"]) == ({"context": 10_000}, {"context": None})
+
+
+@pytest.mark.parametrize("needs", [10_000, {"context": "long"}, {"context": -1}, {"context": True}, {"contxt": 10_000}])
+def test_needs_that_mean_nothing_are_a_problem(needs: Any) -> None:
+    with pytest.raises(ConfigError):
+        config_of("a", routes={"memory": {"needs": needs}})
+
+
+@pytest.mark.parametrize(("window", "told"), [(4096, True), (9_999, True), (10_000, False), (None, False)])
+def test_a_candidate_too_small_for_what_its_route_is_for_is_told(window: int | None, told: bool) -> None:
+    entry = {"model_name": "a", "litellm_params": {"model": "openai/a", "api_base": "http://127.0.0.1:1"}}
+    known = {"model_info": {"max_input_tokens": window}} if window else {}
+    routes = {"memory": {"candidates": ["a", "*"], "needs": {"context": 10_000}}}
+    warnings = loads(yaml.safe_dump({"model_list": [entry | known], "routes": routes}), env={}).warnings
+    assert [f"its window holds {window} tokens" in warning for warning in warnings] == [True] * told
 
 
 def test_a_candidate_may_be_a_group_an_id_a_model_or_an_alias_of_one() -> None:

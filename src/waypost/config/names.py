@@ -29,6 +29,10 @@ class Names:
         """It is a group or an id."""
         return any(name in (deployment.group, deployment.id) for deployment in self._deployments)
 
+    def of(self, name: str) -> tuple[Deployment, ...]:
+        """The deployments that have this name."""
+        return tuple(deployment for deployment in self._deployments if name in _names_of(deployment))
+
     def find(self, name: str) -> bool:
         """There is a deployment of that name, or a wildcard that stands for one."""
         if name in self._known:

@@ -92,6 +92,7 @@ def _route(
             checked.report.problem(at, f"a route cannot lead to a route: {quoted(candidate)} is one; name the models instead")
         elif target == "*" or checked.keeps(target, at, "the candidate", strict=True):
             found.append(target)
+            _tell_too_small(target, at, block.needs.context, checked)
     for key, value in block.settings.items():
         at = where.at(["settings", key])
         wrong = request_settings.wrong_type(key, value)
@@ -102,7 +103,23 @@ def _route(
         elif near := request_settings.near_miss(key):
             checked.report.warning(at, near)
     return Route(
-        name, tuple(dict.fromkeys(found)) or ("*",), MappingProxyType(request_settings.canonical(block.settings)), block.private
+        name=name,
+        candidates=tuple(dict.fromkeys(found)) or ("*",),
+        settings=MappingProxyType(request_settings.canonical(block.settings)),
+        private=block.private,
+        needs_context=block.needs.context,
+    )
+
+
+def _tell_too_small(candidate: str, where: Node, needs_context: int | None, checked: Checked) -> None:
+    windows = [deployment.window_tokens for deployment in checked.names.of(candidate)]
+    known = [window for window in windows if window is not None]
+    if needs_context is None or not known or len(known) < len(windows) or max(known) >= needs_context:
+        return
+    checked.report.warning(
+        where,
+        f"{quoted(candidate)} gets none of the long turns of this route: its window holds {max(known)} tokens, and they have "
+        f"more than {needs_context}",
     )
 
 

@@ -114,6 +114,15 @@ class Credential(Open):
     credential_values: dict[str, Any] | None = Field(default=None, description="Keys of `litellm_params`.")
 
 
+class NeedsBlock(Block):
+    """What the turns of a route need."""
+
+    context: Tokens | None = Field(
+        default=None,
+        description="Turns whose prompt and answer have more tokens than this take this route, whatever their text asks.",
+    )
+
+
 class RouteBlock(Block):
     """Where turns of one kind go. A plain list is short for ``candidates``."""
 
@@ -124,6 +133,7 @@ class RouteBlock(Block):
     )
     settings: dict[str, Any] = Field(default_factory=dict, description="Laid over the request, such as `temperature: 0.2`.")
     private: bool = Field(default=False, description="Keep the route on local deployments.")
+    needs: NeedsBlock = Field(default_factory=NeedsBlock, description="What the turns of this route need.")
     description: str | None = Field(default=None, description="A line for people.")
 
     @model_validator(mode="before")

@@ -51,7 +51,12 @@ def _content(config: Config) -> dict[str, Any]:
 
 
 def _route(route: Route) -> dict[str, Any]:
-    return {"candidates": list(route.candidates), "settings": _safe(route.settings), "private": route.private}
+    return {
+        "candidates": list(route.candidates),
+        "settings": _safe(route.settings),
+        "private": route.private,
+        "needs": {"context": route.needs_context},
+    }
 
 
 def _deployment(deployment: Deployment) -> dict[str, Any]:

@@ -18,11 +18,11 @@ from waypost.decide.guards import (
     first_reason,
 )
 from waypost.decide.names import Meaning, closest, resolve
-from waypost.decide.ordering import expand, expected_cost_usd, least_busy, made_for, reorder
+from waypost.decide.ordering import expand, least_busy, made_for, reorder
 from waypost.decide.policy import Policy, Route
 from waypost.decide.task import TaskModel, TaskScores
 from waypost.errors import NoDeployment, UnknownModel
-from waypost.fleet.view import Deployment, FleetView, answer_cap
+from waypost.fleet.view import Deployment, FleetView, Status, answer_cap
 from waypost.turn import Turn
 
 
@@ -35,11 +35,11 @@ class Artefacts:
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
-    """A route picked for a turn, with its deployments in order, kept and dropped."""
+    """A route picked for a turn, with who may answer on it, in order, and who may not."""
 
     route: Route
     reason: str
-    kept: tuple[tuple[Deployment, bool], ...]
+    candidates: tuple[Candidate, ...]
     removed: tuple[tuple[Guard, Removal], ...]
 
 
@@ -52,44 +52,99 @@ class _Case:
     policy: Policy
     meaning: Meaning
 
-    def guards(self, route: Route, *, named: bool = False) -> tuple[Guard, ...]:
+    @property
+    def answer_tokens(self) -> int:
+        """The length to expect of the answer."""
+        return self.policy.answer_tokens_of(self.turn)
+
+    def guards(self, route: Route, *, named: bool = False, needs_context: int | None = None) -> tuple[Guard, ...]:
         """Those that this turn can break, in the order of the card: what it can do, what fits, what is allowed, what is up.
 
-        ``named``: for deployments that the caller asked for by name, and not for those behind them.
+        ``named``: for deployments that the caller asked for by name, and not for those behind them. ``needs_context``: for a
+        route that the turn's length has sent it to.
         """
         turn, policy = self.turn, self.policy
-        wanted: tuple[tuple[bool, Guard], ...] = (
-            (True, Chat()),
-            (turn.has_image or turn.has_audio or turn.has_file, Modality(unknown_passes=named)),
-            (turn.needs_tools, Tools()),
-            (turn.response_format == "json_schema", StructuredOutput()),
-            (True, ContextFit(policy.answer_tokens, policy.headroom_tokens, route.settings)),
-            (turn.private or route.private or self.meaning.name == "auto-private", Privacy()),
-            (True, Health()),
-        )
-        return tuple(guard for needed, guard in wanted if needed)
+        found: list[Guard] = [Chat()]
+        if inputs := turn.inputs:
+            found.append(Modality(inputs, unknown_passes=named))
+        if turn.needs_tools:
+            found.append(Tools())
+        if turn.response_format == "json_schema":
+            found.append(StructuredOutput())
+        found.append(ContextFit(policy.answer_tokens, policy.headroom_tokens, route.settings, needs_context))
+        if turn.private or route.private or self.meaning.name == "auto-private":
+            found.append(Privacy())
+        found.append(Health())
+        return tuple(found)
 
-    def sift(self, route: Route, reason: str, first: Sequence[Deployment], then: Sequence[Deployment] = ()) -> _Choice:
+    def sift(
+        self,
+        route: Route,
+        reason: str,
+        first: Sequence[Deployment],
+        then: Sequence[Deployment] = (),
+        *,
+        needs_context: int | None = None,
+    ) -> _Choice:
         """Applies the guards to the deployments, and to the fallbacks behind them."""
-        guards = {False: self.guards(route, named=self.meaning.kind == "deployment"), True: self.guards(route)}
-        kept: list[tuple[Deployment, bool]] = []
+        candidates: list[Candidate] = []
         removed: list[tuple[Guard, Removal]] = []
         seen: set[str] = set()
-        for deployment, is_fallback in [*((d, False) for d in first), *((d, True) for d in then)]:
-            if deployment.id in seen:
+        for deployments, is_fallback in ((first, False), (then, True)):
+            if not deployments:
                 continue
-            seen.add(deployment.id)
-            found = first_reason(guards[is_fallback], self.turn, deployment, self.fleet.status(deployment.id))
-            if found is None:
-                kept.append((deployment, is_fallback))
-            else:
-                guard, why = found
-                removed.append((guard, Removal(deployment.id, guard.name, why)))
-        return _Choice(route, reason, tuple(kept), tuple(removed))
+            named = self.meaning.kind == "deployment" and not is_fallback
+            guards = self.guards(route, named=named, needs_context=needs_context)
+            for deployment in deployments:
+                if deployment.id in seen:
+                    continue
+                seen.add(deployment.id)
+                status = self.fleet.status(deployment.id)
+                found = first_reason(guards, self.turn, deployment, status)
+                if found is None:
+                    candidates.append(self.candidate(route, deployment, status, is_fallback))
+                else:
+                    guard, why = found
+                    removed.append((guard, Removal(deployment.id, guard.name, why)))
+        return _Choice(route, reason, tuple(candidates), tuple(removed))
+
+    def candidate(self, route: Route, deployment: Deployment, status: Status, is_fallback: bool) -> Candidate:
+        """A deployment that passed the guards, with what the card says of it."""
+        cost_usd = None
+        if deployment.price is not None:
+            cap = answer_cap(self.turn, deployment.settings, route.settings)
+            cost_usd = deployment.price.cost_usd(self.turn.prompt_tokens, self.policy.answer_tokens if cap is None else cap)
+        if is_fallback:
+            reason = "fallback"
+        elif self.meaning.kind == "deployment":
+            reason = "named"
+        elif deployment.id in route.candidates or deployment.group in route.candidates:
+            reason = "listed by the route"
+        elif made_for(route.name, deployment):
+            reason = "the route is open to all, made for it"
+        else:
+            reason = "the route is open to all"
+        if deployment.local:
+            reason += ", local"
+        if status.loaded is not None:
+            reason += ", loaded" if status.loaded else ", not loaded"
+        if status.in_flight:
+            reason += f", {status.in_flight} in flight"
+        # By position, which is faster: this runs for every deployment of every decision.
+        return Candidate(
+            deployment.id,
+            deployment.group,
+            deployment.provider,
+            deployment.model,
+            reason,
+            route.settings,
+            is_fallback,
+            cost_usd,
+        )
 
     def fallbacks(self, deployments: Iterable[Deployment], *, only_longer: bool = False) -> tuple[Deployment, ...]:
         """The deployments that the config wants asked when these fail."""
-        names = self.policy.fallbacks_of((d.group for d in deployments), only_longer=only_longer)
+        names = self.policy.fallbacks_of([d.group for d in deployments], only_longer=only_longer)
         return tuple(d for name in names for d in expand(Route("", (name,)), self.turn, self.fleet))
 
 
@@ -105,20 +160,19 @@ def decide(turn: Turn, fleet: FleetView, policy: Policy, artefacts: Artefacts) -
         return _unknown_model(turn, fleet, policy, artefacts, scores)
     case = _Case(turn, fleet, policy, meaning)
     choice = _choose(case, scores)
-    answer_tokens = policy.answer_tokens if turn.answer_tokens is None else turn.answer_tokens
     return Decision(
         id=turn.id,
         requested=turn.model,
         route=None if meaning.kind == "deployment" else choice.route.name,
         reason=choice.reason if meaning.via is None else f"{turn.model} is an alias of {meaning.name}; {choice.reason}",
         task=scores,
-        candidates=tuple(_candidate(case, choice.route, d, fallback) for d, fallback in choice.kept),
+        candidates=choice.candidates,
         removed=tuple(removal for _, removal in choice.removed),
         prompt_tokens=turn.prompt_tokens,
-        answer_tokens=answer_tokens,
+        answer_tokens=case.answer_tokens,
         policy_version=policy.version,
         artefact_version=artefacts.task_model.version,
-        refusal=None if choice.kept else _refusal(case, choice),
+        refusal=None if choice.candidates else _refusal(case, choice),
     )
 
 
@@ -130,14 +184,47 @@ def _choose(case: _Case, scores: TaskScores) -> _Choice:
     if meaning.kind == "route":
         return _on_route(case, policy.routes[meaning.name], "the caller named this route")
     name, reason = _route_for(scores, policy)
-    choice = _on_route(case, policy.routes[name], reason)
-    for other, why in _rescues(case.turn, policy, choice) if not choice.kept else ():
-        private = choice.route.private or policy.routes[other].private
-        rescue = _on_route(case, replace(policy.routes[other], private=private), f"{reason}, but {why}: route {other} answers")
-        if rescue.kept:
-            dropped = {removal.deployment: (guard, removal) for guard, removal in (*choice.removed, *rescue.removed)}
-            return replace(rescue, removed=tuple(dropped.values()))
+    route = policy.routes[name]
+    long = _for_its_length(case, route)
+    if long is not None and long.candidates:
+        return long
+    if long is None:
+        choice = _on_route(case, route, reason)
+    else:
+        reason = f"{long.reason}, but nobody there can take it; {reason}"
+        choice = _after(long, _on_route(case, _kept_private(route, long.route), reason))
+    for other, why in _rescues(case.turn, policy, choice) if not choice.candidates else ():
+        beside = _kept_private(policy.routes[other], choice.route)
+        rescue = _on_route(case, beside, f"{reason}, but {why}: route {other} answers")
+        if rescue.candidates:
+            return _after(choice, rescue)
     return choice
+
+
+def _for_its_length(case: _Case, route: Route) -> _Choice | None:
+    """The route for turns as long as this one, if the config has one; ``route`` is that of its task.
+
+    An image that is asked about and a tool loop that is open stay where the task sends them: the next step of both is known.
+    """
+    turn = case.turn
+    tokens = turn.prompt_tokens + case.answer_tokens
+    long = case.policy.long_route(tokens)
+    if long is None or turn.tool_loop_open or turn.asks_about_image:
+        return None
+    reason = f"prompt and answer have {tokens} tokens, and route {long.name} is for more than {long.needs_context}"
+    return _on_route(case, _kept_private(long, route), reason, needs_context=long.needs_context)
+
+
+def _kept_private(route: Route, before: Route) -> Route:
+    """A route that takes over from another one: what was private stays so."""
+    return replace(route, private=True) if before.private and not route.private else route
+
+
+def _after(before: _Choice, choice: _Choice) -> _Choice:
+    """A choice made because nobody was left of the one before, with all that was removed on the way."""
+    kept = {candidate.deployment for candidate in choice.candidates}
+    dropped = {removal.deployment: (guard, removal) for guard, removal in (*before.removed, *choice.removed)}
+    return replace(choice, removed=tuple(pair for name, pair in dropped.items() if name not in kept))
 
 
 def _named(case: _Case, chosen: tuple[Deployment, ...]) -> _Choice:
@@ -145,19 +232,19 @@ def _named(case: _Case, chosen: tuple[Deployment, ...]) -> _Choice:
     reason = "the caller named this deployment"
     alone = case.sift(Route(""), reason, chosen)
     reasons = {removal.guard for _, removal in alone.removed}
-    if not alone.kept and reasons not in ({Health.name}, {ContextFit.name}):
+    if not alone.candidates and reasons not in ({Health.name}, {ContextFit.name}):
         return alone
-    only_longer = not alone.kept and reasons == {ContextFit.name}
-    return case.sift(Route(""), reason, chosen, case.fallbacks(chosen, only_longer=only_longer))
+    only_longer = not alone.candidates and reasons == {ContextFit.name}
+    behind = case.fallbacks(chosen, only_longer=only_longer)
+    return case.sift(Route(""), reason, chosen, behind) if behind else alone
 
 
-def _on_route(case: _Case, route: Route, reason: str) -> _Choice:
+def _on_route(case: _Case, route: Route, reason: str, *, needs_context: int | None = None) -> _Choice:
     """The route's deployments, in the order that the virtual model asks for."""
     listed = expand(route, case.turn, case.fleet)
     if case.meaning.kind == "virtual":
-        answer_tokens = case.policy.answer_tokens if case.turn.answer_tokens is None else case.turn.answer_tokens
-        listed = reorder(case.meaning.name, listed, case.turn, case.fleet, answer_tokens)
-    return case.sift(route, reason, listed, case.fallbacks(listed))
+        listed = reorder(case.meaning.name, listed, case.turn, case.fleet, case.answer_tokens)
+    return case.sift(route, reason, listed, case.fallbacks(listed), needs_context=needs_context)
 
 
 def _route_for(scores: TaskScores, policy: Policy) -> tuple[str, str]:
@@ -182,36 +269,6 @@ def _rescues(turn: Turn, policy: Policy, choice: _Choice) -> list[tuple[str, str
         (policy.default_route, True, "nobody there can take the request"),
     )
     return [(route, why) for route, needed, why in wanted if needed and route in policy.routes and route != choice.route.name]
-
-
-def _candidate(case: _Case, route: Route, deployment: Deployment, fallback: bool) -> Candidate:
-    cap = answer_cap(case.turn, deployment.settings, route.settings)
-    answer_tokens = case.policy.answer_tokens if cap is None else cap
-    status = case.fleet.status(deployment.id)
-    facts = [_place(case, route, deployment, fallback)]
-    facts += ["local"] if deployment.local else []
-    facts += {True: ["loaded"], False: ["not loaded"], None: []}[status.loaded]
-    facts += [f"{status.in_flight} in flight"] if status.in_flight else []
-    return Candidate(
-        deployment=deployment.id,
-        group=deployment.group,
-        provider=deployment.provider,
-        model=deployment.model,
-        reason=", ".join(facts),
-        settings=route.settings,
-        fallback=fallback,
-        expected_cost_usd=expected_cost_usd(deployment, case.turn.prompt_tokens, answer_tokens),
-    )
-
-
-def _place(case: _Case, route: Route, deployment: Deployment, fallback: bool) -> str:
-    if fallback:
-        return "fallback"
-    if case.meaning.kind == "deployment":
-        return "named"
-    listed = deployment.id in route.candidates or deployment.group in route.candidates
-    made = ", made for it" if not listed and made_for(route.name, deployment) else ""
-    return "listed by the route" if listed else f"the route is open to all{made}"
 
 
 def _refusal(case: _Case, choice: _Choice) -> Refusal:
@@ -250,7 +307,7 @@ def _unknown_model(turn: Turn, fleet: FleetView, policy: Policy, artefacts: Arte
         candidates=(),
         removed=(),
         prompt_tokens=turn.prompt_tokens,
-        answer_tokens=policy.answer_tokens if turn.answer_tokens is None else turn.answer_tokens,
+        answer_tokens=policy.answer_tokens_of(turn),
         policy_version=policy.version,
         artefact_version=artefacts.task_model.version,
         refusal=Refusal(UnknownModel, f"the model {shown!r} does not exist{hint}", param="model"),

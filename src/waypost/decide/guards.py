@@ -1,8 +1,8 @@
 """Hard constraints: what a deployment must be able to do to be asked at all.
 
-Guards come before every preference, and nothing that is merely likely can override one. Each says in a sentence for the card
-why it drops a deployment. Unknown is not a no, with one exception: a deployment that is not known to take images, sound or
-files is not sent any, unless the caller named it.
+Guards come before every preference, and nothing that is merely likely can override one. A decision asks those that its turn
+can break; each says in a sentence for the card why it drops a deployment. Unknown is not a no, with one exception: a deployment
+that is not known to take images, sound or files is not sent any, unless the caller named it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Protocol
 
 from waypost.errors import ContextTooLong, MissingCapability, NoDeployment, PrivacyRefused, WaypostError
 from waypost.fleet.view import Deployment, Status, answer_cap
-from waypost.turn import Turn, empty
+from waypost.turn import Audio, File, Image, Turn, empty
 
 
 class Guard(Protocol):
@@ -48,20 +48,17 @@ class Modality:
     An older image counts: the model reads the whole conversation, and one that cannot see fails on it or makes something up.
     """
 
+    inputs: frozenset[type]
     unknown_passes: bool = False
     name: ClassVar[str] = "modality"
     error: ClassVar[type[WaypostError]] = MissingCapability
 
     def reason_to_drop(self, turn: Turn, deployment: Deployment, status: Status) -> str | None:
         """Names the first input that the deployment cannot take."""
-        del status
+        del turn, status
         can = deployment.capabilities
-        for present, able, what in (
-            (turn.has_image, can.vision, "images"),
-            (turn.has_audio, can.audio, "audio"),
-            (turn.has_file, can.files, "files"),
-        ):
-            if not present or able or (able is None and self.unknown_passes):
+        for kind, able, what in ((Image, can.vision, "images"), (Audio, can.audio, "audio"), (File, can.files, "files")):
+            if kind not in self.inputs or able or (able is None and self.unknown_passes):
                 continue
             return f"cannot take {what}" if able is False else f"is not known to take {what}"
         return None
@@ -69,36 +66,33 @@ class Modality:
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """Drops deployments that are known not to call tools, when tools are offered or the history holds calls."""
+    """Drops deployments that are known not to call tools: for turns that offer some, or whose history holds calls."""
 
     name: ClassVar[str] = "tools"
     error: ClassVar[type[WaypostError]] = MissingCapability
 
     def reason_to_drop(self, turn: Turn, deployment: Deployment, status: Status) -> str | None:
         """Unknown stays: most engines can, and few say so."""
-        del status
-        return "cannot call tools" if turn.needs_tools and deployment.capabilities.tools is False else None
+        del turn, status
+        return "cannot call tools" if deployment.capabilities.tools is False else None
 
 
 @dataclass(frozen=True, slots=True)
 class StructuredOutput:
-    """Drops deployments that are known to ignore a JSON schema, when the caller sent one."""
+    """Drops deployments that are known to ignore a JSON schema: for callers that sent one."""
 
     name: ClassVar[str] = "structured_output"
     error: ClassVar[type[WaypostError]] = MissingCapability
 
     def reason_to_drop(self, turn: Turn, deployment: Deployment, status: Status) -> str | None:
         """Unknown stays, as for tools."""
-        del status
-        asked = turn.response_format == "json_schema"
-        return (
-            "cannot hold an answer to a JSON schema" if asked and deployment.capabilities.structured_output is False else None
-        )
+        del turn, status
+        return "cannot hold an answer to a JSON schema" if deployment.capabilities.structured_output is False else None
 
 
 @dataclass(frozen=True, slots=True)
 class ContextFit:
-    """Drops deployments whose window cannot hold the prompt and the answer.
+    """Drops deployments whose window cannot hold the prompt and the answer, or what the route is for.
 
     The window is the one the engine will really allocate (`Deployment.window_tokens`), not the model's trained maximum: a local
     engine truncates silently, so a near miss is a wrong answer and not an error. Where the caller set no cap, the answer is
@@ -108,6 +102,7 @@ class ContextFit:
     answer_tokens: int = 512
     headroom_tokens: int = 256
     settings: Mapping[str, Any] = field(default_factory=empty)
+    needs_context: int | None = None
     name: ClassVar[str] = "context"
     error: ClassVar[type[WaypostError]] = ContextTooLong
 
@@ -117,6 +112,8 @@ class ContextFit:
         window = deployment.window_tokens
         if window is None:
             return None
+        if self.needs_context is not None and window < self.needs_context:
+            return f"this route is for more than {self.needs_context} tokens, its window holds {window}"
         cap = answer_cap(turn, deployment.settings, self.settings)
         answer = min(self.answer_tokens, window // 4) if cap is None else cap
         needed = turn.prompt_tokens + answer + min(self.headroom_tokens, window // 16)
@@ -131,7 +128,7 @@ class Privacy:
     error: ClassVar[type[WaypostError]] = PrivacyRefused
 
     def reason_to_drop(self, turn: Turn, deployment: Deployment, status: Status) -> str | None:
-        """Stands among the guards only where the caller, the model name or the route says private."""
+        """Private is what the caller, the model name or the route says to be so."""
         del turn, status
         return None if deployment.local else "the request is private and this deployment is not local"
 

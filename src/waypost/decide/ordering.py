@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from waypost.decide.policy import Route
 from waypost.fleet.view import Deployment, FleetView
@@ -11,11 +12,11 @@ from waypost.turn import Turn
 
 # Names that model makers use for models built for one task. Used only where no route says who serves it.
 _MADE_FOR = {
-    "coding": ("coder", "code", "codestral", "devstral", "starcoder"),
-    "reasoning": ("reason", "think", "-r1", "qwq", "math", "magistral"),
-    "vision": ("vision", "-vl", "llava", "pixtral", "moondream"),
-    "tool_calling": ("tool", "function", "hermes", "action"),
-    "memory": ("memory", "long"),
+    "coding": re.compile("code|devstral", re.IGNORECASE),
+    "reasoning": re.compile("reason|think|-r1|qwq|math|magistral", re.IGNORECASE),
+    "vision": re.compile("vision|-vl|llava|pixtral|moondream", re.IGNORECASE),
+    "tool_calling": re.compile("tool|function|hermes|action", re.IGNORECASE),
+    "memory": re.compile("memory|long", re.IGNORECASE),
 }
 # Small talk should be quick; everything else is answered better by the larger of two models.
 _SMALL_FIRST = frozenset({"chat"})
@@ -23,16 +24,14 @@ _BIG = 1e9
 
 
 def expand(route: Route, turn: Turn, fleet: FleetView) -> tuple[Deployment, ...]:
-    """The deployments of a route, in the route's order; ``*`` adds the rest of the fleet, best guess first."""
-    chosen: dict[str, Deployment] = {}
+    """The deployments of a route, in the route's order; ``*`` adds the whole fleet, best guess first. One may come twice."""
+    found: list[Deployment] = []
     for name in route.candidates:
         if name == "*":
-            found: Iterable[Deployment] = guessed_order(route.name, fleet)
+            found += guessed_order(route.name, fleet)
         else:
-            found = least_busy(fleet.exactly(name) or fleet.loosely(name), turn, fleet)
-        for deployment in found:
-            chosen.setdefault(deployment.id, deployment)
-    return tuple(chosen.values())
+            found += least_busy(fleet.exactly(name) or fleet.loosely(name), turn, fleet)
+    return tuple(found)
 
 
 def guessed_order(task: str, fleet: FleetView) -> tuple[Deployment, ...]:
@@ -43,7 +42,7 @@ def guessed_order(task: str, fleet: FleetView) -> tuple[Deployment, ...]:
         rank = _BIG if size is None else (size if task in _SMALL_FIRST else -size)
         return (not deployment.local, not made_for(task, deployment), fleet.status(deployment.id).loaded is not True, rank)
 
-    return tuple(sorted((d for d in fleet if not d.is_pattern), key=key))
+    return tuple(sorted([d for d in fleet.deployments if not d.is_pattern], key=key))
 
 
 def least_busy(replicas: Sequence[Deployment], turn: Turn, fleet: FleetView) -> tuple[Deployment, ...]:
@@ -95,5 +94,5 @@ def expected_cost_usd(deployment: Deployment, prompt_tokens: int, answer_tokens:
 
 def made_for(task: str, deployment: Deployment) -> bool:
     """Its name says that it was built for this task."""
-    name = f"{deployment.group} {deployment.model}".lower()
-    return any(mark in name for mark in _MADE_FOR.get(task, ()))
+    marks = _MADE_FOR.get(task)
+    return marks is not None and marks.search(f"{deployment.group} {deployment.model}") is not None

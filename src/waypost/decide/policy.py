@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from waypost.turn import empty
+from waypost.turn import Turn, empty
 
 VIRTUAL_MODELS = ("auto", "auto-fast", "auto-cheap", "auto-best", "auto-private")
 
@@ -14,13 +14,15 @@ VIRTUAL_MODELS = ("auto", "auto-fast", "auto-cheap", "auto-best", "auto-private"
 @dataclass(frozen=True, slots=True)
 class Route:
     """Where turns of one kind go: candidates in order (group names or deployment ids; ``*`` is everything), and the settings
-    laid over the request. ``private`` keeps the route on local deployments.
+    laid over the request. ``private`` keeps the route on local deployments. With ``needs_context``, turns of more tokens than
+    that come here, whatever their text asks for.
     """
 
     name: str
     candidates: tuple[str, ...] = ("*",)
     settings: Mapping[str, Any] = field(default_factory=empty)
     private: bool = False
+    needs_context: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +39,29 @@ class Policy:
     answer_tokens: int = 512
     headroom_tokens: int = 256
 
+    def answer_tokens_of(self, turn: Turn) -> int:
+        """The length to expect of an answer: the caller's cap, or what is assumed without one."""
+        return self.answer_tokens if turn.answer_tokens is None else turn.answer_tokens
+
+    def long_route(self, tokens: int) -> Route | None:
+        """The route for turns of this many tokens: of those whose ``needs_context`` is less, the one with the largest."""
+        found, most = None, -1
+        for route in self.routes.values():
+            if route.needs_context is not None and most < route.needs_context < tokens:
+                found, most = route, route.needs_context
+        return found
+
     def fallbacks_of(self, groups: Iterable[str], *, only_longer: bool = False) -> tuple[str, ...]:
         """Who is to be asked when these groups fail: their chains, then the default chain.
 
         With ``only_longer``, those for prompts that are too long; ``*`` stands for every group without a chain of its own.
         """
-        longer, names = self.context_fallbacks, list[str]()
+        longer = self.context_fallbacks
+        last = () if only_longer else self.default_fallbacks
+        if not longer and not self.fallbacks:
+            return last
+        names: list[str] = []
         for group in dict.fromkeys(groups):
-            names += [*(() if only_longer else self.fallbacks.get(group, ())), *longer.get(group, longer.get("*", ()))]
-        return tuple(dict.fromkeys([*names, *(() if only_longer else self.default_fallbacks)]))
+            names += () if only_longer else self.fallbacks.get(group, ())
+            names += longer.get(group, longer.get("*", ()))
+        return tuple(dict.fromkeys([*names, *last]))

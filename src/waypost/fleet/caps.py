@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,13 +19,16 @@ def answer_cap(turn: Turn, deployment_settings: Mapping[str, Any], route_setting
     A route's cap replaces the deployment's, under whichever names they stand.
     """
     allowed = _smallest(route_settings) or _smallest(deployment_settings)
-    caps = [cap for cap in (turn.answer_tokens, allowed) if cap is not None]
-    return min(caps, default=None)
+    if allowed is None or turn.answer_tokens is None:
+        return turn.answer_tokens if allowed is None else allowed
+    return min(turn.answer_tokens, allowed)
 
 
 def _smallest(settings: Mapping[str, Any]) -> int | None:
     """Zero and below mean no cap in an engine's own name for it, and a wrong type is the engine's to refuse."""
-    if not settings:
-        return None
-    caps = (settings.get(name) for name in CAP_NAMES)
-    return min((cap for cap in caps if isinstance(cap, int) and not isinstance(cap, bool) and cap > 0), default=None)
+    smallest = None
+    for name in CAP_NAMES if settings else ():
+        cap = settings.get(name)
+        if isinstance(cap, int) and not isinstance(cap, bool) and 0 < cap < (smallest or math.inf):
+            smallest = cap
+    return smallest

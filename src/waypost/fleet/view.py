@@ -30,8 +30,8 @@ class FleetView:
 
     def exactly(self, name: str) -> tuple[Deployment, ...]:
         """The deployment of that id, or all of that group; empty if there are none. A pattern is not what anybody names."""
-        named = tuple(d for d in self.deployments if name in (d.id, d.group) and not d.is_pattern)
-        return tuple(d for d in named if d.id == name) or named
+        named = [d for d in self.deployments if name in (d.id, d.group) and not d.is_pattern]
+        return tuple([d for d in named if d.id == name] or named)
 
     def loosely(self, name: str) -> tuple[Deployment, ...]:
         """The deployments whose ``provider/model`` or bare model name it is; empty if there are none."""
