@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from waypost.decide.decision import Artefacts
+from waypost.decide.explanation import Explanation
 from waypost.decide.policy import Policy, Route
 from waypost.decide.task import TASKS, TaskScores
 from waypost.fleet.deployment import Capabilities, Deployment, Status
@@ -75,6 +76,11 @@ class FixedTask:
         """The same scores for every turn."""
         del turn
         return self._scores
+
+    def explain(self, turn: Turn) -> Explanation:
+        """Nothing to say."""
+        del turn
+        return Explanation("chat", "memory", ())
 
 
 def artefacts(task: str | None = "chat", confidence: float = 0.9) -> Artefacts:

@@ -14,9 +14,13 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from waypost.completion import Reply, ReplyStream, SyncLoop, reply_of
 from waypost.config import Config, load, loads
 from waypost.decide.card import Decision
+from waypost.decide.correction import Correction
+from waypost.decide.corrections import Corrections
 from waypost.decide.decision import Artefacts, decide
+from waypost.decide.explanation import Explanation
+from waypost.decide.own_tasks import OwnTask, OwnTasks
 from waypost.decide.policy import Policy
-from waypost.decide.task_model import load_task_model
+from waypost.decide.task_model import LinearTaskModel, load_task_model
 from waypost.dialects.hints import hints
 from waypost.dialects.openai import parse_body, wants_usage
 from waypost.dispatch.attempt_log import AttemptLog
@@ -25,6 +29,7 @@ from waypost.dispatch.dispatcher import Dispatcher
 from waypost.dispatch.lanes import open_lanes
 from waypost.errors import WaypostError
 from waypost.exchange import Ending, Exchange, stopping
+from waypost.feedback import Feedback
 from waypost.fleet.catalogue import Catalogue
 from waypost.fleet.deployment import Deployment
 from waypost.fleet.state import Fleet
@@ -59,7 +64,11 @@ class Router:
         self._catalogue = Catalogue.load()
         self._config = config
         self._policy = config.setup.policy
-        self._artefacts = Artefacts(load_task_model())
+        self._task_model = load_task_model()
+        self._artefacts = Artefacts(self._task_model)
+        self._learned: OwnTasks | None = None
+        self._learning = threading.Lock()
+        self._learn(lambda model: model.with_own_tasks(self.learn(config.setup.policy)))
         self._dispatchers: dict[asyncio.AbstractEventLoop, tuple[Dispatcher, AsyncGenerator[None, None]]] = {}
         self._starting = threading.Lock()
         self._sync: SyncLoop | None = None
@@ -67,6 +76,8 @@ class Router:
         self.fleet = Fleet(self._known(config.setup.deployments), clock=clock)
         self.ledger = open_ledger(config.ledger) if ledger is None else ledger
         self.ledger.start()
+        self._feedback = Feedback(self.ledger, config.feedback, self._correct)
+        self._feedback.renew()
 
     @classmethod
     def from_config(cls, source: str | Path | Mapping[str, Any]) -> Router:
@@ -93,16 +104,32 @@ class Router:
         """The fleet as it is now."""
         return self.fleet.view()
 
+    def learn(self, policy: Policy) -> OwnTasks | None:
+        """The tasks of the user's own in these rules, learned; ``None`` where there are none.
+
+        New examples take half a second; the same ones as last time, or none, take no time.
+        """
+        tasks = OwnTask.of(policy.routes.values())
+        if not tasks:
+            return None
+        learned = self._learned
+        if learned is None or learned.tasks != tasks:
+            learned = self._learned = self._task_model.learn(tasks)
+        return learned
+
     def apply(self, config: Config, deployments: Iterable[Deployment], routes: Mapping[str, tuple[str, ...]] = EMPTY) -> None:
         """Puts another config and fleet in force for the requests that come after; those under way keep what they have.
 
         ``deployments`` are the config's own, with what their engines say, and those that were found. ``routes`` gives
-        candidates to routes that the config leaves open.
+        candidates to routes that the config leaves open. Call `learn` before, in a thread, where nobody may wait for it.
         """
+        own = self.learn(config.setup.policy)
         given = config.setup.policy.routes
         filled = {name: replace(route, candidates=routes.get(name, route.candidates)) for name, route in given.items()}
         self.fleet.replace(self._known(deployments))
         self._config, self._policy = config, replace(config.setup.policy, routes=filled)
+        self._learn(lambda model: model.with_own_tasks(own))
+        self._feedback.follow(config.feedback)
 
     def decide(self, turn: Turn, fleet: FleetView | None = None) -> Decision:
         """The decision for a turn, for the fleet as it is now or as it was seen in ``fleet``."""
@@ -165,7 +192,47 @@ class Router:
         ``messages`` may be one prompt. Raises `CallerError` for a request that is wrong; a request that nothing can serve gives
         a card whose ``refusal`` says why.
         """
-        return self.decide(_turn(messages, model, headers, params))
+        decision = self.decide(_turn(messages, model, headers, params))
+        self.remember(decision)
+        return decision
+
+    def feedback(
+        self, decision_id: str | None = None, *, task: str, text: str | None = None, caller: str | None = None
+    ) -> Correction:
+        """Says that a decision should have been for ``task``: from now on the same text is, and similar ones lean to it.
+
+        The last 10,000 decisions of this router are known by their id; for an older one, or none, give the ``text``. Only the
+        task, the caller's name, the time and a sketch of the text are stored. Raises `CallerError`, `PolicyError` where the
+        config switches feedback off, and `LedgerError` if it cannot be stored.
+        """
+        return self._feedback.give(decision_id, task, text, caller)
+
+    def corrections(self) -> tuple[Correction, ...]:
+        """Every correction that is stored, the oldest first."""
+        return self._feedback.all()
+
+    def forget_corrections(self, ids: Iterable[str]) -> int:
+        """Takes corrections back, at once and for good; how many there were."""
+        return self._feedback.forget(ids)
+
+    def renew_corrections(self) -> None:
+        """Takes up corrections that others stored or forgot, and a config's new rules for them."""
+        self._feedback.renew()
+
+    def remember(self, decision: Decision) -> None:
+        """Lets a decision be corrected by its id. `route` does it, and every call at its end."""
+        self._feedback.remember(decision)
+
+    def explain(
+        self,
+        messages: str | Sequence[Mapping[str, Any]],
+        *,
+        model: str = "auto",
+        headers: Mapping[str, str] = EMPTY,
+        **params: Any,
+    ) -> Explanation:
+        """What each word and fact of a request did for its task, found by leaving it out. Raises what `route` raises."""
+        return self._artefacts.task_model.explain(_turn(messages, model, headers, params))
 
     @overload
     async def acompletion(
@@ -244,6 +311,15 @@ class Router:
         """Deployments with what LiteLLM's table knows of them, where nobody else said it."""
         return tuple(self._catalogue.fill(deployment) for deployment in deployments)
 
+    def _correct(self, corrections: Corrections) -> None:
+        self._learn(lambda model: model.with_corrections(corrections))
+
+    def _learn(self, change: Callable[[LinearTaskModel], LinearTaskModel]) -> None:
+        """Puts another model in force, from any thread. Decisions under way keep the one that they began with."""
+        with self._learning:
+            self._task_model = change(self._task_model)
+            self._artefacts = Artefacts(self._task_model)
+
     async def _dispatcher(self) -> Dispatcher:
         """The dispatcher of the running loop: connections belong to the loop that opened them."""
         loop = asyncio.get_running_loop()
@@ -270,6 +346,7 @@ class Router:
         last = attempts[-1] if attempts else None
         answered = last if last is not None and last.committed else None
         candidate = None if answered is None else decision.candidate(answered.deployment)
+        self.remember(decision)
         text = "\n".join(turn.user_texts) if self._config.ledger.store_prompts else None
         self.ledger.write(
             Outcome(

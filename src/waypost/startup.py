@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,6 +52,8 @@ async def put_in_force(
     found stays until its engine says otherwise.
     """
     assembly = await _assemble(config, session, before)
+    # Whatever is being answered meanwhile must not wait for it.
+    await asyncio.to_thread(router.learn, config.setup.policy)
     router.apply(config, assembly.deployments, assembly.routes)
     await router.fleet.refresh(session, assembly.found.reports, timeout_s=config.discovery.timeout_s)
     return assembly

@@ -14,11 +14,17 @@ Role = Literal["system", "developer", "user", "assistant", "tool", "function"]
 ResponseFormat = Literal["text", "json_object", "json_schema"]
 
 EMPTY: Mapping[str, Any] = MappingProxyType({})
+CHANNEL_CHARS = 64
 
 
 def empty() -> Mapping[str, Any]:
     """The empty mapping, as a default of fields (dataclasses want a factory)."""
     return EMPTY
+
+
+def channel_of(name: str) -> str:
+    """The channel of that name: case does not count, and what is longer than ``CHANNEL_CHARS`` is cut."""
+    return name.strip().casefold()[:CHANNEL_CHARS]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +108,9 @@ class Turn:
 
     ``body`` is the request in OpenAI's chat form: what a lane sends on, with what the decision changes laid over it. Nobody
     writes to it. ``prompt_tokens`` is an estimate over everything the model will read (tools included), built to err upwards;
-    ``answer_tokens`` is the caller's cap, or ``None`` where the caller set none.
+    ``answer_tokens`` is the caller's cap, or ``None`` where the caller set none. ``known_to_memory``: the caller found what the
+    last message speaks of in the user's own memory or contacts. ``channel`` is the way it came, such as ``voice``, as
+    `channel_of` gives it.
     """
 
     id: str
@@ -118,6 +126,8 @@ class Turn:
     session: str | None = None
     caller: str | None = None
     private: bool = False
+    known_to_memory: bool = False
+    channel: str | None = None
     dialect: str = "openai"
 
     @property

@@ -25,6 +25,11 @@ discovery: {enabled: false}
 """
 
 
+@pytest.fixture(autouse=True)
+def _no_ledger_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WAYPOST_LEDGER", str(tmp_path / "state" / "ledger.db"))
+
+
 @pytest.fixture
 def fleet_file(tmp_path: Path) -> Path:
     """Two simulated deployments and one of the cloud; ``reasoning`` is answered in the cloud only."""

@@ -49,6 +49,7 @@ def test_without_a_file_the_defaults_are_shown(tmp_path: Path, monkeypatch: pyte
         "policy",
         "server",
         "ledger",
+        "feedback",
         "discovery",
         "warnings",
     ]

@@ -96,7 +96,10 @@ def test_the_page_is_written_beside_the_answer(tmp_path: Path) -> None:
     result = evaluate(str(HUNDRED), "--perturb", "10", "--no-baselines", "--html", str(page), "--json")
     assert json.loads(result.stdout)["n"] == 100
     assert page.read_text().startswith("<!doctype html>")
-    lost = evaluate(str(HUNDRED), "--perturb", "0", "--no-baselines", "--html", str(tmp_path / "no" / "report.html"))
+
+
+def test_a_page_that_cannot_be_written_is_told_before_anything_is_read(tmp_path: Path) -> None:
+    lost = evaluate(str(tmp_path / "none.jsonl"), "--html", str(tmp_path / "no" / "report.html"))
     assert lost.exit_code == 1
     assert "report.html cannot be written: No such file or directory" in lost.stderr
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from waypost.config import Config, load, loads
-from waypost.decide.task import TASKS
+from waypost.decide.labels import TASKS
 from waypost.errors import ConfigError
 
 ONE_MODEL = """
@@ -82,6 +82,15 @@ policy:
         ("routes: {chat: []}", "`routes.chat` must not be empty"),
         ("discovery: {targets: [{url: 'ftp://x'}]}", "`discovery.targets.url`: must be an http or https address"),
         ("include: [other.yaml]", "`include` needs a file to be relative to"),
+        (
+            "policy: {default_route: tool_calling}",
+            "`default_route` cannot be `tool_calling`: what is not clear must not become an action",
+        ),
+        ("policy: {channel_routes: {voice: calm}}", "`channel_routes.voice` `calm` is no route"),
+        (
+            "policy: {channel_routes: {Voice: chat, voice: memory}}",
+            "the channels `Voice` and `voice` are the same: case does not count",
+        ),
         ("policy: {default_route: chatt}", "`default_route` `chatt` is no route; did you mean `chat`?"),
     ],
 )

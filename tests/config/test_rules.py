@@ -14,6 +14,7 @@ from waypost.config.params import is_setting
 from waypost.config.settings import KNOWN
 from waypost.config.show import effective
 from waypost.decide.policy import Policy
+from waypost.dialects import openai
 from waypost.errors import ConfigError
 
 
@@ -224,3 +225,10 @@ def test_an_included_file_that_is_only_text_is_a_problem(tmp_path: Path) -> None
     (tmp_path / "waypost.yaml").write_text("include: [words.txt]\n")
     with pytest.raises(ConfigError, match=r"words\.txt.* is no config"):
         load(tmp_path / "waypost.yaml")
+
+
+def test_channels_are_named_in_any_case() -> None:
+    policy = config_of("a", policy={"channel_routes": {"Voice": "memory"}}).setup.policy
+    said = {"model": "auto", "messages": [{"role": "user", "content": "?"}]}
+    spoken = openai.parse_body(said, turn_id="t1", headers={"x-waypost-channel": "vOICE"})
+    assert policy.default_route_of(spoken) == "memory"

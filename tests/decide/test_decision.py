@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from samples import ABLE, WEATHER, artefacts, deployment, fleet, image_turn, policy, tool_loop_turn, turn
 from waypost.decide.card import Decision
 from waypost.decide.decision import decide
+from waypost.decide.labels import TASKS
 from waypost.decide.policy import VIRTUAL_MODELS, Policy, Route
-from waypost.decide.task import TASKS
 from waypost.errors import ContextTooLong, MissingCapability, NoDeployment, PrivacyRefused, UnknownModel
 from waypost.fleet.deployment import Capabilities, Price, Status
 from waypost.fleet.view import Deployment, FleetView
@@ -37,6 +37,15 @@ def test_an_abstaining_model_takes_the_default_route_and_says_so() -> None:
     made = decide(turn("?"), fleet(deployment("a"), deployment("b")), rules, artefacts(None, 0.4))
     assert (made.route, ids(made)) == ("calm", ["a"])
     assert made.reason == "not clear what is asked (best guess reasoning, confidence 0.40): the default route answers"
+
+
+def test_each_channel_may_have_a_default_of_its_own() -> None:
+    rules = policy(channel_routes={"voice": "calm"}, routes={"calm": Route("calm", ("a",))})
+    view = fleet(deployment("a"), deployment("b"))
+    routes = [
+        decide(replace(turn("?"), channel=channel), view, rules, artefacts(None, 0.4)).route for channel in ("voice", None)
+    ]
+    assert routes == ["calm", "chat"]
 
 
 def test_a_named_deployment_wins_over_the_task() -> None:

@@ -12,24 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from waypost.decide.features import FLAGS, MAX_CHARS, excerpt, flags_of, fold, last_user_messages, read
-from waypost.turn import EMPTY, Image, Message, Text, Tool, Turn
+from waypost.decide.features import BITS, MAX_CHARS, MOST_ROWS, Distinct, excerpt, read
 
+DISTINCT = Distinct()
 ANY_TEXT = st.text(st.characters(codec=None), max_size=300)
 
 
 def words(text: str) -> list[str]:
     reading = read(text)
-    return [reading.word(i) for i in range(reading.tokens.size)]
-
-
-def turn(*messages: Message, tools: tuple[Tool, ...] = ()) -> Turn:
-    return Turn(id="t", model="auto", messages=messages, body=EMPTY, tools=tools)
-
-
-def flags(asked: Turn) -> dict[str, bool]:
-    last = last_user_messages(asked)[0]
-    return dict(zip(FLAGS, flags_of(asked, last, last.text, read(last.text)), strict=True))
+    return [reading.word(i) for i in range(reading.starts.size)]
 
 
 @pytest.mark.parametrize(
@@ -57,26 +48,29 @@ def test_words_are_folded_and_split(text: str, expected: list[str]) -> None:
         ("cafe\u0301", "café"),
         ("at 7:45", "at 9:12"),
         ("\uff41\uff42\uff43", "abc"),
+        ("tu\u00adrn\u200b on\ufeff", "turn on"),
     ],
 )
 def test_spellings_that_mean_the_same_read_the_same(one: str, other: str) -> None:
-    assert np.array_equal(read(one).codes, read(other).codes)
+    assert np.array_equal(read(one).rows, read(other).rows)
 
 
 @settings(deadline=None)
 @given(ANY_TEXT)
-def test_any_text_can_be_read_twice_alike(text: str) -> None:
-    first, second = read(text), read(text)
-    assert np.array_equal(fold(first.chars, 18), fold(second.chars, 18))
-    assert np.array_equal(first.words, second.words)
+def test_any_text_can_be_read_and_every_row_is_inside_the_table(text: str) -> None:
+    reading = read(text)
+    assert np.array_equal(reading.rows, read(text).rows)
+    assert not reading.rows.size or (reading.rows.min() >= 0 and reading.rows.max() < 1 << BITS)
+    assert 0 <= reading.chars <= reading.rows.size
+    assert reading.words.size == reading.starts.size
 
 
 @settings(deadline=None)
-@given(ANY_TEXT, st.integers(8, 20))
-def test_folded_rows_are_distinct_and_inside_the_table(text: str, bits: int) -> None:
-    rows = fold(read(text).chars, bits)
-    assert np.array_equal(rows, np.unique(rows))
-    assert not rows.size or (rows[0] >= 0 and rows[-1] < 1 << bits)
+@given(ANY_TEXT, ANY_TEXT)
+def test_a_word_has_the_same_row_wherever_it_stands(before: str, after: str) -> None:
+    alone = read("lamp").words[0]
+    reading = read(f"{before} lamp {after}")
+    assert alone in reading.words[[reading.word(i) == "lamp" for i in range(reading.starts.size)]]
 
 
 @pytest.mark.parametrize("text", ["a" * 1_000_000, "\0" * 1_000_000, "\ud800" * 100_000, "no. " * 300_000, "\ufdfa" * 100_000])
@@ -84,8 +78,13 @@ def test_the_work_does_not_grow_with_the_text(text: str) -> None:
     reading = read(text)
     assert len(excerpt(text)) <= MAX_CHARS
     assert reading.codes.size <= MAX_CHARS + 2
-    assert reading.chars.size <= 4 * (MAX_CHARS + 2)
-    assert reading.words.size <= 3 * (MAX_CHARS + 2) + 1
+    assert reading.chars <= 2 * (MAX_CHARS + 2)
+    assert reading.rows.size - reading.chars <= 3 * (MAX_CHARS + 2) + 1
+
+
+def test_a_letter_that_grows_when_it_is_lowered_is_still_read() -> None:
+    # Lowering doubles this letter: no text may outgrow what is counted for.
+    assert read("\u0130" * 10_000).starts.size
 
 
 def test_head_and_tail_of_a_long_text_are_read() -> None:
@@ -96,45 +95,45 @@ def test_head_and_tail_of_a_long_text_are_read() -> None:
 
 def test_hashes_are_the_same_in_a_process_with_another_hash_seed() -> None:
     code = (
-        "import json; from waypost.decide.features import fold, read;"
-        "print(json.dumps(fold(read('Wake me at six, 明日').chars, 18).tolist()))"
+        "import json; from waypost.decide.features import read; print(json.dumps(read('Wake me at six, 明日').rows.tolist()))"
     )
     answers = [
         json.loads(subprocess.check_output([sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}))
         for seed in ("1", "2")
     ]
-    assert answers[0] == answers[1] == fold(read("Wake me at six, 明日").chars, 18).tolist()
+    assert answers[0] == answers[1] == read("Wake me at six, 明日").rows.tolist()
 
 
 def test_a_hash_never_changes_without_a_new_features_version() -> None:
     # Weights are trained for these rows; whoever changes them raises FEATURES_VERSION, trains again and writes them here.
-    assert fold(read("abc").chars, 18).tolist() == [
-        13576,
-        110214,
-        124666,
-        133449,
-        139492,
-        153835,
-        158983,
-        173891,
-        174537,
-        261092,
+    assert read("ab c").rows.tolist() == [
+        62882,
+        146254,
+        33591,
+        223230,
+        206758,
+        128865,
+        149752,
+        72517,
+        182513,
+        203816,
+        86538,
+        232003,
+        175990,
     ]
 
 
-def test_only_the_last_three_user_messages_are_read_newest_first() -> None:
-    said = [Message("user", (Text(str(i)),)) for i in range(5)]
-    asked = turn(*said, Message("assistant", (Text("and?"),)))
-    assert [message.text for message in last_user_messages(asked)] == ["4", "3", "2"]
+@settings(deadline=None)
+@given(ANY_TEXT)
+def test_distinct_rows_are_those_of_the_set(text: str) -> None:
+    reading = read(text)
+    rows, chars = DISTINCT.of(reading)
+    assert sorted(rows.tolist()) == sorted(set(reading.rows.tolist()))
+    assert set(rows[:chars].tolist()) <= set(reading.rows[: reading.chars].tolist())
 
 
-def test_an_image_further_back_is_in_the_context_but_not_in_the_last_message() -> None:
-    found = flags(turn(Message("user", (Image(inline=True),)), Message("assistant"), Message("user", (Text("and now?"),))))
-    assert found["image_in_context"]
-    assert not found["image_in_last_message"]
-    assert found["follow_up"]
-
-
-def test_tools_that_may_not_be_called_are_not_offered() -> None:
-    asked = Turn("t", "auto", (Message("user", (Text("hi"),)),), EMPTY, tools=(Tool("light"),), tool_choice="none")
-    assert not flags(asked)["tools_offered"]
+@pytest.mark.parametrize("text", ["a b " * 5_000, "\u4f60" * 5_000, ". " * 5_000, "abcdefgh" * 5_000])
+def test_the_longest_text_has_a_place_for_every_row(text: str) -> None:
+    reading = read(text)
+    assert reading.rows.size <= MOST_ROWS
+    assert DISTINCT.of(reading)[0].size

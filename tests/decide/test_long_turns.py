@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from samples import ABLE, artefacts, deployment, fleet, image_turn, policy, tool_loop_turn, turn
 from waypost.decide.card import Decision
 from waypost.decide.decision import decide
+from waypost.decide.labels import TASKS
 from waypost.decide.policy import VIRTUAL_MODELS, Policy, Route
-from waypost.decide.task import TASKS
 from waypost.errors import ContextTooLong, PrivacyRefused
 from waypost.fleet.deployment import Status
 from waypost.fleet.view import Deployment, FleetView

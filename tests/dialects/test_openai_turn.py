@@ -136,6 +136,12 @@ def test_hints_come_from_headers() -> None:
     assert len(turn(headers={"x-waypost-session": "s" * 5000}).session or "") == 256
 
 
+def test_a_channel_has_no_case_and_is_cut_when_long() -> None:
+    assert turn(headers={"x-waypost-channel": " Voice "}).channel == "voice"
+    assert turn(headers={"x-waypost-channel": " "}).channel is None
+    assert turn(headers={"x-waypost-channel": "V" * 65}).channel == "v" * 64
+
+
 @pytest.mark.parametrize(("given", "private"), [("1", True), ("true", True), ("0", False), ("false", False)])
 def test_a_private_request_is_marked(given: str, private: bool) -> None:
     assert turn(headers={"x-waypost-private": given}).private is private

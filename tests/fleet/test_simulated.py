@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from waypost.decide.task import TASKS
+from waypost.decide.labels import TASKS
 from waypost.fleet.simulated import simulated_fleet, simulated_routes
 
 

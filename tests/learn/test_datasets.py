@@ -22,7 +22,8 @@ GOOD = b'{"text": "hi", "label": "chat"}\n'
         (b'{"label": "chat"}', "row 3 of rows.jsonl has no valid `text`: "),
         (b'{"text": null, "label": "chat"}', "row 3 of rows.jsonl has no valid `text`: "),
         (b'{"text": 1, "label": "chat"}', "row 3 of rows.jsonl has no valid `text`: "),
-        (b'{"text": "a"}', "row 3 of rows.jsonl has the task ''"),
+        (b'{"text": "a"}', "row 3 of rows.jsonl has no `task` and no `label`"),
+        (b'{"text": "a", "task": ""}', "row 3 of rows.jsonl has no `task` and no `label`"),
         (b'{"text": "a", "label": "sing"}', "row 3 of rows.jsonl has the task 'sing'"),
         (b'{"text": "a", "label": "chat", "accept": ["sing"]}', "row 3 of rows.jsonl has the task 'sing'"),
         (b'{"text": "a", "label": "chat", "accept": "chat"}', "row 3 of rows.jsonl has no valid `accept`: "),
@@ -44,6 +45,16 @@ def test_a_file_that_is_not_there_or_holds_nothing_is_an_error(tmp_path: Path) -
     (tmp_path / "rows.jsonl").write_text("\n\n")
     with pytest.raises(ArtefactError, match=r"rows\.jsonl has no rows"):
         load_rows(tmp_path / "rows.jsonl")
+
+
+def test_a_folder_is_said_to_be_one(tmp_path: Path) -> None:
+    with pytest.raises(ArtefactError, match="is a folder"):
+        load_rows(tmp_path)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_row(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_bytes(b"\xef\xbb\xbf" + GOOD)
+    assert [row.text for row in load_rows(tmp_path / "rows.jsonl")] == ["hi"]
 
 
 def test_the_label_is_always_accepted_and_null_counts_as_absent() -> None:

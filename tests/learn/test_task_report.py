@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -124,6 +125,17 @@ def test_false_actions_have_a_bound_and_unfit_tools_are_counted_apart() -> None:
     assert (report["false_action_rate"], report["false_action_upper95"]) == (0.1, 0.3942)
     assert (report["unfit_tools"], report["unfit_tools_action_rate"]) == (2, 0.5)
     assert report["action_recall"] is None
+
+
+def test_what_tools_would_change_is_told_of_every_row() -> None:
+    answers = [
+        replace(answer("chat", "chat"), with_tools="tool_calling"),
+        answer("chat", "chat"),
+        replace(answer("tool_calling", "chat"), with_tools="tool_calling"),
+    ]
+    report = report_on(Judged(answers))
+    assert (report["false_action_rate"], report["action_recall"]) == (0.0, 0.0)
+    assert (report["false_action_rate_with_tools"], report["action_recall_with_tools"]) == (0.5, 1.0)
 
 
 def test_groups_are_sorted_by_size_and_rows_without_a_name_are_in_none() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,13 @@ from typing import Any
 from hypothesis import strategies as st
 
 from waypost.decide.card import Candidate, Decision, Removal
-from waypost.decide.task import TaskScores
+from waypost.decide.task import Known, TaskScores
 from waypost.dispatch.attempt import Attempt
 from waypost.dispatch.events import Usage
 from waypost.ledger.record import Outcome, PromptDigest
+from waypost.ledger.sqlite import SqliteLedger
 
-SCORES = TaskScores({"coding": 0.93, "chat": 0.07}, "coding", ("a code fence",), "en")
+SCORES = TaskScores({"coding": 0.93, "chat": 0.07}, "coding", Known(("a code fence",), "en"))
 DIGEST = PromptDigest(hash="0" * 64, chars=400, messages=3, language="en")
 USAGE = Usage(prompt_tokens=100, completion_tokens=20, cached_tokens=0)
 
@@ -67,6 +69,12 @@ def outcome(decision_id: str = "wp_1", **fields: Any) -> Outcome:
     return Outcome(**given)
 
 
+async def until_stored(ledger: SqliteLedger) -> None:
+    """Returns when all that was written is in the file."""
+    while ledger.queued:  # noqa: ASYNC110  # the writer is a thread that tells nobody
+        await asyncio.sleep(0.005)
+
+
 # Every character, NUL, lone surrogates and terminal escapes among them.
 TEXTS = st.text(st.characters(exclude_categories=()), max_size=20)
 NUMBERS = st.none() | st.floats(min_value=-1e12, max_value=1e12)
@@ -106,7 +114,7 @@ def outcomes(draw: st.DrawFn, decision_id: str = "wp_1") -> Outcome:
         requested=draw(TEXTS),
         route=draw(st.none() | TEXTS),
         reason=draw(TEXTS),
-        task=TaskScores({"chat": 1.0}, draw(st.sampled_from([None, "chat"])), (draw(TEXTS),), None),
+        task=TaskScores({"chat": 1.0}, draw(st.sampled_from([None, "chat"])), Known((draw(TEXTS),))),
         candidates=(candidate,),
     )
     return outcome(

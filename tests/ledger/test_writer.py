@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from ledger.outcomes import decision, outcome, program
+from ledger.outcomes import decision, outcome, program, until_stored
 from waypost.decide.card import Candidate
 from waypost.ledger.reader import SqliteReader
 from waypost.ledger.sqlite import SqliteLedger
@@ -35,11 +35,6 @@ def started(path: Path, **options: Any) -> SqliteLedger:
 
 def ids(path: Path) -> list[str]:
     return [entry["id"] for entry in SqliteReader(path).tail(1_000_000)][::-1]
-
-
-async def until_stored(ledger: SqliteLedger) -> None:
-    while ledger.queued:  # noqa: ASYNC110  # the writer is a thread that tells nobody
-        await asyncio.sleep(0.005)
 
 
 @contextmanager

@@ -15,8 +15,8 @@ ROOMS = {
     "fleet": (),
     "dispatch": ("waypost.fleet", "waypost.decide.card"),
     "dialects": (),
-    "ledger": ("waypost.decide.card", "waypost.dispatch.attempt", "waypost.dispatch.events"),
-    "config": ("waypost.fleet.deployment", "waypost.decide.policy", "waypost.decide.task"),
+    "ledger": ("waypost.decide.card", "waypost.decide.correction", "waypost.dispatch.attempt", "waypost.dispatch.events"),
+    "config": ("waypost.fleet.deployment", "waypost.decide.correction", "waypost.decide.policy", "waypost.decide.labels"),
     "learn": ("waypost.decide", "waypost.ledger"),
     "artefacts": (),
 }

@@ -17,6 +17,7 @@ import pytest
 from aiohttp import web
 
 from waypost.config import loads
+from waypost.errors import LedgerError
 from waypost.fleet.view import FleetView
 from waypost.ledger import MemoryLedger
 from waypost.router import Router
@@ -174,6 +175,27 @@ async def test_engines_are_looked_at_again_and_again(engine: Engine, running: Ca
     async with served.upkeep.running():
         engine.models = ["beta"]
         await until(lambda: served.ids == ["beta"])
+
+
+async def test_corrections_that_others_stored_are_taken_up_and_a_ledger_that_fails_ends_nothing(
+    engine: Engine, running: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    targets = json.loads(text(engine))["discovery"]["targets"]
+    served = await running(discovery={"targets": targets, "refresh_s": 0.01})
+    made = served.router.feedback(text="Who wrote Dune?", task="memory")
+    stored = served.router.ledger.corrections
+    monkeypatch.setattr(served.router.ledger, "corrections", _failing)
+    async with served.upkeep.running():
+        await until(lambda: bool(caplog.records))
+        served.router.ledger._corrections.clear()
+        monkeypatch.setattr(served.router.ledger, "corrections", stored)
+        await until(lambda: served.router.route("Who wrote Dune?").task.task != "memory")
+        served.router.ledger.add_corrections([made])
+        await until(lambda: served.router.route("Who wrote Dune?").task.task == "memory")
+
+
+def _failing() -> None:
+    raise LedgerError("the disk is gone")
 
 
 async def test_a_config_that_is_written_while_it_serves_takes_over(

@@ -18,6 +18,7 @@ COMMANDS = {
     "check": "Check a config file and say what is wrong, with line numbers.",
     "config": "Print the JSON schema of the config, or the config as it takes effect.",
     "eval": "Measure the shipped models on labelled data.",
+    "feedback": "Correct what was taken for the wrong task, and see, move or forget such corrections.",
     "log": "Show what was decided, and how it went.",
     "models": "List deployments, routes and aliases.",
     "route": "Decide where a prompt would go, without sending it.",

@@ -40,8 +40,8 @@ def decide_command(deployments: int, repeat: int, tokens: int, as_json: bool) ->
     import orjson
 
     from waypost.decide.decision import Artefacts, decide
+    from waypost.decide.labels import TASKS
     from waypost.decide.policy import Policy, Route
-    from waypost.decide.task import TASKS
     from waypost.decide.task_model import load_task_model
     from waypost.dialects.openai import parse
     from waypost.fleet.deployment import Capabilities, Deployment, Price

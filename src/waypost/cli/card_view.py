@@ -8,6 +8,9 @@ from rich.console import Console
 from rich.text import Text
 
 from waypost.cli.table import print_pairs, print_table
+from waypost.decide.explanation import Explanation
+
+MOST_INFLUENCES = 12
 
 
 def print_card(out: Console, card: dict[str, Any]) -> None:
@@ -20,6 +23,7 @@ def card_facts(card: dict[str, Any]) -> dict[str, str]:
     """What the decision saw and concluded, a line each."""
     return {
         "task": _task(card["task"]),
+        "kind": _kind(card["task"]),
         "evidence": "; ".join(card["task"]["evidence"]) or "none",
         "route": f"{card['route'] or 'none'}: {card['reason']}",
         "tokens": f"estimated {card['prompt_tokens']} for the prompt, {card['answer_tokens']} kept free for the answer",
@@ -37,6 +41,17 @@ def print_candidates(out: Console, card: dict[str, Any]) -> None:
     print_table(out, ("deployment", "guard", "why"), removed, title="Removed")
 
 
+def print_explanation(out: Console, explanation: Explanation) -> None:
+    """What each word and fact did: how far the best task's log odds against the next fall without it."""
+    influences = explanation.influences[:MOST_INFLUENCES]
+    title = f"What spoke for {explanation.best} (+) and for {explanation.rival} (-)"
+    rows = [[f"{one.kind} {one.what}", f"{one.log_odds:+.2f}"] for one in influences]
+    if explanation.rival is None:
+        title = f"What decided for {explanation.best}"
+        rows = [[f"{one.kind} {one.what}", "decided"] for one in influences]
+    print_table(out, ("what", "log odds"), rows, title=title, right=("log odds",))
+
+
 def shown(value: Any) -> str:
     """A value, or "unknown"."""
     return "unknown" if value is None else str(value)
@@ -50,6 +65,19 @@ def dollars(value: float | None) -> str:
 def _candidate(candidate: dict[str, Any]) -> list[str]:
     why = f"{candidate['reason']} (fallback)" if candidate["fallback"] else candidate["reason"]
     return [candidate["deployment"], why, dollars(candidate["expected_cost_usd"])]
+
+
+def _kind(task: dict[str, Any]) -> str:
+    """The finer label and the facts beside the task. A card of an older version has none of them."""
+    several = ", ".join(task.get("tasks", ())[1:])
+    told = (
+        task.get("label") or "unknown",
+        f"also {several}" if several else "",
+        f"act {task.get('act') or 'unknown'}",
+        f"needs {', '.join(task.get('needs', ())) or 'nothing special'}",
+        f"difficulty {shown(task.get('difficulty'))}",
+    )
+    return "; ".join(filter(None, told)).replace("_", " ")
 
 
 def _task(task: dict[str, Any]) -> str:

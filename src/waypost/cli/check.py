@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from waypost.cli.output import json_option, print_json
 from waypost.defaults import CONFIG_FILE
+
+if TYPE_CHECKING:
+    from waypost.config import Config
 
 
 @click.command()
@@ -29,7 +33,7 @@ def command(file: Path, as_json: bool) -> None:
         config = load(file)
     except ConfigError as error:
         problems.extend(error.problems)
-    warnings = config.warnings if config else ()
+    warnings = (*config.warnings, *_too_vague(config)) if config else ()
     policy = config.setup.policy if config else None
     counts = {
         "deployments": len(config.setup.deployments) if config else None,
@@ -48,3 +52,21 @@ def command(file: Path, as_json: bool) -> None:
             click.echo(f"{file} is fine: {summary}")
     if problems:
         raise SystemExit(1)
+
+
+def _too_vague(config: Config) -> list[str]:
+    """A sentence for each own task whose examples say little of what else belongs to it."""
+    from waypost.decide.own_tasks import OwnTask
+    from waypost.decide.task_model import load_task_model
+
+    tasks = OwnTask.of(config.setup.policy.routes.values())
+    own = load_task_model().learn(tasks) if tasks else None
+    if own is None:
+        return []
+    counts = [(task, len(task.examples), found) for task, found in zip(own.tasks, own.recalled, strict=True)]
+    return [
+        f"{config.source}: routes.{task.name}.examples: only {found} of {given} would be recognised from the others; add more "
+        "that share words with each other, as the requests you expect do"
+        for task, given, found in counts
+        if 2 * found < given
+    ]

@@ -32,7 +32,7 @@ def show(path: Path | None, as_json: bool) -> None:
     """Print the config as it takes effect: defaults, includes and LiteLLM's blocks worked in, secrets as references only.
 
     JSON keys: source, version, deployments, routes, aliases, fallbacks, context_fallbacks, default_fallbacks, policy, server,
-    ledger, discovery, warnings.
+    ledger, feedback, discovery, warnings.
     """
     from waypost.config import effective
     from waypost.startup import read_config

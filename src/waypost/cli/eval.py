@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,13 +48,15 @@ def tasks(
     `has_image`, `n_turns`, and `pair` for rows that say the same. docs/evaluating-tasks.md explains the numbers.
 
     JSON keys: n, accuracy, macro_f1, per_class, per_language, per_source, confusion, false_action_rate, false_action_upper95,
-    action_recall, unfit_tools, unfit_tools_action_rate, abstain_rate, coverage, ece, ece_per_task, ece_per_language,
-    reliability, flip_rate, flip_rates, paraphrase_flip_rate, language_flip_rate, latency_us, baselines, misses, files,
-    versions.
+    action_recall, unfit_tools, unfit_tools_action_rate, false_action_rate_with_tools, action_recall_with_tools,
+    abstain_rate, coverage, ece, ece_per_task, ece_per_language, reliability, flip_rate, flip_rates, paraphrase_flip_rate,
+    language_flip_rate, latency_us, baselines, misses, files, versions.
     """
     from waypost.decide.task_model import load_task_model
     from waypost.learn.task_evaluation import TaskEvaluation
 
+    if html is not None:
+        _require_writable(html)
     rows = _load(files)
     loaded = load_task_model(model)
     evaluation = TaskEvaluation(perturbed=perturb, seed=seed, baselines=not no_baselines, misses=misses)
@@ -75,13 +79,26 @@ def _load(files: tuple[Path, ...]) -> dict[str, list[Row]]:
     return {file.name if names.count(file.name) == 1 else str(file): load_rows(file) for file in files}
 
 
+def _require_writable(path: Path) -> None:
+    """A run takes minutes: a page that cannot be written is told before it, and nothing is made yet."""
+    there = path if path.exists() else path.parent
+    if not there.exists():
+        raise _unwritable(path, os.strerror(errno.ENOENT))
+    if not os.access(there, os.W_OK):
+        raise _unwritable(path, os.strerror(errno.EACCES))
+
+
+def _unwritable(path: Path, reason: str | None) -> click.ClickException:
+    return click.ClickException(f"{path.name} cannot be written: {reason}")
+
+
 def _write_page(path: Path, report: dict[str, Any], files: list[str]) -> None:
     from waypost.learn.task_page import task_page
 
     try:
         path.write_text(task_page(report, files), encoding="utf-8")
     except OSError as error:
-        raise click.ClickException(f"{path.name} cannot be written: {error.strerror}") from None
+        raise _unwritable(path, error.strerror) from None
 
 
 def _print(report: dict[str, Any], files: list[str]) -> None:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
 
 from waypost.cli.output import console
-from waypost.ledger import MemoryLedger
+from waypost.errors import LedgerError
+from waypost.ledger import MemoryLedger, open_ledger
 from waypost.router import Router
 from waypost.startup import put_in_force, read_config
 
 
 async def local_router(path: Path | None) -> Router:
-    """A router with the fleet that `waypost serve` would start with. It records nothing.
+    """A router with the fleet and the corrections that `waypost serve` would start with. It records nothing.
 
     Standard error says so if the fleet is simulated.
     """
     config = read_config(path)
-    router = Router(config, ledger=MemoryLedger(capacity=1))
+    ledger = MemoryLedger(capacity=1)
+    with suppress(LedgerError):  # there is none yet, or it is of another version
+        ledger.add_corrections(open_ledger(config.ledger).corrections())
+    router = Router(config, ledger=ledger)
     async with aiohttp.ClientSession() as session:
         assembly = await put_in_force(router, config, session)
     if assembly.simulated:

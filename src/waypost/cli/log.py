@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,12 +14,11 @@ from rich.console import Console
 from rich.text import Text
 
 from waypost.cli.card_view import card_facts, dollars, print_candidates, shown
+from waypost.cli.ledger_file import ledger_config_option, ledger_option, ledger_path
 from waypost.cli.output import console, json_option, print_json
 from waypost.cli.table import print_pairs, print_table
-from waypost.defaults import CONFIG_FILE
 from waypost.errors import NotFound
 from waypost.ledger.filter import Filter
-from waypost.ledger.location import default_ledger_path
 from waypost.ledger.reader import SqliteReader
 
 POLL_S = 0.5
@@ -39,20 +37,6 @@ _COLUMNS = {
 _ON_FIRST_LINE = 4
 STATUSES = ("ok", "partial", "failed", "refused", "cancelled")
 
-_ledger_option = click.option(
-    "--ledger",
-    "path",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="The ledger's file. Default: the config's, else WAYPOST_LEDGER, else waypost/ledger.db in the user's state folder.",
-)
-_config_option = click.option(
-    "-c",
-    "--config",
-    "config",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="The config whose ledger it is. Default: waypost.yaml, if it is here.",
-)
-
 
 @click.group()
 def command() -> None:
@@ -68,8 +52,8 @@ def command() -> None:
 @click.option("--route", help="Only decisions of this route.")
 @click.option("--status", type=click.Choice(STATUSES), help="Only outcomes of this kind.")
 @click.option("-f", "--follow", is_flag=True, help="Go on with new entries until Ctrl-C.")
-@_config_option
-@_ledger_option
+@ledger_config_option
+@ledger_option
 @json_option
 def tail(
     limit: int,
@@ -85,7 +69,7 @@ def tail(
 
     With --json: a list of entries; with --follow one entry a line. The keys are in docs/ledger.md.
     """
-    reader = _reader(config, path)
+    reader = SqliteReader(ledger_path(config, path))
     where = Filter(deployment, route, status)
     newest = next((entry["id"] for entry in reader.tail(1)), None)
     latest = reader.tail(limit, where)[::-1]
@@ -101,15 +85,15 @@ def tail(
 
 @command.command()
 @click.argument("decision_id", metavar="ID")
-@_config_option
-@_ledger_option
+@ledger_config_option
+@ledger_option
 @json_option
 def show(decision_id: str, config: Path | None, path: Path | None, as_json: bool) -> None:
     """Explain one decision. The beginning of its id is enough.
 
     With --json: the entry with its attempts and its decision card. The keys are in docs/ledger.md.
     """
-    reader = _reader(config, path)
+    reader = SqliteReader(ledger_path(config, path))
     entry = reader.get(decision_id) or reader.get(_complete(reader, decision_id))
     if entry is None:
         raise NotFound(f"the decision {decision_id!r} is not in the ledger any more")
@@ -117,16 +101,6 @@ def show(decision_id: str, config: Path | None, path: Path | None, as_json: bool
         print_json(entry)
     else:
         _explain(console(), entry)
-
-
-def _reader(config: Path | None, path: Path | None) -> SqliteReader:
-    """The ledger that a server with this config writes."""
-    if path is None and (config is not None or CONFIG_FILE.exists()):
-        from waypost.config import load
-
-        named = load(config or CONFIG_FILE).ledger.path
-        path = None if named is None else Path(named).expanduser()
-    return SqliteReader(path or default_ledger_path(os.environ))
 
 
 def _complete(reader: SqliteReader, prefix: str) -> str:

@@ -18,7 +18,8 @@ from rich.text import Text
 from waypost.cli.card_view import shown
 from waypost.cli.table import print_table
 from waypost.decide.card import Decision
-from waypost.learn.task_judging import ABSTAINED_TASK, judge
+from waypost.decide.labels import DEFAULT_TASK
+from waypost.learn.task_judging import judge
 
 _SHOWN_CHARS = 60
 
@@ -63,7 +64,7 @@ def decide_all(prompts: Sequence[Prompt], decide: Callable[[Prompt], Decision], 
         decision = decide(prompt)
         took_us.append((time.perf_counter() - started) * 1e6)
         task = decision.task.task
-        right = None if prompt.label is None else (task or ABSTAINED_TASK) in (prompt.accept or [prompt.label])
+        right = None if prompt.label is None else (task or DEFAULT_TASK) in (prompt.accept or [prompt.label])
         made.append(
             {
                 "id": prompt.id,

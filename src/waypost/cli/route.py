@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from waypost.cli.output import config_option, console, json_option, print_json
 
 if TYPE_CHECKING:
     from waypost.decide.card import Decision
+    from waypost.decide.explanation import Explanation
 
 # A picture of one point: enough to say that a prompt of a file came with an image.
 _POINT = (
@@ -28,6 +30,7 @@ _TOOL = {"type": "function", "function": {"name": "do", "description": "does wha
 @click.option("--image", is_flag=True, help="As if an image came with the prompt.")
 @click.option("--tools", is_flag=True, help="As if tools were offered.")
 @click.option("--private", is_flag=True, help="As if the caller had asked for local deployments only.")
+@click.option("--explain", is_flag=True, help="Say what each word and fact did for the task.")
 @click.option(
     "--file", "prompts", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Prompts, one JSON object a line."
 )
@@ -39,6 +42,7 @@ def command(
     image: bool,
     tools: bool,
     private: bool,
+    explain: bool,
     prompts: Path | None,
     as_json: bool,
 ) -> None:
@@ -47,28 +51,31 @@ def command(
     TEXT may be `-` for standard input. With `--file`, every line is an object with `text`, and may have `has_image`,
     `has_tools` and, to be judged by, `label` and `accept` (a list of labels that are right as well).
 
-    JSON keys of one decision: those of the decision card (docs/decision-card.md). Of a file: n, labelled, accuracy, macro_f1,
-    per_class, false_action_rate, false_actions, action_recall, abstain_rate, routes, refused, latency_us, decisions.
+    JSON keys of one decision: those of the decision card (docs/decision-card.md), and with `--explain` explanation. Of a
+    file: n, labelled, accuracy, macro_f1, per_class, false_action_rate, false_actions, action_recall, abstain_rate, routes,
+    refused, latency_us, decisions.
 
     Exit code 1 if the one decision is a refusal.
     """
     if (text is None) == (prompts is None):
         raise click.UsageError("give a prompt, or --file")
     if prompts is not None:
-        if image or tools or private:
-            raise click.UsageError("--image, --tools and --private are for one prompt; a file says it for each of its own")
+        if image or tools or private or explain:
+            raise click.UsageError("--image, --tools, --private and --explain are for one prompt")
         _many(prompts, path, model, as_json)
         return
-    given = sys.stdin.buffer.read().decode(errors="replace") if text == "-" else (text or "")
+    given = (sys.stdin.buffer.read() if text == "-" else os.fsencode(text or "")).decode(errors="replace")
     from waypost.cli.local_router import local_router
 
     router = asyncio.run(local_router(path))
     headers = {"x-waypost-private": "true"} if private else {}
-    decision = router.route(_messages(given, image), model=model, headers=headers, **_offered(tools))
+    asked = {"model": model, "headers": headers, **_offered(tools)}
+    decision = router.route(_messages(given, image), **asked)
+    explanation = router.explain(_messages(given, image), **asked) if explain else None
     if as_json:
-        print_json(decision.to_dict())
+        print_json(decision.to_dict() | ({"explanation": explanation.to_dict()} if explanation else {}))
     else:
-        _print_card(decision)
+        _print_card(decision, explanation)
     if decision.refusal is not None:
         raise SystemExit(1)
 
@@ -83,10 +90,12 @@ def _offered(tools: bool) -> dict[str, Any]:
     return {"tools": [_TOOL]} if tools else {}
 
 
-def _print_card(decision: Decision) -> None:
-    from waypost.cli.card_view import print_card
+def _print_card(decision: Decision, explanation: Explanation | None) -> None:
+    from waypost.cli.card_view import print_card, print_explanation
 
     print_card(console(), decision.to_dict())
+    if explanation is not None:
+        print_explanation(console(), explanation)
 
 
 def _many(prompts: Path, path: Path | None, model: str, as_json: bool) -> None:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from waypost.cli.card_view import shown
 from waypost.cli.table import print_pairs, print_table
-from waypost.decide.task import TASKS
+from waypost.decide.labels import TASKS
 
 SCORES = ("accuracy", "macro_f1", "false_action_rate", "false_action_upper95", "action_recall")
 GROUP = ("n", "accuracy", "macro_f1", "false_action_rate", "action_recall")
@@ -57,6 +57,8 @@ def _summary(report: Mapping[str, Any], files: Sequence[str]) -> dict[str, str]:
         "accuracy": f"{shown(report['accuracy'])}, macro-F1 {shown(report['macro_f1'])}",
         "false actions": f"{shown(report['false_action_rate'])}, with 95 % confidence at most {bound}",
         "actions found": shown(report["action_recall"]),
+        "with tools": f"false actions {shown(report['false_action_rate_with_tools'])}, found "
+        f"{shown(report['action_recall_with_tools'])}, if every row came with tools",
         "unfit tools": f"{shown(report['unfit_tools_action_rate'])} of {report['unfit_tools']} became actions",
         "abstained": shown(report["abstain_rate"]),
         "calibration": f"ECE {shown(report['ece'])}",

@@ -7,6 +7,7 @@ from waypost.config.loader import Config, Setup, load, loads
 from waypost.config.schema import (
     DiscoverySettings,
     DiscoveryTarget,
+    FeedbackSettings,
     LedgerSettings,
     PolicySettings,
     ServerSettings,
@@ -18,6 +19,7 @@ __all__ = [
     "Config",
     "DiscoverySettings",
     "DiscoveryTarget",
+    "FeedbackSettings",
     "LedgerSettings",
     "PolicySettings",
     "ServerSettings",

@@ -19,6 +19,7 @@ from waypost.config.rules import Checked, compile_policy
 from waypost.config.schema import (
     ConfigFile,
     DiscoverySettings,
+    FeedbackSettings,
     LedgerSettings,
     PolicySettings,
     ServerSettings,
@@ -51,6 +52,7 @@ class Config:
     setup: Setup
     server: ServerSettings
     ledger: LedgerSettings
+    feedback: FeedbackSettings
     discovery: DiscoverySettings
     policy: PolicySettings
     timeouts: Timeouts
@@ -118,6 +120,7 @@ def _compiled(reading: Reading, source: str, env: Mapping[str, str] | None, repo
         setup=Setup(names.deployments, policy),
         server=file.server,
         ledger=file.ledger,
+        feedback=file.feedback,
         discovery=discovery,
         policy=file.policy,
         timeouts=timeouts,

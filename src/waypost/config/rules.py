@@ -13,8 +13,9 @@ from waypost.config.params import is_setting
 from waypost.config.report import Report, did_you_mean, quoted
 from waypost.config.schema import ConfigFile, RouteBlock
 from waypost.config.tree import Node
+from waypost.decide.labels import ACTION, TASKS
 from waypost.decide.policy import VIRTUAL_MODELS, Policy, Route
-from waypost.decide.task import TASKS
+from waypost.turn import channel_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +56,15 @@ def compile_policy(file: ConfigFile, root: Node, adopted: Adopted, checked: Chec
             report.problem(where, f"a route cannot have the name {quoted(name)}: it is built in")
         elif name not in TASKS and checked.names.exactly(name):
             report.problem(where, f"the route {quoted(name)} has the name of a model; give it another")
+        if name in TASKS and block.examples:
+            told = "the six tasks are known already; examples are for a route with a name of your own"
+            report.problem(where.at(["examples"]), f"{quoted(name)}: {told}")
         routes[name] = _route(name, block, where, {*routes, *file.routes}, aliases, checked)
+    _tell_shared_examples(file, root, report)
     _tell_shadowed(root, {*routes, *VIRTUAL_MODELS}, checked)
     rules = file.policy
-    if rules.default_route not in routes:
-        hint = did_you_mean(rules.default_route, routes)
-        report.problem(root.at(["policy", "default_route"]), f"`default_route` {quoted(rules.default_route)} is no route{hint}")
+    _tell_unsafe(rules.default_route, root.at(["policy", "default_route"]), "`default_route`", routes, checked)
+    channel_routes = _channel_routes(rules.channel_routes, root, routes, checked)
     own = root.at(["policy", "default_fallbacks"])
     default = [
         name for i, name in enumerate(rules.default_fallbacks) if checked.keeps(name, own.at([i]), "the fallback", strict=True)
@@ -74,9 +78,30 @@ def compile_policy(file: ConfigFile, root: Node, adopted: Adopted, checked: Chec
         context_fallbacks=MappingProxyType(_chains(adopted.context_fallbacks, checked)),
         default_fallbacks=tuple(dict.fromkeys(default)),
         default_route=rules.default_route,
+        channel_routes=MappingProxyType(channel_routes),
         answer_tokens=rules.answer_tokens,
         headroom_tokens=rules.headroom_tokens,
     )
+
+
+def _channel_routes(given: Mapping[str, str], root: Node, routes: Iterable[str], checked: Checked) -> dict[str, str]:
+    """The routes by channel, as turns name it."""
+    first: dict[str, str] = {}
+    for name, route in given.items():
+        where = root.at(["policy", "channel_routes", name])
+        _tell_unsafe(route, where, f"`channel_routes.{name}`", routes, checked)
+        other = first.setdefault(channel_of(name), name)
+        if other != name:
+            checked.report.problem(where, f"the channels {quoted(other)} and {quoted(name)} are the same: case does not count")
+    return {channel: given[name] for channel, name in first.items()}
+
+
+def _tell_unsafe(route: str, where: Node, key: str, routes: Iterable[str], checked: Checked) -> None:
+    """The route of turns that are not clear must exist, and must not be the one for actions: nobody asked for any."""
+    if route not in routes:
+        checked.report.problem(where, f"{key} {quoted(route)} is no route{did_you_mean(route, routes)}")
+    elif route == ACTION:
+        checked.report.problem(where, f"{key} cannot be {quoted(route)}: what is not clear must not become an action")
 
 
 def _route(
@@ -108,7 +133,19 @@ def _route(
         settings=MappingProxyType(request_settings.canonical(block.settings)),
         private=block.private,
         needs_context=block.needs.context,
+        description=block.description,
+        examples=block.examples,
     )
+
+
+def _tell_shared_examples(file: ConfigFile, root: Node, report: Report) -> None:
+    first: dict[str, str] = {}
+    for name, block in file.routes.items():
+        for position, example in enumerate(block.examples):
+            other = first.setdefault(" ".join(example.split()).casefold(), name)
+            if other != name:
+                where = root.at(["routes", name, "examples", position])
+                report.warning(where, f"this example stands in route {quoted(other)} too: it cannot tell the two apart")
 
 
 def _tell_too_small(candidate: str, where: Node, needs_context: int | None, checked: Checked) -> None:

@@ -6,17 +6,30 @@ open: what LiteLLM allows is allowed here. Our own are closed: an unknown key is
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    field_validator,
+    model_validator,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from waypost.addresses import is_loopback
+from waypost.decide.correction import MOST, PER_CALLER
+from waypost.decide.labels import TASKS
 from waypost.decide.policy import Policy
-from waypost.decide.task import TASKS
 from waypost.fleet.deployment import Timeouts
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 # Defaults that other rooms own: the schema repeats none of them.
 _RULES = Policy(version="", routes={})
@@ -35,6 +48,16 @@ Seconds = Annotated[Number, Field(gt=0, le=86_400)]
 Tokens = Annotated[Whole, Field(ge=0, le=100_000_000)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 FilePath = Annotated[str, Field(min_length=1, max_length=4096)]
+
+
+def _says_something(text: str) -> str:
+    if not any(map(str.isalpha, text)):
+        raise ValueError("an example must say something, in letters")
+    return text
+
+
+Example = Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(_says_something)]
+FEWEST_EXAMPLES, MOST_EXAMPLES = 5, 50
 
 
 class Open(BaseModel):
@@ -134,12 +157,33 @@ class RouteBlock(Block):
     settings: dict[str, Any] = Field(default_factory=dict, description="Laid over the request, such as `temperature: 0.2`.")
     private: bool = Field(default=False, description="Keep the route on local deployments.")
     needs: NeedsBlock = Field(default_factory=NeedsBlock, description="What the turns of this route need.")
-    description: str | None = Field(default=None, description="A line for people.")
+    description: Annotated[str, Field(max_length=2000)] | None = Field(
+        default=None, description="A line on what the route is for. Beside `examples`, it is a weaker example itself."
+    )
+    examples: tuple[Example, ...] = Field(
+        default=(),
+        description=f"{FEWEST_EXAMPLES} to {MOST_EXAMPLES} requests of a task of your own: turns that are like them take this "
+        "route.",
+        json_schema_extra={"minItems": FEWEST_EXAMPLES, "maxItems": MOST_EXAMPLES},
+    )
 
     @model_validator(mode="before")
     @classmethod
     def _list_is_candidates(cls, value: Any) -> Any:
         return {"candidates": value} if isinstance(value, list) else value
+
+    @field_validator("examples")
+    @classmethod
+    def _enough_to_learn_from(cls, examples: tuple[str, ...]) -> tuple[str, ...]:
+        """Each once: what differs in case and blanks only is the same example."""
+        said = {text: " ".join(_CONTROL.sub(" ", text).split()).casefold() for text in examples}
+        first: dict[str, str] = {}
+        for text, words in said.items():
+            first.setdefault(words, text)
+        kept = tuple(first.values())
+        if not FEWEST_EXAMPLES <= len(kept) <= MOST_EXAMPLES:
+            raise ValueError(f"needs {FEWEST_EXAMPLES} to {MOST_EXAMPLES} different examples, and has {len(kept)}")
+        return kept
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
@@ -163,6 +207,10 @@ class PolicySettings(Block):
     """Rules of every decision and every call."""
 
     default_route: Name = Field(default=_RULES.default_route, description="The route for turns whose task is not clear.")
+    channel_routes: dict[Name, Name] = Field(
+        default_factory=dict,
+        description="The same for a channel, which the header `x-waypost-channel` names; case does not count.",
+    )
     answer_tokens: Tokens = Field(
         default=_RULES.answer_tokens, description="The length of an answer for which the caller set no cap."
     )
@@ -219,6 +267,16 @@ class LedgerSettings(Block):
     store_prompts: bool = Field(
         default=False, description="Keep the text of prompts: what users wrote. Answers are never kept."
     )
+
+
+class FeedbackSettings(Block):
+    """What users correct: "this should have been memory"."""
+
+    enabled: bool = Field(default=True, description="Take corrections, and follow them.")
+    per_caller: Whole = Field(
+        default=PER_CALLER, ge=1, le=10_000, description="Corrections of one caller that are kept; the oldest leave first."
+    )
+    most: Whole = Field(default=MOST, ge=1, le=50_000, description="Corrections that are kept in all; the oldest leave first.")
 
 
 class DiscoveryTarget(Block):
@@ -278,6 +336,9 @@ class ConfigFile(BaseModel):
     policy: PolicySettings = Field(default_factory=PolicySettings, description="Rules of every decision and every call.")
     server: ServerSettings = Field(default_factory=ServerSettings, description="Where and how the server listens.")
     ledger: LedgerSettings = Field(default_factory=LedgerSettings, description="Where decisions and outcomes are written.")
+    feedback: FeedbackSettings = Field(
+        default_factory=FeedbackSettings, description='What users correct: "this should have been memory".'
+    )
     discovery: DiscoverySettings = Field(default_factory=DiscoverySettings, description="Looking for engines.")
 
 

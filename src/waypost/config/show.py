@@ -46,6 +46,7 @@ def _content(config: Config) -> dict[str, Any]:
         },
         "server": config.server.model_dump(mode="json"),
         "ledger": config.ledger.model_dump(mode="json"),
+        "feedback": config.feedback.model_dump(mode="json"),
         "discovery": config.discovery.model_dump(mode="json"),
     }
 
@@ -56,6 +57,8 @@ def _route(route: Route) -> dict[str, Any]:
         "settings": _safe(route.settings),
         "private": route.private,
         "needs": {"context": route.needs_context},
+        "description": route.description,
+        "examples": list(route.examples),
     }
 
 

@@ -183,7 +183,8 @@ def _choose(case: _Case, scores: TaskScores) -> _Choice:
         return _named(case, least_busy(meaning.deployments, case.turn, case.fleet))
     if meaning.kind == "route":
         return _on_route(case, policy.routes[meaning.name], "the caller named this route")
-    name, reason = _route_for(scores, policy)
+    default = policy.default_route_of(case.turn)
+    name, reason = _route_for(scores, policy, default)
     route = policy.routes[name]
     long = _for_its_length(case, route)
     if long is not None and long.candidates:
@@ -193,7 +194,7 @@ def _choose(case: _Case, scores: TaskScores) -> _Choice:
     else:
         reason = f"{long.reason}, but nobody there can take it; {reason}"
         choice = _after(long, _on_route(case, _kept_private(route, long.route), reason))
-    for other, why in _rescues(case.turn, policy, choice) if not choice.candidates else ():
+    for other, why in _rescues(case.turn, policy, choice, default) if not choice.candidates else ():
         beside = _kept_private(policy.routes[other], choice.route)
         rescue = _on_route(case, beside, f"{reason}, but {why}: route {other} answers")
         if rescue.candidates:
@@ -247,26 +248,28 @@ def _on_route(case: _Case, route: Route, reason: str, *, needs_context: int | No
     return case.sift(route, reason, listed, case.fallbacks(listed), needs_context=needs_context)
 
 
-def _route_for(scores: TaskScores, policy: Policy) -> tuple[str, str]:
-    """The route of the task, or the default route where the model abstains."""
+def _route_for(scores: TaskScores, policy: Policy, default: str) -> tuple[str, str]:
+    """The route of a task of the user's own, else that of the task, or the default route where the model abstains."""
+    if scores.own is not None and scores.own.name in policy.routes:
+        return scores.own.name, f"it is like the examples of route {scores.own.name} ({scores.own.probability:.2f})"
     if scores.task is not None and scores.task in policy.routes:
         return scores.task, f"the task is {scores.task} (confidence {scores.confidence:.2f})"
     if scores.task is not None:
-        return policy.default_route, f"the task is {scores.task}, which has no route: the default route answers"
+        return default, f"the task is {scores.task}, which has no route: the default route answers"
     known = scores.confidence > 1 / max(len(scores.probabilities), 1) + 1e-3
     guess = max(scores.probabilities, key=scores.probabilities.__getitem__) if known else None
     sure = "" if guess is None else f" (best guess {guess}, confidence {scores.confidence:.2f})"
-    return policy.default_route, f"not clear what is asked{sure}: the default route answers"
+    return default, f"not clear what is asked{sure}: the default route answers"
 
 
-def _rescues(turn: Turn, policy: Policy, choice: _Choice) -> list[tuple[str, str]]:
+def _rescues(turn: Turn, policy: Policy, choice: _Choice, default: str) -> list[tuple[str, str]]:
     """Routes to try when nobody on the task's route can take the request, each with what the request needs."""
     too_long = any(removal.guard == ContextFit.name for _, removal in choice.removed)
     wanted = (
         ("vision", turn.has_image, "an image needs eyes"),
         ("tool_calling", turn.needs_tools, "tools need somebody who calls them"),
         ("memory", too_long, "the prompt is long"),
-        (policy.default_route, True, "nobody there can take the request"),
+        (default, True, "nobody there can take the request"),
     )
     return [(route, why) for route, needed, why in wanted if needed and route in policy.routes and route != choice.route.name]
 

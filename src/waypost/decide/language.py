@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from waypost.decide.features import Reading, opening_rows
+from waypost.decide.features import BITS, CHAR_NGRAMS, Ids, Reading
 
 _SCRIPTS = (
     (0x0370, 0x0400, "el"),
@@ -31,8 +31,8 @@ _SCRIPTS = (
 )
 """Scripts that one language nearly owns, among those with many speakers."""
 
-_STARTS = np.array([start for start, _, _ in _SCRIPTS], np.uint64)
-_ENDS = np.array([end for _, end, _ in _SCRIPTS], np.uint64)
+_STARTS = np.array([start for start, _, _ in _SCRIPTS], np.uint32)
+_ENDS = np.array([end for _, end, _ in _SCRIPTS], np.uint32)
 _KANA, _HAN = (0x3041, 0x3100), (0x3400, 0xA000)
 OPENING_CHARS = 160
 """How much of a text is read for its language."""
@@ -57,12 +57,12 @@ def script_language(reading: Reading) -> str | None:
 class LanguageHead:
     """A linear model over the n-grams of a text's opening, for languages that share a script.
 
-    ``table`` has a row for each folded n-gram and a column for each of ``languages``; a score is ``scale`` times the sum of
-    rows over the square root of their number, plus ``bias``.
+    ``table``, whole numbers, has a row for each folded n-gram and a column for each of ``languages``; a score is ``scale``
+    times the sum of rows over the square root of their number, plus ``bias``.
     """
 
     languages: tuple[str, ...]
-    table: npt.NDArray[np.int32]
+    table: npt.NDArray[np.float32]
     scale: float
     bias: npt.NDArray[np.float64]
     threshold: float
@@ -77,14 +77,25 @@ class LanguageHead:
 
     def guess(self, reading: Reading) -> tuple[str | None, float]:
         """The likeliest language by n-grams alone, and its probability."""
-        rows = opening_rows(reading, OPENING_CHARS, self.table.shape[0].bit_length() - 1)
+        rows = opening_rows(reading, self.table.shape[0].bit_length() - 1)
         if not rows.size:
             return None, 0.0
-        sums = np.add.reduce(self.table.take(rows, axis=0), axis=0)
+        sums = (np.ones(rows.size, np.float32) @ self.table.take(rows, axis=0)).astype(np.float64)
         scores = sums * (self.scale / math.sqrt(rows.size)) + self.bias
         best = int(scores.argmax())
         return self.languages[best], 1.0 / float(np.exp(scores - scores[best]).sum())
 
 
-def _kana(codes: npt.NDArray[np.uint64]) -> int:
+def opening_rows(reading: Reading, bits: int) -> Ids:
+    """The rows, of 2^``bits``, of the n-grams of characters in the text's opening."""
+    size = reading.codes.size
+    found, start = [], 0
+    for n in CHAR_NGRAMS:
+        count = max(size - n + 1, 0)
+        found.append(reading.rows[start : start + min(count, OPENING_CHARS)])
+        start += count
+    return np.concatenate(found) >> (BITS - bits)
+
+
+def _kana(codes: npt.NDArray[np.uint32]) -> int:
     return int(np.count_nonzero((codes >= _KANA[0]) & (codes < _KANA[1])))

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from waypost.decide.labels import DEFAULT_TASK
 from waypost.turn import Turn, empty
 
 VIRTUAL_MODELS = ("auto", "auto-fast", "auto-cheap", "auto-best", "auto-private")
@@ -15,7 +16,8 @@ VIRTUAL_MODELS = ("auto", "auto-fast", "auto-cheap", "auto-best", "auto-private"
 class Route:
     """Where turns of one kind go: candidates in order (group names or deployment ids; ``*`` is everything), and the settings
     laid over the request. ``private`` keeps the route on local deployments. With ``needs_context``, turns of more tokens than
-    that come here, whatever their text asks for.
+    that come here, whatever their text asks for. With ``examples``, turns that are like them come here, and like the
+    ``description``.
     """
 
     name: str
@@ -23,6 +25,8 @@ class Route:
     settings: Mapping[str, Any] = field(default_factory=empty)
     private: bool = False
     needs_context: int | None = None
+    description: str | None = None
+    examples: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +39,14 @@ class Policy:
     fallbacks: Mapping[str, tuple[str, ...]] = field(default_factory=empty)
     context_fallbacks: Mapping[str, tuple[str, ...]] = field(default_factory=empty)
     default_fallbacks: tuple[str, ...] = ()
-    default_route: str = "chat"
+    default_route: str = DEFAULT_TASK
+    channel_routes: Mapping[str, str] = field(default_factory=empty)
     answer_tokens: int = 512
     headroom_tokens: int = 256
+
+    def default_route_of(self, turn: Turn) -> str:
+        """Where a turn of this channel goes when it is not clear what it asks for."""
+        return self.channel_routes.get(turn.channel or "", self.default_route)
 
     def answer_tokens_of(self, turn: Turn) -> int:
         """The length to expect of an answer: the caller's cap, or what is assumed without one."""

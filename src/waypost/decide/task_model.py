@@ -2,219 +2,323 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
 import math
-import zipfile
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from waypost.decide.features import (
-    EARLIER_TURNS,
-    FEATURES_VERSION,
-    FLAGS,
-    Codes,
-    Reading,
-    flags_of,
-    fold,
-    last_user_messages,
-    read,
-    token_rows,
+from waypost.decide.clauses import clauses
+from waypost.decide.corrections import Corrections, sketch_of_turn
+from waypost.decide.evidence import TOKENS, fact_evidence, word_evidence
+from waypost.decide.explanation import Explanation, Influence, explain
+from waypost.decide.features import MOST_ROWS, Distinct, Reading
+from waypost.decide.labels import ACTION, ACTS, LABEL_NAMES, LABELS, NEEDS, TASKS, Act, Need
+from waypost.decide.own_tasks import OwnTask, OwnTasks, background, learn_own_tasks
+from waypost.decide.reading import BARE_WORDS, FLAGS, TurnReading, read_turn
+from waypost.decide.task import TaskScores
+from waypost.decide.task_weights import Floats, TaskWeights, load_weights
+from waypost.turn import EMPTY, Message, Text, Turn
+
+CERTAINTY = 0.99
+"""The probability of a task that a fact decides: an image in the last message, a tool call that the caller demands."""
+
+GREETING = 0.8
+"""The least probability of small talk of what is passed over in front of a request."""
+
+_FRONTS = (
+    re.compile(r"\s*([^\n]{2,60}[^\s.!?])[.!?\u3002\uff01\uff1f]+\s*(?=[^\W_]{2})"),
+    re.compile(r"\s*([^.!?,\n\u3002\uff01\uff0c]{1,20})[.!?,\u3002\uff01\uff0c]+\s*(?=[^\W_]{2})"),
 )
-from waypost.decide.language import LanguageHead
-from waypost.decide.task import TASKS, TaskScores
-from waypost.errors import ArtefactError
-from waypost.turn import Turn
+"""What may be a greeting: as many sentences as there are in the first 60 characters, or the first words up to a mark."""
 
-WEIGHTS_FILE = "task-model.npz"
-CARD_FILE = "task-model.json"
-IMAGE_CERTAINTY = 0.99
-"""P(vision) when the last user message holds an image: in the training data it is 1; a little is left for doubt."""
+_FRONT_FLAGS = tuple(name == "short_text" for name in FLAGS)
+_SMALLTALK = LABEL_NAMES.index("smalltalk")
 
-FLAG_WORDS = {
-    "image_in_context": "an image is in the conversation",
-    "tools_offered": "tools are offered",
-    "tool_results": "the conversation holds tool results",
-    "structured_output": "structured output is asked for",
-    "code_fence": "the message holds a code block",
-    "follow_up": "it follows earlier messages",
-    "long_context": "the context is long",
-    "has_digits": "the message holds numbers",
-    "question_mark": "the message ends with a question mark",
-}
-EVIDENCE_WORDS = 3
-EVIDENCE_TOKENS = 64
-MAX_EVIDENCE_CHARS = 20
+LIKELY_ACTION = 0.2
+"""The least probability of an action in the whole, for a clause of it to be one."""
 
-_FIX = "reinstall Waypost, or make it again with `waypost train task`"
+CLEAR = 0.6
+"""The least probability of what a clause asks for, beside the task of the whole."""
 
-Weights = npt.NDArray[np.float32]
-"""Whole numbers, kept as float32: sums stay far below 2^24, so they are exact in any order, on any processor, and fast."""
+PASTED_CHARS = 1500
+PASTED_CERTAINTY = 0.95
+"""Nobody gives a command at such a length: it is something pasted, and must be nearly certain to become an action."""
+
+BARE_CERTAINTY = 0.88
+"""One or two words later on that answer no question ("ok", "louder") are an action only if that is clear: most say thanks."""
+
+_VISION, _CHAT, _ACTION = TASKS.index("vision"), TASKS.index("chat"), TASKS.index(ACTION)
 
 
-@dataclass(frozen=True, slots=True)
-class TaskWeights:
-    """What training leaves behind.
+def _sums() -> Floats:
+    """Which labels make up each task, then each act, then each need: a column each."""
+    columns = [[label.task == task for label in LABELS] for task in TASKS]
+    columns += [[label.act == act for label in LABELS] for act in ACTS]
+    columns += [[label.need == need for label in LABELS] for need in NEEDS]
+    found: Floats = np.array(columns, np.float64).T
+    return found
 
-    ``table`` has a row for each folded n-gram, ``flags`` one for each of ``FLAGS``, both with a column for each of ``TASKS``;
-    a 1 stands for ``scale``. ``thresholds`` holds, for each task, the least probability that counts as an answer.
-    ``vocabulary`` holds the hashes, in order, of the words that many sources use: no other word is ever shown as evidence.
-    """
 
-    version: str
-    table: Weights
-    flags: Weights
-    bias: npt.NDArray[np.float64]
-    scale: float
-    temperature: float
-    thresholds: tuple[float, ...]
-    vocabulary: npt.NDArray[np.uint64]
-    languages: LanguageHead
+_SUMS = _sums()
+_LONG_CONTEXT, _CODE_FENCE, _TOOLS_OFFERED, _NO_LETTERS, _ANSWERS, _FOLLOW_UP = map(
+    FLAGS.index, ("long_context", "code_fence", "tools_offered", "no_letters", "answers_question", "follow_up")
+)
+_NEED_LETTERS = (_ACTION, _VISION)
+"""Digits, emoji and marks alone are neither a command nor a question about an image."""
+
+_TASK_PLACES = [TASKS.index(label.task) for label in LABELS]
+LIKELY_NEED = 0.5
 
 
 class LinearTaskModel:
-    """Tells the task of a turn in a fraction of a millisecond. Stateless; safe to share between threads."""
+    """Tells the task of a turn in about a tenth of a millisecond. Stateless; safe to share between threads."""
 
-    def __init__(self, weights: TaskWeights) -> None:
-        self._weights = weights
-        self._bits = weights.table.shape[0].bit_length() - 1
+    def __init__(self, weights: TaskWeights, corrections: Corrections | None = None, own: OwnTasks | None = None) -> None:
+        self.weights = weights
+        self._distinct = Distinct()
+        self._corrections = corrections or None
+        learned = f"-own-{own.version}" if own is not None else ""
+        self._version = f"{weights.version}{learned}{f'+{corrections.version}' if corrections else ''}"
+        self._ones = np.ones(MOST_ROWS, np.float32)
+        self.own = own
 
     @property
     def version(self) -> str:
-        """Name and hash of the weights, for the card."""
-        return self._weights.version
+        """Name and hash of the weights, and hashes of own tasks and corrections if there are any, for the card."""
+        return self._version
+
+    def with_corrections(self, corrections: Corrections) -> LinearTaskModel:
+        """The same model, but that it follows these corrections, and no others."""
+        return LinearTaskModel(self.weights, corrections, self.own)
+
+    def with_own_tasks(self, own: OwnTasks | None) -> LinearTaskModel:
+        """The same model, but that it tells these tasks too, and no others; it says the same of the six."""
+        return LinearTaskModel(self.weights, self._corrections, own)
+
+    def learn(self, tasks: Sequence[OwnTask]) -> OwnTasks:
+        """Learns ``tasks`` from their examples. Raises ArtefactError where the background prompts are missing."""
+        return learn_own_tasks(tasks, background(), self._seen)
 
     def predict(self, turn: Turn) -> TaskScores:
-        """The task of ``turn``. An image in the last user message decides for vision; a text that says nothing, for nothing."""
-        messages = last_user_messages(turn)
-        last = messages[0] if messages else None
-        text = last.text if last else ""
-        reading = read(text)
-        language = self._weights.languages.language(reading)
-        flags = flags_of(turn, last, text, reading)
-        if not reading.tokens.size and not flags[0]:
-            return TaskScores(dict.fromkeys(TASKS, 1 / len(TASKS)), None, (), language)
-        scores = self._text_scores(reading) + self._weights.bias
-        scores += self._weights.scale * (np.array(flags) @ self._weights.flags)
-        for weight, message in zip(EARLIER_TURNS, messages[1:], strict=False):
-            scores += weight * self._text_scores(read(message.text))
-        probabilities = softmax((scores / self._weights.temperature).tolist())
-        if flags[0]:
-            probabilities = _certain(probabilities, TASKS.index("vision"))
-        best = max(range(len(TASKS)), key=probabilities.__getitem__)
-        task = TASKS[best] if probabilities[best] >= self._weights.thresholds[best] else None
-        evidence = self._evidence(reading, flags, best)
-        return TaskScores(dict(zip(TASKS, probabilities, strict=True)), task, evidence, language)
-
-    def _text_scores(self, reading: Reading) -> npt.NDArray[np.float64]:
-        scores = np.zeros(len(TASKS))
-        for hashes in (reading.chars, reading.words):
-            rows = fold(hashes, self._bits)
-            if rows.size:
-                sums = np.ones(rows.size, np.float32) @ self._weights.table.take(rows, axis=0)
-                scores += sums.astype(np.float64) * (self._weights.scale / math.sqrt(rows.size))
-        return scores
-
-    def _evidence(self, reading: Reading, flags: tuple[bool, ...], best: int) -> tuple[str, ...]:
-        """The facts and words that speak most for ``best``, in words. Only words that many people use are ever named."""
-        if flags[0]:
-            return ("an image is in the last message",)
-        found: list[str] = []
-        tokens = reading.tokens[:EVIDENCE_TOKENS]
-        rows = self._weights.table.take(token_rows(tokens, self._bits), axis=0)
-        gains = rows[:, best] * len(TASKS) - rows.sum(axis=1)
-        order = np.argsort(-gains, kind="stable")
-        for position in order[(gains[order] > 0) & self._known(tokens[order])].tolist():
-            if len(found) == EVIDENCE_WORDS:
-                break
-            word = reading.word(position)
-            sentence = f"word “{word}” speaks for {TASKS[best]}"
-            if word.isalpha() and len(word) <= MAX_EVIDENCE_CHARS and sentence not in found:
-                found.append(sentence)
-        fact = self._strongest_fact(flags, best)
-        return (*found, fact) if fact else tuple(found)
-
-    def _strongest_fact(self, flags: tuple[bool, ...], best: int) -> str | None:
-        gains = self._weights.flags[:, best] * len(TASKS) - self._weights.flags.sum(axis=1)
-        holding = [i for i, name in enumerate(FLAGS) if flags[i] and gains[i] > 0 and name in FLAG_WORDS]
-        return FLAG_WORDS[FLAGS[max(holding, key=gains.__getitem__)]] if holding else None
-
-    def _known(self, tokens: Codes) -> npt.NDArray[np.bool_]:
-        places = np.searchsorted(self._weights.vocabulary, tokens)
-        known: npt.NDArray[np.bool_] = self._weights.vocabulary.take(places, mode="clip") == tokens
-        return known
-
-
-def softmax(scores: list[float]) -> list[float]:
-    """Probabilities that sum to 1, in the order of ``scores``."""
-    top = max(scores)
-    raised = [math.exp(score - top) for score in scores]
-    total = sum(raised)
-    return [value / total for value in raised]
-
-
-def load_task_model(path: Path | None = None) -> LinearTaskModel:
-    """The model in the folder ``path``, or the shipped one.
-
-    Raises ArtefactError where weights or card are missing or damaged, do not belong together, or were trained for another
-    reading of the text.
-    """
-    folder = path or Path(__file__).parent.parent / "artefacts"
-    try:
-        card = json.loads((folder / CARD_FILE).read_bytes())
-        data = (folder / WEIGHTS_FILE).read_bytes()
-    except OSError:
-        raise ArtefactError(f"{WEIGHTS_FILE} or its card is missing: {_FIX}") from None
-    except ValueError:
-        raise ArtefactError(f"{CARD_FILE} is not JSON: {_FIX}") from None
-    digest = hashlib.sha256(data).hexdigest()
-    if not isinstance(card, dict) or card.get("sha256") != digest:
-        raise ArtefactError(f"{WEIGHTS_FILE} does not match its card: {_FIX}")
-    if card.get("features_version") != FEATURES_VERSION:
-        raise ArtefactError(
-            f"{WEIGHTS_FILE} is for features {card.get('features_version')}, this Waypost reads {FEATURES_VERSION}: "
-            "run `waypost train task`"
+        """The task of ``turn``. Facts decide where they can; a text that says nothing decides for nothing."""
+        seen = self._past_greetings(read_turn(turn))
+        fact = _deciding_fact(turn, seen)
+        if fact is None and not seen.says_something:
+            return TaskScores(dict.fromkeys(TASKS, 1 / len(TASKS)), None, act="chat")
+        labels, spoken = (self.label_probabilities(seen), ()) if fact else self._corrected(seen)
+        sums = (labels @ _SUMS).tolist()
+        tasks = sums[: len(TASKS)]
+        if fact is not None:
+            tasks = _certain(tasks, fact[0])
+        best = max(range(len(TASKS)), key=tasks.__getitem__)
+        task = TASKS[best] if fact or tasks[best] >= self._least(best, seen) else None
+        return TaskScores(
+            dict(zip(TASKS, tasks, strict=True)),
+            task,
+            TextGrounds(self, seen, labels, best, fact and fact[1], spoken),
+            act=fact[2] if fact else _act(sums, task),
+            needs=_needs(sums, seen),
+            difficulty=self._difficulty(labels, seen),
+            own=None if self.own is None or fact or turn.tool_loop_open else self.own.match(seen.request, labels),
         )
-    return LinearTaskModel(_unpack(data, f"task-{FEATURES_VERSION}-{digest[:12]}"))
+
+    def _past_greetings(self, seen: TurnReading) -> TurnReading:
+        """The turn without small talk in front of its request: "Good morning! How are you? Add milk to the list."
+
+        Small talk behind a request stays: "never mind" and "just kidding" take it back.
+        """
+        for pattern in _FRONTS:
+            front = pattern.match(seen.text)
+            if front is not None:
+                alone = TurnReading(seen.asking(front[1]).parts[:1], _FRONT_FLAGS)
+                if self.label_probabilities(alone)[_SMALLTALK] >= GREETING:
+                    return seen.asking(seen.text[front.end() :])
+        return seen
+
+    def _least(self, task: int, seen: TurnReading) -> float:
+        if task in _NEED_LETTERS and seen.flags[_NO_LETTERS]:
+            return math.inf
+        if task == _ACTION and seen.request.codes.size > PASTED_CHARS:
+            return PASTED_CERTAINTY
+        if task == _ACTION and seen.flags[_FOLLOW_UP] and not seen.flags[_ANSWERS] and seen.request.starts.size <= BARE_WORDS:
+            return BARE_CERTAINTY
+        if task == _ACTION and seen.flags[_TOOLS_OFFERED]:
+            return self.weights.tools_threshold
+        return self.weights.thresholds[task]
+
+    def label_probabilities(self, seen: TurnReading) -> Floats:
+        """The calibrated probabilities of ``LABELS``, as the text and the flags have them."""
+        return _softmax(self.label_scores(seen) / self.weights.temperature)
+
+    def label_scores(self, seen: TurnReading) -> Floats:
+        """Unnormalised scores of ``LABELS``."""
+        weights = self.weights
+        total: Floats = weights.bias + weights.scale * weights.flags.compress(seen.flags, axis=0).sum(axis=0, dtype=np.float64)
+        for part in seen.parts:
+            if part.reading.rows.size:
+                total += part.weight * self._part_scores(part.reading)
+        return total
+
+    def clear_task(self, clause: str, seen: TurnReading) -> str | None:
+        """What a clause of a request asks for by itself, if that is clear."""
+        alone = replace(seen, parts=seen.asking(clause).parts[:1])
+        tasks = (self.label_probabilities(alone) @ _SUMS)[: len(TASKS)].tolist()
+        best = max(range(len(TASKS)), key=tasks.__getitem__)
+        return TASKS[best] if tasks[best] >= max(CLEAR, self._least(best, alone)) else None
+
+    def explain(self, turn: Turn) -> Explanation:
+        """What each word and fact of ``turn`` did, found by leaving it out. A fact that decides did it all."""
+        seen = self._past_greetings(read_turn(turn))
+        fact = _deciding_fact(turn, seen)
+        if fact is not None:
+            return Explanation(TASKS[fact[0]], None, (Influence("fact", fact[1], math.inf),))
+        return explain(seen, lambda other: (self._corrected(other)[0] @ _SUMS)[: len(TASKS)].tolist())
+
+    def _corrected(self, seen: TurnReading) -> tuple[Floats, tuple[str, ...]]:
+        """The labels' probabilities, as corrections have them, and the tasks that corrections spoke for."""
+        labels = self.label_probabilities(seen)
+        return (labels, ()) if self._corrections is None else _corrected(labels, seen, self._corrections)
+
+    def _difficulty(self, labels: Floats, seen: TurnReading) -> float | None:
+        if not self.weights.difficulty_labels[int(labels.argmax())]:
+            return None
+        weights = self.weights.difficulty
+        *own, constant = weights[labels.size :].tolist()
+        score = float(labels @ weights[: labels.size]) + constant
+        score += sum(weight * value for weight, value in zip(own, structure_of(seen), strict=True))
+        return 1 / (1 + math.exp(-score))
+
+    def difficulty_inputs(self, seen: TurnReading) -> Floats:
+        """What the difficulty is told by: the labels' probabilities, ``STRUCTURE``, and 1."""
+        return np.array((*self.label_probabilities(seen), *structure_of(seen), 1.0))
+
+    def _seen(self, text: str) -> tuple[Reading, Floats, str | None]:
+        seen = read_turn(Turn("", "", (Message("user", (Text(text),)),), EMPTY))
+        return seen.request, self.label_probabilities(seen), self.weights.languages.language(seen.request)
+
+    def _part_scores(self, reading: Reading) -> Floats:
+        """Every n-gram counts once; characters and words count alike, however many there are of each."""
+        rows, chars = self._distinct.of(reading)
+        found = self.weights.table.take(rows, axis=0).astype(np.float32)
+        total = np.zeros(len(LABELS))
+        for grams in (found[:chars], found[chars:]):
+            if len(grams):
+                total += (self._ones[: len(grams)] @ grams).astype(np.float64) * (self.weights.scale / math.sqrt(len(grams)))
+        return total
 
 
-def _unpack(data: bytes, version: str) -> TaskWeights:
-    try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            weights = _weights_of(arrays, version)
-    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile):
-        raise ArtefactError(f"{WEIGHTS_FILE} is damaged: {_FIX}") from None
-    if weights.table.shape[1] != len(TASKS) or weights.flags.shape != (len(FLAGS), len(TASKS)):
-        raise ArtefactError(f"{WEIGHTS_FILE} knows other tasks than this Waypost: run `waypost train task`")
-    return weights
+@dataclass(frozen=True, slots=True)
+class TextGrounds:
+    """What a text and the facts beside it said for the task ``best``.
+
+    ``fact`` is the one that decided, if one did; ``spoken`` are the tasks that corrections spoke for.
+    """
+
+    model: LinearTaskModel
+    seen: TurnReading
+    shares: Floats
+    best: int
+    fact: str | None
+    spoken: tuple[str, ...] = ()
+
+    @property
+    def evidence(self) -> tuple[str, ...]:
+        """The fact that decided; or a correction, and the words and the fact that moved the task's labels most."""
+        if self.fact is not None:
+            return (self.fact,)
+        own = self.shares * _SUMS[:, self.best]
+        contrast = own / own.sum() - (self.shares - own) / max(1 - own.sum(), 1e-9)
+        words = self.model.weights.table.take(self.seen.request.words[:TOKENS], axis=0) @ contrast
+        found = word_evidence(self.seen.request, words, self.model.weights.vocabulary, TASKS[self.best])
+        task = TASKS[self.best]
+        corrected = (f"a correction of yours speaks for {task}",) if task in self.spoken else ()
+        return (*corrected, *found, *fact_evidence(self.seen.flags, self.model.weights.flags @ contrast))
+
+    @property
+    def labels(self) -> Mapping[str, float]:
+        """The probabilities of the finer labels."""
+        return dict(zip(LABEL_NAMES, self.shares.tolist(), strict=True))
+
+    @property
+    def language(self) -> str | None:
+        """The language of the last request."""
+        return self.model.weights.languages.language(self.seen.request)
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """What the clauses ask for, each read by itself, where that is clear; an action only where the whole may be one."""
+        if self.fact is not None:
+            return ()
+        found = dict.fromkeys(self.model.clear_task(clause, self.seen) for clause in clauses(self.seen.request))
+        if float(self.shares @ _SUMS[:, _ACTION]) < LIKELY_ACTION:
+            found.pop(ACTION, None)
+        return tuple(task for task in found if task is not None)
+
+    @property
+    def sketch(self) -> bytes:
+        """What corrections know the turn by; empty where a fact decided."""
+        return b"" if self.fact is not None else sketch_of_turn(self.seen)
 
 
-def _weights_of(arrays: Any, version: str) -> TaskWeights:
-    return TaskWeights(
-        version=version,
-        table=arrays["table"].astype(np.float32),
-        flags=arrays["flags"].astype(np.float32),
-        bias=arrays["bias"].astype(np.float64),
-        scale=float(arrays["scale"]),
-        temperature=float(arrays["temperature"]),
-        thresholds=tuple(arrays["thresholds"].tolist()),
-        vocabulary=arrays["vocabulary"],
-        languages=LanguageHead(
-            languages=tuple(arrays["languages"].tolist()),
-            table=arrays["language_table"].astype(np.int32),
-            scale=float(arrays["language_scale"]),
-            bias=arrays["language_bias"].astype(np.float64),
-            threshold=float(arrays["language_threshold"]),
-        ),
-    )
+STRUCTURE = ("log_words", "digit_share", "word_length", "code_fence")
+
+
+def structure_of(seen: TurnReading) -> tuple[float, ...]:
+    """The form of a request, as far as it tells how hard it is: ``STRUCTURE``, each about from 0 to 1."""
+    codes = seen.request.codes
+    size, words = max(codes.size, 1), max(seen.request.starts.size, 1)
+    digits = int(np.count_nonzero(codes == 48))
+    return (math.log(words) / 6, 4 * digits / size, size / words / 10, float(seen.flags[_CODE_FENCE]))
+
+
+def _deciding_fact(turn: Turn, seen: TurnReading) -> tuple[int, str, Act] | None:
+    """The task that a fact beside the text decides for, the fact in words, and the act."""
+    if seen.flags[0]:
+        return _VISION, "an image is in the last message", "question"
+    if turn.tool_choice not in (None, "auto", "none"):
+        return _ACTION, "the caller demands a tool call", "command"
+    if seen.background:
+        return _CHAT, "a client's own background work", "chat"
+    return None
+
+
+def _corrected(labels: Floats, seen: TurnReading, corrections: Corrections) -> tuple[Floats, tuple[str, ...]]:
+    """The labels, each moved as its task is, and the tasks that somebody spoke for."""
+    before = labels @ _SUMS[:, : len(TASKS)]
+    after, spoken = corrections.adjust(sketch_of_turn(seen), before.tolist())
+    if not spoken:
+        return labels, ()
+    shares = labels / np.maximum(before[_TASK_PLACES], np.finfo(np.float64).tiny)
+    return shares * np.array(after)[_TASK_PLACES], spoken
+
+
+def _act(sums: list[float], task: str | None) -> Act:
+    """What shall be done. Only a turn that is an action can be a command: where the model abstains, nothing shall be done."""
+    first = 0 if task == ACTION else 1
+    return ACTS[max(range(first, len(ACTS)), key=lambda act: sums[len(TASKS) + act])]
+
+
+def _needs(sums: list[float], seen: TurnReading) -> tuple[Need, ...]:
+    likely = sums[len(TASKS) + len(ACTS) :]
+    long = seen.flags[_LONG_CONTEXT]
+    return tuple(need for need, p in zip(NEEDS, likely, strict=True) if p >= LIKELY_NEED or (long and need == "long_context"))
+
+
+def _softmax(scores: Floats) -> Floats:
+    raised = np.exp(scores - scores.max())
+    found: Floats = raised / raised.sum()
+    return found
 
 
 def _certain(probabilities: list[float], sure: int) -> list[float]:
     rest = sum(p for i, p in enumerate(probabilities) if i != sure)
-    share = (1 - IMAGE_CERTAINTY) / rest if rest else 0.0
-    return [IMAGE_CERTAINTY if i == sure else p * share for i, p in enumerate(probabilities)]
+    share = (1 - CERTAINTY) / rest if rest else 0.0
+    return [CERTAINTY if i == sure else p * share for i, p in enumerate(probabilities)]
+
+
+def load_task_model(path: Path | None = None) -> LinearTaskModel:
+    """The model in the folder ``path``, or the shipped one. Raises what `load_weights` raises."""
+    return LinearTaskModel(load_weights(path))

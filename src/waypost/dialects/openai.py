@@ -19,12 +19,14 @@ from waypost.dialects.prompt_size import prompt_tokens
 from waypost.dialects.steering import refuse_steering
 from waypost.dialects.strict_json import read_object, require_writable
 from waypost.errors import InvalidRequest, WaypostError
-from waypost.turn import EMPTY, Turn
+from waypost.turn import EMPTY, Turn, channel_of
 
 DONE = b"data: [DONE]\n\n"
 
 SESSION_HEADERS = ("x-waypost-session", "x-openwebui-chat-id")
 PRIVATE_HEADER = "x-waypost-private"
+MEMORY_HEADER = "x-waypost-known-to-memory"
+CHANNEL_HEADER = "x-waypost-channel"
 
 # A chat id is a UUID or a short name; what is longer is cut, so that the ledger's index stays small.
 _SESSION_CHARS = 256
@@ -80,7 +82,9 @@ def _turn(body: Mapping[str, Any], turn_id: str, headers: Mapping[str, str]) -> 
         answer_tokens=_answer_tokens(body),
         session=_session(headers),
         caller=body.get("safety_identifier") or body.get("user") or None,
-        private=_private(headers),
+        private=_flag(headers, PRIVATE_HEADER),
+        known_to_memory=_flag(headers, MEMORY_HEADER),
+        channel=channel_of(headers.get(CHANNEL_HEADER, "")) or None,
     )
 
 
@@ -95,9 +99,9 @@ def _session(headers: Mapping[str, str]) -> str | None:
     return given and given[:_SESSION_CHARS]
 
 
-def _private(headers: Mapping[str, str]) -> bool:
+def _flag(headers: Mapping[str, str], name: str) -> bool:
     """A hint that cannot be read is refused: taking it for a no would send a private prompt away."""
-    given = headers.get(PRIVATE_HEADER, "false").strip().lower()
+    given = headers.get(name, "false").strip().lower()
     if given not in ("0", "1", "false", "true"):
-        raise InvalidRequest(f"The header {PRIVATE_HEADER} must be true or false.", param=PRIVATE_HEADER)
+        raise InvalidRequest(f"The header {name} must be true or false.", param=name)
     return given in ("1", "true")

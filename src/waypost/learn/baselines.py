@@ -9,8 +9,8 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
+from waypost.decide.labels import DEFAULT_TASK
 from waypost.learn.datasets import Row
-from waypost.learn.task_judging import ABSTAINED_TASK
 
 ACTION_WORDS = ("add", "create", "delete", "set", "turn", "play", "schedule", "update", "remind")
 MEMORY_WORDS = ("remember", "who is", "what did", "last time", "when did")
@@ -70,7 +70,7 @@ def kindest_mapping(rows: Sequence[Row], tiers: Sequence[str]) -> dict[str, str]
     for row, tier in zip(rows, tiers, strict=True):
         if not row.has_image:
             right[tier].update(row.accept)
-    return {tier: right[tier].most_common(1)[0][0] if right[tier] else ABSTAINED_TASK for tier in sorted(set(tiers))}
+    return {tier: right[tier].most_common(1)[0][0] if right[tier] else DEFAULT_TASK for tier in sorted(set(tiers))}
 
 
 def tasks_of_tiers(rows: Sequence[Row], tiers: Sequence[str], mapping: dict[str, str]) -> list[str]:

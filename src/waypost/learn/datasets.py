@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Annotated, Any
 import orjson
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
-from waypost.decide.task import TASKS
+from waypost.decide.labels import TASKS
 from waypost.errors import ArtefactError
 from waypost.turn import EMPTY, Image, Message, Text, Tool, Turn
 
@@ -34,6 +35,8 @@ class Row:
     n_turns: int = 1
     context_tokens: int = 0
     pair: str = ""
+    question: str = ""
+    """What the assistant asked before."""
 
 
 class _Record(BaseModel):
@@ -54,6 +57,7 @@ class _Record(BaseModel):
     n_turns: Annotated[int, Field(strict=False, ge=1, le=10_000)] = 1
     context_tokens: Annotated[int, Field(strict=False, ge=0)] = 0
     pair: str | int = Field("", validation_alias=AliasChoices("pair", "group"))
+    question: str = ""
 
 
 def row_of(record: Mapping[str, Any]) -> Row:
@@ -66,6 +70,8 @@ def row_of(record: Mapping[str, Any]) -> Row:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise ArtefactError(f"has no valid `{first['loc'][0]}`: {first['msg']}") from None
+    if not found.task:
+        raise ArtefactError("has no `task` and no `label`")
     for task in (found.task, *found.accept):
         if task not in TASKS:
             raise ArtefactError(f"has the task {task!r}; known are {', '.join(TASKS)}")
@@ -78,6 +84,8 @@ def load_rows(path: Path) -> list[Row]:
 
     The number of a row is, in JSON lines, the number of its line.
     """
+    if path.is_dir():
+        raise ArtefactError(f"{path} is a folder: name a file in it")
     if not path.is_file():
         raise ArtefactError(f"there is no file {path.name}")
     records = _parquet(path) if path.suffix == ".parquet" else _jsonl(path)
@@ -99,6 +107,8 @@ def turn_of(row: Row) -> Turn:
     """
     parts: tuple[Text | Image, ...] = (Text(row.text), Image(inline=True)) if row.has_image else (Text(row.text),)
     earlier = (Message("user"),) * (row.n_turns - 1)
+    if row.question:
+        earlier = (*earlier, Message("assistant", (Text(row.question),)))
     return Turn(
         id="",
         model="auto",
@@ -123,7 +133,7 @@ def _parquet(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
 
 def _jsonl(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     try:
-        lines = path.read_bytes().splitlines()
+        lines = path.read_bytes().removeprefix(BOM_UTF8).splitlines()
     except OSError as error:
         raise ArtefactError(f"{path.name} cannot be read: {error.strerror}") from None
     for number, line in enumerate(lines, 1):

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from waypost.decide.features import FLAGS, opening_rows, read
-from waypost.decide.language import OPENING_CHARS, LanguageHead, script_language
+from waypost.decide.features import read
+from waypost.decide.language import LanguageHead, opening_rows, script_language
+from waypost.decide.reading import FLAGS
 from waypost.learn.datasets import Row
 from waypost.learn.linear import FitSettings, fit
 from waypost.learn.task_artefact import quantise
@@ -45,7 +46,7 @@ def train_languages(rows: Sequence[Row], seed: int) -> LanguageHead:
     truth = np.array([languages.index(row.lang) for row in used], np.int64)
     weights: Floats = np.array([taken[row.lang] ** -0.5 for row in used], np.float32)
     weights /= weights.mean()
-    settings = FitSettings(epochs=5, smoothing=0.0)
+    settings = FitSettings(l2=1e-6, epochs=5, batch=512, smoothing=0.0)
     fitted = fit(
         _encode(used),
         1 << LANGUAGE_BITS,
@@ -56,7 +57,7 @@ def train_languages(rows: Sequence[Row], seed: int) -> LanguageHead:
         np.random.default_rng(seed),
     )
     table, scale = quantise(fitted.table)
-    return LanguageHead(languages, table.astype(np.int32), scale, fitted.bias.astype(np.float64), THRESHOLD)
+    return LanguageHead(languages, table.astype(np.float32), scale, fitted.bias.astype(np.float64), THRESHOLD)
 
 
 def judge_languages(head: LanguageHead, rows: Sequence[Row]) -> dict[str, LanguageScores]:
@@ -73,7 +74,7 @@ def judge_languages(head: LanguageHead, rows: Sequence[Row]) -> dict[str, Langua
 
 
 def _encode(rows: Sequence[Row]) -> TaskMatrix:
-    found = [opening_rows(read(row.text), OPENING_CHARS, LANGUAGE_BITS) for row in rows]
+    found = [opening_rows(read(row.text), LANGUAGE_BITS) for row in rows]
     sizes = np.array([each.size for each in found], np.int64)
     values: Floats = np.repeat(np.maximum(sizes, 1) ** -0.5, sizes).astype(np.float32)
     starts = np.concatenate((np.zeros(1, np.int64), np.cumsum(sizes)))

@@ -23,10 +23,10 @@ FlagNoise = Callable[[Floats, npt.NDArray[np.int64], np.random.Generator], None]
 class FitSettings:
     """How to train. ``l2`` pulls every weight to zero at each step; ``smoothing`` is the share of a label spread evenly."""
 
-    l2: float = 1e-6
+    l2: float = 2e-6
     epochs: int = 4
     rate: float = 0.3
-    batch: int = 512
+    batch: int = 1024
     smoothing: float = 0.05
 
 
@@ -56,7 +56,7 @@ def sparse(matrix: TaskMatrix, width: int) -> Any:
 def fit(
     matrix: TaskMatrix,
     width: int,
-    targets: Floats,
+    allowed: Floats,
     weights: Floats,
     chosen: npt.NDArray[np.int64],
     settings: FitSettings,
@@ -64,14 +64,18 @@ def fit(
     noise: FlagNoise = lambda _flags, _rows, _rng: None,
     advance: Callable[[int], None] = lambda _: None,
 ) -> LinearFit:
-    """Learns ``targets`` (a distribution for each row) from the ``chosen`` rows of ``matrix``, each with its weight."""
+    """Learns from the ``chosen`` rows of ``matrix``, each with its weight.
+
+    ``allowed`` holds, for each row, how much of a label each class may be: a 1 for one class names it; several 1s say that it
+    is one of them, and the likelihood of their sum is what is raised, so that the classes share the rows out among themselves.
+    """
     grams = sparse(matrix, width)
-    classes = targets.shape[1]
+    classes = allowed.shape[1]
     table = np.zeros((width, classes), np.float32)
     seen = np.full_like(table, 1e-8)
     facts = np.zeros((matrix.flags.shape[1] + 1, classes), np.float32)
     facts_seen = np.full_like(facts, 1e-8)
-    soft = targets * (1 - settings.smoothing) + settings.smoothing / classes
+    even = np.float32(settings.smoothing / classes)
     for _ in range(settings.epochs):
         order = chosen[rng.permutation(chosen.size)]
         for start in range(0, order.size, settings.batch):
@@ -80,15 +84,22 @@ def fit(
             flags = matrix.flags[rows]
             noise(flags, rows, rng)
             flags = np.concatenate((flags, np.ones((rows.size, 1), np.float32)), axis=1) * FLAG_SCALE
-            scores = grams_here @ table + flags @ facts
-            raised = np.exp(scores - scores.max(axis=1, keepdims=True))
-            slope = (raised / raised.sum(axis=1, keepdims=True) - soft[rows]) * (weights[rows, None] / rows.size)
+            said = _softmax(grams_here @ table + flags @ facts)
+            wanted = said * allowed[rows]
+            wanted *= (1 - np.float32(settings.smoothing)) / wanted.sum(axis=1, keepdims=True)
+            slope = (said - wanted - even) * (weights[rows, None] / np.float32(rows.size))
             step = grams_here.T @ slope
-            step += settings.l2 * table
+            step += np.float32(settings.l2) * table
             seen += step * step
-            table -= settings.rate * step / np.sqrt(seen)
+            table -= np.float32(settings.rate) * step / np.sqrt(seen)
             step = flags.T @ slope
             facts_seen += step * step
-            facts -= settings.rate * FLAG_SCALE * step / np.sqrt(facts_seen)
+            facts -= np.float32(settings.rate) * FLAG_SCALE * step / np.sqrt(facts_seen)
             advance(rows.size)
     return LinearFit(table, facts[:-1] * FLAG_SCALE, facts[-1] * FLAG_SCALE)
+
+
+def _softmax(scores: Floats) -> Floats:
+    raised = np.exp(scores - scores.max(axis=1, keepdims=True))
+    found: Floats = raised / raised.sum(axis=1, keepdims=True)
+    return found

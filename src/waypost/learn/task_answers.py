@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from waypost.decide.labels import DEFAULT_TASK
 from waypost.decide.task import TaskModel, TaskScores
 from waypost.learn.datasets import Row, turn_of
 from waypost.learn.perturbation import Perturbing
-from waypost.learn.task_judging import ABSTAINED_TASK
 
 Progress = Callable[[str, int, int], None]
 """Hears of a step's name, what is done of it, and its total."""
@@ -26,11 +26,13 @@ class Answer:
     row: Row
     scores: TaskScores
     took_us: float
+    with_tools: str = DEFAULT_TASK
+    """Where the turn would go if tools came with it, whether they do or not."""
 
     @property
     def task(self) -> str:
         """Where the turn goes: an abstention goes the default route."""
-        return self.scores.task or ABSTAINED_TASK
+        return self.scores.task or DEFAULT_TASK
 
     @property
     def best(self) -> str:
@@ -63,7 +65,9 @@ def answer_rows(model: TaskModel, rows: Sequence[Row], progress: Progress) -> li
         for number, (row, turn) in enumerate(zip(rows, turns, strict=True), 1):
             started = time.perf_counter_ns()
             scores = model.predict(turn)
-            answers.append(Answer(row, scores, (time.perf_counter_ns() - started) / 1000))
+            took_us = (time.perf_counter_ns() - started) / 1000
+            offered = scores if row.has_tools else model.predict(turn_of(replace(row, has_tools=True)))
+            answers.append(Answer(row, scores, took_us, offered.task or DEFAULT_TASK))
             progress("predicting", number, len(rows))
     finally:
         gc.enable()
@@ -78,7 +82,7 @@ def find_flips(model: TaskModel, answers: Sequence[Answer], most: int, seed: int
     flips = []
     for number, answer in enumerate(picks, 1):
         for way in perturbing.ways(answer.row.text, answer.row.lang):
-            task = model.predict(turn_of(replace(answer.row, text=way.text))).task or ABSTAINED_TASK
+            task = model.predict(turn_of(replace(answer.row, text=way.text))).task or DEFAULT_TASK
             flips.append(Flip(way.kind, way.name, task != answer.task))
         progress("perturbing", number, len(picks))
     return flips

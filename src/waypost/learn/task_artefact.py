@@ -13,21 +13,21 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
+from waypost.decide.evidence import Hashes, word_hash
 from waypost.decide.features import FEATURES_VERSION, read
+from waypost.decide.labels import LABEL_NAMES, LABELS, TASKS
 from waypost.decide.language import LanguageHead
-from waypost.decide.task import TASKS
-from waypost.decide.task_model import CARD_FILE, WEIGHTS_FILE
+from waypost.decide.task_weights import CARD_FILE, WEIGHTS_FILE
 from waypost.learn.datasets import Row
-from waypost.learn.linear import LinearFit
+from waypost.learn.difficulty import Difficulty
 from waypost.learn.task_matrix import Floats
+from waypost.learn.task_training import TrainedTask
 
 MARKDOWN_FILE = "task-model.md"
 LEVELS = 127
 CLIP_PERCENTILE = 99.99
 VOCABULARY_SOURCES = 3
 VOCABULARY_ROWS = 20
-LAST_HASH = 2**64 - 1
-"""Ends every vocabulary, so that a search in it always finds a place."""
 
 
 def quantise(table: Floats) -> tuple[npt.NDArray[np.int8], float]:
@@ -38,26 +38,27 @@ def quantise(table: Floats) -> tuple[npt.NDArray[np.int8], float]:
     return np.clip(np.rint(table / scale), -LEVELS, LEVELS).astype(np.int8), scale
 
 
-def vocabulary_of(rows: Sequence[Row]) -> npt.NDArray[np.uint64]:
+def vocabulary_of(rows: Sequence[Row]) -> Hashes:
     """The hashes of the words that several sources use often: no name or secret of one person is among them."""
-    sources: defaultdict[int, set[str]] = defaultdict(set)
-    counts: defaultdict[int, int] = defaultdict(int)
+    sources: defaultdict[str, set[str]] = defaultdict(set)
+    counts: defaultdict[str, int] = defaultdict(int)
     for row in rows:
-        for token in set(read(row.text).tokens.tolist()):
-            sources[token].add(row.source)
-            counts[token] += 1
-    common = [t for t, seen in sources.items() if len(seen) >= VOCABULARY_SOURCES and counts[t] >= VOCABULARY_ROWS]
-    return np.array(sorted({*common, LAST_HASH}), np.uint64)
+        reading = read(row.text)
+        for word in {reading.word(place) for place in range(reading.starts.size)}:
+            sources[word].add(row.source)
+            counts[word] += 1
+    common = [word for word, seen in sources.items() if len(seen) >= VOCABULARY_SOURCES and counts[word] >= VOCABULARY_ROWS]
+    return np.array(sorted(word_hash(word) for word in common if word.isalpha()), np.uint64)
 
 
 def pack(
-    weights: LinearFit,
-    temperature: float,
-    thresholds: Sequence[float],
-    vocabulary: npt.NDArray[np.uint64],
+    trained: TrainedTask,
+    vocabulary: Hashes,
     languages: LanguageHead,
+    difficulty: Difficulty | None = None,
 ) -> bytes:
     """The weights as an ``.npz`` file: the same bytes for the same numbers."""
+    weights = trained.weights
     table, scale = quantise(weights.table)
     buffer = io.BytesIO()
     np.savez_compressed(
@@ -66,8 +67,11 @@ def pack(
         flags=np.rint(weights.flags / scale).astype(np.int32),
         bias=weights.bias.astype(np.float64),
         scale=np.float64(scale),
-        temperature=np.float64(temperature),
-        thresholds=np.array(thresholds, np.float64),
+        temperature=np.float64(trained.temperature),
+        thresholds=np.array(trained.thresholds, np.float64),
+        tools_threshold=np.float64(trained.tools_threshold),
+        difficulty=np.empty(0) if difficulty is None else difficulty.weights,
+        difficulty_labels=np.zeros(len(LABELS), np.bool_) if difficulty is None else difficulty.labels,
         vocabulary=vocabulary,
         languages=np.array(languages.languages),
         language_table=languages.table.astype(np.int8),
@@ -87,6 +91,7 @@ def write(out: Path, data: bytes, report: Mapping[str, Any]) -> dict[str, Any]:
         "bytes": len(data),
         "features_version": FEATURES_VERSION,
         "tasks": list(TASKS),
+        "labels": list(LABEL_NAMES),
         **report,
     }
     (out / WEIGHTS_FILE).write_bytes(data)
@@ -105,6 +110,7 @@ def _markdown(card: Mapping[str, Any]) -> str:
         f"- features: version {card['features_version']}",
         f"- made by: `{card['command']}`, seed {card['seed']}",
         f"- temperature {card['temperature']}; least probability {card['thresholds']}",
+        f"- least probability of an action where tools are offered: {card['tools_threshold']}",
         "",
         "| judged on | n | accuracy | macro-F1 | false actions | action recall | abstains | ECE |",
         "|---|---|---|---|---|---|---|---|",

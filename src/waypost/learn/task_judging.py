@@ -7,12 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from waypost.decide.task import TASKS
-
-ABSTAINED_TASK = "chat"
-"""What an abstaining turn becomes: the default route."""
-
-ACTION = "tool_calling"
+from waypost.decide.labels import ACTION, DEFAULT_TASK, TASKS
 
 
 def judge(predictions: Sequence[str | None], rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -28,7 +23,7 @@ def judge(predictions: Sequence[str | None], rows: Sequence[Mapping[str, Any]]) 
     for row, prediction in zip(rows, predictions, strict=True):
         label = str(row.get("task") or row.get("label"))
         accept = row.get("accept") or (label,)
-        answer = ABSTAINED_TASK if prediction is None else prediction
+        answer = DEFAULT_TASK if prediction is None else prediction
         truth.append(label)
         accepts.append(accept)
         said.append(label if answer in accept else answer)

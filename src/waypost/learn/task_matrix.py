@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from waypost.decide.features import FLAGS, flags_of, fold, read
+from waypost.decide.features import Distinct
+from waypost.decide.reading import FLAGS, read_turn
 from waypost.learn.datasets import Row, turn_of
 
 Floats = npt.NDArray[np.float32]
@@ -35,24 +36,23 @@ class TaskMatrix:
         return TaskMatrix(starts, self.rows[places], self.values[places], self.flags[chosen])
 
 
-def encode(rows: Sequence[Row], bits: int, advance: Callable[[int], None] = lambda _: None) -> TaskMatrix:
+def encode(rows: Sequence[Row], advance: Callable[[int], None] = lambda _: None) -> TaskMatrix:
     """The n-grams and flags of every row, as the serving path reads them. ``advance`` hears of each thousand rows."""
+    distinct = Distinct()
     starts = np.zeros(len(rows) + 1, np.int64)
     table_rows: list[npt.NDArray[np.int32]] = []
     values: list[Floats] = []
     flags = np.zeros((len(rows), len(FLAGS)), np.float32)
     for number, row in enumerate(rows):
-        turn = turn_of(row)
-        reading = read(row.text)
-        flags[number] = flags_of(turn, turn.messages[-1], row.text, reading)
-        size = 0
-        for hashes in (reading.chars, reading.words):
-            found = fold(hashes, bits)
-            if found.size:
-                table_rows.append(found.astype(np.int32))
-                values.append(np.full(found.size, found.size**-0.5, np.float32))
-                size += found.size
-        starts[number + 1] = starts[number] + size
+        seen = read_turn(turn_of(row))
+        flags[number] = seen.flags
+        starts[number + 1] = starts[number]
+        for part in seen.parts:
+            grams, chars = distinct.of(part.reading)
+            counts = (chars, grams.size - chars)
+            table_rows.append(grams.astype(np.int32))
+            values.append(np.repeat([part.weight * max(count, 1) ** -0.5 for count in counts], counts).astype(np.float32))
+            starts[number + 1] += grams.size
         if number % 1000 == 999:
             advance(1000)
     advance(len(rows) % 1000)

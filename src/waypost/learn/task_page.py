@@ -7,7 +7,7 @@ from html import escape
 from importlib import resources
 from typing import Any
 
-from waypost.decide.task import TASKS
+from waypost.decide.labels import TASKS
 from waypost.learn.svg_plots import Axes, bars, curve, dots, heat_map
 from waypost.learn.task_report import GROUP_KEYS, MISS_CHARS, MOST_MISSES
 

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from waypost.decide.task import TASKS
+from waypost.decide.labels import ACTION, TASKS
 from waypost.learn.baselines import NO_LITELLM, kindest_mapping, most_frequent, note_rules, tasks_of_tiers
 from waypost.learn.clopper_pearson import upper_bound
 from waypost.learn.datasets import Row
 from waypost.learn.task_answers import Answer, Flip
-from waypost.learn.task_judging import ACTION, calibration_bins, expected_calibration_error, judge
+from waypost.learn.task_judging import calibration_bins, expected_calibration_error, judge
 
 COVERAGES = tuple(step / 20 for step in range(1, 21))
 MOST_MISSES = 50
@@ -183,7 +183,14 @@ def _grouped(answers: Sequence[Answer], name_of: Callable[[Answer], str]) -> dic
 def _unfit_tools(answers: Sequence[Answer]) -> dict[str, Any]:
     """How often tools that do not fit the request made an action of it."""
     unfit = [answer for answer in answers if answer.row.has_tools and ACTION not in answer.row.accept]
-    return {"unfit_tools": len(unfit), "unfit_tools_action_rate": _share(answer.task == ACTION for answer in unfit)}
+    others = [answer for answer in answers if ACTION not in answer.row.accept]
+    actions = [answer for answer in answers if answer.row.task == ACTION]
+    return {
+        "unfit_tools": len(unfit),
+        "unfit_tools_action_rate": _share(answer.task == ACTION for answer in unfit),
+        "false_action_rate_with_tools": _share(answer.with_tools == ACTION for answer in others),
+        "action_recall_with_tools": _share(answer.with_tools == ACTION for answer in actions),
+    }
 
 
 def _sureness(answers: Sequence[Answer]) -> tuple[list[float], list[bool]]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from waypost.decide.labels import LABEL_NAMES
 from waypost.decide.task_model import LinearTaskModel, load_task_model
 from waypost.errors import ArtefactError
-from waypost.learn.datasets import Row, load_rows, turn_of
+from waypost.learn.background import write_background
+from waypost.learn.datasets import Row, load_rows
+from waypost.learn.difficulty import train_difficulty
 from waypost.learn.language_training import judge_languages, train_languages
+from waypost.learn.task_answers import answer_rows
 from waypost.learn.task_artefact import pack, vocabulary_of, write
 from waypost.learn.task_judging import expected_calibration_error, judge
 from waypost.learn.task_training import Progress, TaskTraining, data_report, train_task
@@ -27,50 +30,61 @@ class TaskRun:
     card: dict[str, Any]
 
 
-def run(data: Path, out: Path, seed: int, progress: Progress, training: TaskTraining | None = None) -> TaskRun:
-    """Trains on ``data`` and writes weights and card into ``out``. Raises ArtefactError where data or extras are missing."""
+def run(
+    data: Path,
+    out: Path,
+    seed: int,
+    progress: Progress,
+    *,
+    outcomes: Path | None = None,
+    training: TaskTraining | None = None,
+) -> TaskRun:
+    """Trains on ``data`` and writes weights, card and background into ``out``.
+
+    Raises ArtefactError where data or extras are missing. Without ``outcomes`` the weights know nothing of difficulty.
+    """
     if not (data / TRAIN_FILE).is_file():
         raise ArtefactError(f"there is no {TRAIN_FILE} in the data folder; name the folder that holds it with --data")
     training = training or TaskTraining(seed=seed)
     rows = load_rows(data / TRAIN_FILE)
     trained, corpus = train_task(rows, training, progress)
     languages = train_languages(rows, seed)
-    packed = pack(trained.weights, trained.temperature, trained.thresholds, vocabulary_of(corpus.rows), languages)
+    vocabulary = vocabulary_of(corpus.rows)
     report: dict[str, Any] = {
         "command": f"waypost train task --seed {seed}",
         "seed": seed,
         "temperature": trained.temperature,
         "thresholds": list(trained.thresholds),
-        "l2": trained.l2,
-        "tried": list(trained.tried),
+        "tools_threshold": trained.tools_threshold,
         "scores": {"unseen sources": trained.unseen_sources},
+        "difficulty": None,
         "languages": {},
         "data": data_report(corpus),
     }
+    packed = pack(trained, vocabulary, languages)
     write(out, packed, report)
+    write_background(out, seed)
+    if outcomes is not None:
+        difficulty = train_difficulty(load_task_model(out), outcomes)
+        known = [label for label, known in zip(LABEL_NAMES, difficulty.labels.tolist(), strict=True) if known]
+        report["difficulty"] = {"prompts": difficulty.prompts, "labels": known, "spearman": difficulty.spearman}
+        packed = pack(trained, vocabulary, languages, difficulty)
+        write(out, packed, report)
     model = load_task_model(out)
     for name, file in JUDGED_FILES.items():
         if (data / file).is_file():
             judged = load_rows(data / file)
-            report["scores"][name] = judge_model(model, judged, name, progress)
+            report["scores"][name] = _judged(model, judged, name, progress)
             if file.endswith(".parquet"):
                 found = judge_languages(languages, judged)
                 report["languages"] = {lang: asdict(scores) for lang, scores in sorted(found.items())}
     return TaskRun(out, write(out, packed, report))
 
 
-def judge_model(model: LinearTaskModel, rows: Sequence[Row], name: str, progress: Progress) -> dict[str, Any]:
+def _judged(model: LinearTaskModel, rows: list[Row], name: str, progress: Progress) -> dict[str, Any]:
     """The scores of ``model`` on ``rows``, as a server would answer them, with the calibration error of its confidence."""
-    said: list[str | None] = []
-    confidences: list[float] = []
-    right: list[bool] = []
-    for number, row in enumerate(rows, 1):
-        scores = model.predict(turn_of(row))
-        best = max(scores.probabilities, key=scores.probabilities.__getitem__)
-        said.append(scores.task)
-        confidences.append(scores.confidence)
-        right.append(best in row.accept)
-        progress(f"judging {name}", number, len(rows))
-    ece = expected_calibration_error(confidences, right)
+    answers = answer_rows(model, rows, lambda _, done, total: progress(f"judging {name}", done, total))
+    ece = expected_calibration_error([a.scores.confidence for a in answers], [a.best_is_right for a in answers])
     records = [{"task": row.task, "accept": row.accept} for row in rows]
-    return judge(said, records) | {"ece": round(ece, 4) if ece is not None else None}
+    scores = judge([answer.scores.task for answer in answers], records)
+    return scores | {"ece": None if ece is None else round(ece, 4)}

@@ -1,12 +1,13 @@
-"""Decisions, attempts and outcomes, kept: one protocol, and the places that can hold them."""
+"""Decisions, attempts, outcomes and corrections, kept: one protocol, and the places that can hold them."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from waypost.decide.correction import Correction
 from waypost.ledger.filter import ANY, Filter
 from waypost.ledger.location import default_ledger_path
 from waypost.ledger.memory import MemoryLedger
@@ -14,6 +15,7 @@ from waypost.ledger.record import Outcome
 from waypost.ledger.sqlite import SqliteLedger
 
 __all__ = [
+    "CorrectionStore",
     "Filter",
     "Ledger",
     "LedgerSettings",
@@ -44,8 +46,28 @@ class LedgerSettings(Protocol):
         ...
 
 
-class Ledger(Protocol):
-    """Where outcomes are written and read.
+class CorrectionStore(Protocol):
+    """Where users' corrections are kept.
+
+    Unlike outcomes they are stored before the call returns: every call may wait for a disk, and raises ``LedgerError`` if that
+    fails.
+    """
+
+    def corrections(self) -> tuple[Correction, ...]:
+        """All of them, the oldest first."""
+        ...
+
+    def add_corrections(self, given: Iterable[Correction]) -> None:
+        """Keeps all of ``given`` or, on an error, none; one with the id of another takes its place."""
+        ...
+
+    def forget_corrections(self, ids: Iterable[str]) -> int:
+        """Removes those with these ids for good; how many there were."""
+        ...
+
+
+class Ledger(CorrectionStore, Protocol):
+    """Where outcomes are written and read, and corrections.
 
     Writing never blocks and never fails a request. What cannot be kept is counted in ``dropped``. Entries are dicts with the
     keys of ``docs/ledger.md``, the same from every ledger. ``get`` and ``tail`` may wait for a disk: a server calls them in a
@@ -89,7 +111,7 @@ class Ledger(Protocol):
 
 
 def open_ledger(settings: LedgerSettings, env: Mapping[str, str] = os.environ) -> Ledger:
-    """The ledger that the settings ask for, not started. Without a file, recent outcomes are kept in memory."""
+    """The ledger that the settings ask for, not started. Without a file, recent outcomes and corrections are kept in memory."""
     if not settings.enabled:
         return MemoryLedger()
     path = default_ledger_path(env) if settings.path is None else Path(settings.path).expanduser()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,6 +15,8 @@ from waypost.ledger.migrations import check_readable, migrate
 # How long one statement waits for another process. The writer tries again after it, so this only bounds a close.
 BUSY_TIMEOUT_S = 1.0
 
+_making = threading.Lock()
+
 
 def open_for_writing(path: Path, *, salt: bytes) -> tuple[sqlite3.Connection, bytes]:
     """A connection to an up-to-date ledger, and its salt; the file is made, for its owner only, if there is none.
@@ -22,10 +25,11 @@ def open_for_writing(path: Path, *, salt: bytes) -> tuple[sqlite3.Connection, by
     """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    except OSError as error:
-        raise LedgerError(f"the ledger's file cannot be opened ({error.strerror}): choose one that can be written") from None
-    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+        _make(path)
+        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+    except (OSError, sqlite3.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise LedgerError(f"the ledger's file cannot be opened ({reason}): choose one that can be written") from None
     try:
         connection.execute("PRAGMA foreign_keys = ON")
         kept = migrate(connection, salt=salt)
@@ -61,3 +65,13 @@ def open_for_reading(path: Path) -> Iterator[sqlite3.Connection]:
         if connection is not None:
             with suppress(sqlite3.Error):
                 connection.close()
+
+
+def _make(path: Path) -> None:
+    """Makes the file for its owner only, if there is none.
+
+    One that is there is never opened here: closing it would drop every lock that this process has on it, SQLite's too, and
+    another process could then remove the log that the writer goes on writing to (sqlite.org/howtocorrupt.html, 2.2).
+    """
+    with _making, suppress(FileExistsError):
+        os.close(os.open(os.path.realpath(path), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))

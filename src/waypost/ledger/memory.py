@@ -5,9 +5,11 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
+from waypost.decide.correction import Correction
 from waypost.ledger.entry import entry_of, summary_of
 from waypost.ledger.filter import ANY, Filter
 from waypost.ledger.record import Outcome
@@ -21,6 +23,7 @@ class MemoryLedger:
         self._salt = new_salt or secrets.token_bytes(16)
         self._lock = threading.Lock()
         self._outcomes: OrderedDict[str, Outcome] = OrderedDict()
+        self._corrections: dict[str, Correction] = {}
         self._dropped = 0
 
     @property
@@ -71,3 +74,18 @@ class MemoryLedger:
         entries = (summary_of(entry_of(outcome)) for outcome in reversed(kept))
         matching = (entry for entry in entries if all(entry[key] == value for key, value in where.wanted().items()))
         return list(islice(matching, max(limit, 0)))
+
+    def corrections(self) -> tuple[Correction, ...]:
+        """All corrections, the oldest first."""
+        with self._lock:
+            return tuple(sorted(self._corrections.values(), key=lambda correction: correction.age))
+
+    def add_corrections(self, given: Iterable[Correction]) -> None:
+        """Keeps corrections, until the process ends."""
+        with self._lock:
+            self._corrections.update((correction.id, correction) for correction in given)
+
+    def forget_corrections(self, ids: Iterable[str]) -> int:
+        """Removes corrections; how many there were."""
+        with self._lock:
+            return sum(self._corrections.pop(name, None) is not None for name in ids)

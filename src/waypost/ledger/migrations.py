@@ -76,7 +76,20 @@ _V1 = (
     "CREATE INDEX decisions_by_status ON decisions (status)",
 )
 
-MIGRATIONS = (_V1,)
+_V2 = (
+    """
+    CREATE TABLE corrections (
+        id TEXT PRIMARY KEY,
+        task TEXT NOT NULL,
+        sketch BLOB NOT NULL,
+        caller TEXT,
+        created_at TEXT NOT NULL,
+        features TEXT NOT NULL
+    ) WITHOUT ROWID
+    """,
+)
+
+MIGRATIONS = (_V1, _V2)
 
 
 def migrate(connection: sqlite3.Connection, *, salt: bytes) -> bytes:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from waypost.decide.correction import Correction
 from waypost.errors import LedgerError
+from waypost.ledger.corrections import CorrectionTable
 from waypost.ledger.database import BUSY_TIMEOUT_S, open_for_writing
 from waypost.ledger.entry import entry_of
 from waypost.ledger.filter import ANY, Filter
@@ -44,6 +46,7 @@ class SqliteLedger:
         self._close_timeout_s = close_timeout_s
         self._retry_s = retry_s
         self._salt = new_salt or secrets.token_bytes(16)
+        self._corrections = CorrectionTable(path, salt=self._salt)
         self._clock = clock
         self._writer: Writer | None = None
 
@@ -91,3 +94,15 @@ class SqliteLedger:
     def tail(self, limit: int, where: Filter = ANY, *, before: str | None = None) -> list[dict[str, Any]]:
         """The latest entries in the file, newest first. Raises ``LedgerError`` if it cannot be read."""
         return self._reader.tail(limit, where, before=before)
+
+    def corrections(self) -> tuple[Correction, ...]:
+        """All corrections in the file, the oldest first. Raises ``LedgerError`` if it cannot be read."""
+        return self._corrections.all()
+
+    def add_corrections(self, given: Iterable[Correction]) -> None:
+        """Stores corrections before it returns, beside the queue. Raises ``LedgerError`` if they cannot be stored."""
+        self._corrections.add(given)
+
+    def forget_corrections(self, ids: Iterable[str]) -> int:
+        """Removes corrections before it returns; how many there were. Raises ``LedgerError`` if the file cannot be written."""
+        return self._corrections.forget(ids)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any
 
-import orjson
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -21,26 +19,18 @@ from waypost.errors import CallerError, InvalidRequest, NotFound, WaypostError
 from waypost.router import Router
 from waypost.server.body import BodyLimits, ClientLeft, read_body
 from waypost.server.chat import ChatEndpoint, request_headers
+from waypost.server.feedback import FeedbackEndpoints
 from waypost.server.headers import decision_headers
 from waypost.server.hosts import HostGate
 from waypost.server.models import list_models
 from waypost.server.openapi import document
+from waypost.server.reply import Json
 
 Background = Callable[[], AbstractAsyncContextManager[None]]
 
 
-class Json(Response):
-    """JSON by orjson."""
-
-    media_type = "application/json"
-
-    def render(self, content: Any) -> bytes:
-        """The bytes of ``content``."""
-        return orjson.dumps(content)
-
-
 class Endpoints:
-    """All paths but chat completions."""
+    """All paths but chat completions and feedback."""
 
     def __init__(self, router: Router, limits: BodyLimits) -> None:
         self._router = router
@@ -68,6 +58,7 @@ class Endpoints:
         headers = request_headers(request.scope)
         turn = openai.parse(raw, turn_id=self._router.new_id(), headers=headers)
         decision = self._router.decide(turn)
+        self._router.remember(decision)
         return Json(decision.to_dict(), headers=decision_headers(decision, headers.get("x-request-id") or turn.id))
 
     async def decision(self, request: Request) -> Response:
@@ -106,6 +97,7 @@ def create_app(router: Router, background: Background, *, host: str) -> ASGIApp:
     server = router.config.server
     limits = BodyLimits(server.max_body_bytes, server.receive_timeout_s)
     paths = Endpoints(router, limits)
+    feedback = FeedbackEndpoints(router, limits)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -123,6 +115,10 @@ def create_app(router: Router, background: Background, *, host: str) -> ASGIApp:
             Route("/v1/models/{model:path}", paths.models),
             Route("/v1/route", paths.route, methods=["POST"]),
             Route("/v1/decisions/{id}", paths.decision),
+            Route("/v1/feedback", feedback.give, methods=["POST"]),
+            Route("/v1/corrections", feedback.export, methods=["GET"]),
+            Route("/v1/corrections", feedback.forget, methods=["DELETE"]),
+            Route("/v1/corrections/{id}", feedback.forget_one, methods=["DELETE"]),
             Route("/health/live", paths.live),
             Route("/health/ready", paths.ready),
             Route("/healthz", paths.live),

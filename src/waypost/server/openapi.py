@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from waypost._version import __version__
+from waypost.decide.labels import TASKS
 from waypost.server.headers import REQUEST_HEADERS, RESPONSE_HEADERS
 
 _ERROR = {
@@ -57,10 +58,65 @@ def document() -> dict[str, Any]:
             "/v1/models": {"get": _get("listModels", "Every name that a request may use.")},
             "/v1/models/{model}": {"get": _get("retrieveModel", "One of them.", "model")},
             "/v1/decisions/{id}": {"get": _get("getDecision", "What was decided, and what became of it.", "id")},
+            **_feedback_paths(),
             "/health/live": {"get": _get("live", "The process runs.")},
             "/health/ready": {"get": _get("ready", "Requests can be served; 503 if not.")},
         },
-        "components": {"schemas": {"Error": _error_schema(), "ChatRequest": _chat_schema()}},
+        "components": {"schemas": {"Error": _error_schema(), "ChatRequest": _chat_schema(), "Feedback": _feedback_schema()}},
+    }
+
+
+def _feedback_paths() -> dict[str, Any]:
+    feedback = {"$ref": "#/components/schemas/Feedback"}
+    caller = {
+        "name": "caller",
+        "in": "query",
+        "description": "Only what this caller corrected; empty: what was corrected without a caller's name.",
+        "schema": {"type": "string"},
+    }
+    one = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
+    forgotten = _json("How many were forgotten.")
+    return {
+        "/v1/feedback": {
+            "post": {
+                "operationId": "giveFeedback",
+                "summary": "Say which task a text or a decision should have been taken for.",
+                "requestBody": _json_body(feedback),
+                "responses": {"200": _json("The id of the correction."), **dict.fromkeys(("400", "403", "404", "413"), _ERROR)},
+            }
+        },
+        "/v1/corrections": {
+            "get": _get("exportCorrections", "Every correction."),
+            "delete": {
+                "operationId": "forgetCorrections",
+                "summary": "Forget all corrections, or those of one caller.",
+                "parameters": [caller],
+                "responses": {"200": forgotten, "400": _ERROR},
+            },
+        },
+        "/v1/corrections/{id}": {
+            "delete": {
+                "operationId": "forgetCorrection",
+                "summary": "Forget one correction.",
+                "parameters": [one],
+                "responses": {"200": forgotten, "404": _ERROR},
+            }
+        },
+    }
+
+
+def _feedback_schema() -> dict[str, Any]:
+    return {
+        "type": "object",
+        "description": "Give `decision` or `text`, one of the two.",
+        "required": ["task"],
+        "additionalProperties": False,
+        "properties": {
+            "decision": {"type": ["string", "null"], "description": "The id of one of the last 10,000 decisions."},
+            "text": {"type": ["string", "null"], "description": "What was asked. It is not stored."},
+            "task": {"type": "string", "enum": list(TASKS)},
+            "user": {"type": ["string", "null"], "description": "Who says so."},
+        },
     }
 
 

@@ -1,12 +1,25 @@
-"""Sending an answer, in raw ASGI messages."""
+"""Sending an answer: as a response, or in raw ASGI messages."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
+import orjson
+from starlette.responses import Response
 from starlette.types import Send
 
 from waypost.turn import EMPTY
+
+
+class Json(Response):
+    """JSON by orjson."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        """The bytes of ``content``."""
+        return orjson.dumps(content)
 
 
 def header_list(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:

@@ -1,4 +1,4 @@
-"""What a running server does beside answering: looks at its engines, follows its config file."""
+"""What a running server does beside answering: looks at its engines, follows its config file and its ledger's corrections."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import aiohttp
 from waypost.config import Config
 from waypost.config.watch import ConfigWatcher
 from waypost.defaults import CONFIG_FILE
+from waypost.errors import WaypostError
 from waypost.router import Router
 from waypost.startup import Assembly, put_in_force
 
@@ -59,7 +60,7 @@ class Upkeep:
         watcher = ConfigWatcher(self._path, self._take, on_error=self._keep)
         with suppress(NotImplementedError, AttributeError):  # Windows has no SIGHUP
             loop.add_signal_handler(signal.SIGHUP, watcher.reload)
-        work = [self._follow_fleet(), watcher.run(lambda: asyncio.sleep(self._config.server.reload_s))]
+        work = [self._follow(), watcher.run(lambda: asyncio.sleep(self._config.server.reload_s))]
         tasks = [asyncio.create_task(_loudly(one)) for one in work]
         try:
             yield
@@ -82,8 +83,8 @@ class Upkeep:
     def _keep(self, problems: tuple[str, ...]) -> None:
         _log.error("the config has problems; the one before it stays in force:\n%s", "\n".join(problems))
 
-    async def _follow_fleet(self) -> None:
-        """Renews the fleet when the config changed, and from time to time."""
+    async def _follow(self) -> None:
+        """Renews the fleet and the corrections when the config changed, and from time to time."""
         while True:
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), self._config.discovery.refresh_s)
@@ -93,6 +94,10 @@ class Upkeep:
                 await self.renew()
             except Exception:  # noqa: BLE001 - whatever it was, requests go on, and the next look may go well
                 _log.exception("the fleet could not be looked at")
+            try:
+                await asyncio.to_thread(self._router.renew_corrections)
+            except WaypostError as error:
+                _log.warning("the corrections could not be looked at: %s", error.message)
             if reloaded:
                 _tell(self._first, self._router)
 

@@ -1,0 +1,35 @@
+"""A text as a short vector: two texts of similar words have similar sketches, and no text can be read out of one."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from waypost.decide.features import Reading
+
+Sketch = npt.NDArray[np.float32]
+
+SIZE = 512
+_SIGN_BIT = 9
+
+
+def sketch_of(reading: Reading) -> Sketch:
+    """The n-grams of ``reading`` as a vector of ``SIZE`` numbers and length 1; all zeros for a text without words.
+
+    A count sketch (Charikar, Chen, Farach-Colton 2002): every n-gram adds 1 or -1 to the place that its table row tells. Words
+    and pairs of words count as much as all characters together.
+    """
+    chars, words = _counts(reading.rows[: reading.chars]), _counts(reading.rows[reading.chars :])
+    found = _unit(chars) + _unit(words)
+    return _unit(found).astype(np.float32)
+
+
+def _counts(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    signs = 1.0 - 2.0 * ((rows >> _SIGN_BIT) & 1)
+    found: npt.NDArray[np.float64] = np.bincount(rows & (SIZE - 1), signs, SIZE).astype(np.float64)
+    return found
+
+
+def _unit(vector: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    length = float(np.sqrt(vector @ vector))
+    return vector / length if length else vector

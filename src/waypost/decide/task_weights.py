@@ -1,0 +1,114 @@
+"""What training leaves behind for the task model, and how it is read from its files."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from waypost.decide.evidence import Hashes
+from waypost.decide.features import BITS, FEATURES_VERSION
+from waypost.decide.labels import LABELS
+from waypost.decide.language import LanguageHead
+from waypost.decide.reading import FLAGS
+from waypost.errors import ArtefactError
+
+WEIGHTS_FILE = "task-model.npz"
+CARD_FILE = "task-model.json"
+
+_FIX = "reinstall Waypost, or make it again with `waypost train task`"
+
+Floats = npt.NDArray[np.float64]
+Whole = npt.NDArray[np.float32]
+"""Whole numbers, kept as float32: sums stay far below 2^24, so they are exact in any order, on any processor, and fast."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskWeights:
+    """What training leaves behind.
+
+    ``table`` has a row for each folded n-gram, ``flags`` one for each of ``FLAGS``, both with a column for each of ``LABELS``;
+    a 1 stands for ``scale``. ``thresholds`` holds, for each task, the least probability that counts as an answer;
+    ``tools_threshold`` is that of an action where tools are offered.
+    ``difficulty`` weighs the labels' probabilities, then ``STRUCTURE``, then 1; it is known for ``difficulty_labels`` only.
+    ``vocabulary`` holds, in order, the table rows of the words that many sources use: no other is ever shown as evidence.
+    """
+
+    version: str
+    table: npt.NDArray[np.int8]
+    flags: Whole
+    bias: Floats
+    scale: float
+    temperature: float
+    thresholds: tuple[float, ...]
+    tools_threshold: float
+    difficulty: Floats
+    difficulty_labels: npt.NDArray[np.bool_]
+    vocabulary: Hashes
+    languages: LanguageHead
+
+
+def load_weights(path: Path | None = None) -> TaskWeights:
+    """The weights in the folder ``path``, or the shipped ones.
+
+    Raises ArtefactError where weights or card are missing or damaged, do not belong together, or were trained for another
+    reading of the text.
+    """
+    folder = path or Path(__file__).parent.parent / "artefacts"
+    try:
+        card = json.loads((folder / CARD_FILE).read_bytes())
+        data = (folder / WEIGHTS_FILE).read_bytes()
+    except OSError:
+        raise ArtefactError(f"{WEIGHTS_FILE} or its card is missing: {_FIX}") from None
+    except ValueError:
+        raise ArtefactError(f"{CARD_FILE} is not JSON: {_FIX}") from None
+    digest = hashlib.sha256(data).hexdigest()
+    if not isinstance(card, dict) or card.get("sha256") != digest:
+        raise ArtefactError(f"{WEIGHTS_FILE} does not match its card: {_FIX}")
+    if card.get("features_version") != FEATURES_VERSION:
+        raise ArtefactError(
+            f"{WEIGHTS_FILE} is for features {card.get('features_version')}, this Waypost reads {FEATURES_VERSION}: "
+            "run `waypost train task`"
+        )
+    return _unpack(data, f"task-{FEATURES_VERSION}-{digest[:12]}")
+
+
+def _unpack(data: bytes, version: str) -> TaskWeights:
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            weights = _weights_of(arrays, version)
+    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile):
+        raise ArtefactError(f"{WEIGHTS_FILE} is damaged: {_FIX}") from None
+    if weights.table.shape != (1 << BITS, len(LABELS)) or weights.flags.shape != (len(FLAGS), len(LABELS)):
+        raise ArtefactError(f"{WEIGHTS_FILE} knows other labels than this Waypost: run `waypost train task`")
+    return weights
+
+
+def _weights_of(arrays: Any, version: str) -> TaskWeights:
+    return TaskWeights(
+        version=version,
+        table=arrays["table"],
+        flags=arrays["flags"].astype(np.float32),
+        bias=arrays["bias"].astype(np.float64),
+        scale=float(arrays["scale"]),
+        temperature=float(arrays["temperature"]),
+        thresholds=tuple(arrays["thresholds"].tolist()),
+        tools_threshold=float(arrays["tools_threshold"]),
+        difficulty=arrays["difficulty"].astype(np.float64),
+        difficulty_labels=arrays["difficulty_labels"],
+        vocabulary=arrays["vocabulary"],
+        languages=LanguageHead(
+            languages=tuple(arrays["languages"].tolist()),
+            table=arrays["language_table"].astype(np.float32),
+            scale=float(arrays["language_scale"]),
+            bias=arrays["language_bias"].astype(np.float64),
+            threshold=float(arrays["language_threshold"]),
+        ),
+    )
