@@ -144,13 +144,14 @@ def test_what_asks_for_nothing_to_be_done_is_no_action(model: LinearTaskModel, t
 
 
 @pytest.mark.parametrize("word", ["ok", "yep", "oui", "s\u00ed", "\u0434\u0430", "\u597d\u7684", "grazie", "alright", "super"])
-def test_an_action_that_was_done_is_not_done_again(model: LinearTaskModel, word: str) -> None:
+@pytest.mark.parametrize("offered", [(), (Tool("turn_on"),)], ids=["no tools", "tools"])
+def test_an_action_that_was_done_is_not_done_again(model: LinearTaskModel, word: str, offered: tuple[Tool, ...]) -> None:
     messages = (
         Message("user", (Text("turn on the light"),)),
         Message("assistant", (Text("Done."),)),
         Message("user", (Text(word),)),
     )
-    assert model.predict(Turn("t", "auto", messages, EMPTY)).task != "tool_calling"
+    assert model.predict(Turn("t", "auto", messages, EMPTY, tools=offered)).task != "tool_calling"
 
 
 def test_a_pasted_page_cannot_say_what_it_wants_to_be_taken_for(model: LinearTaskModel) -> None:

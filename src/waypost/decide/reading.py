@@ -41,7 +41,7 @@ LONG_CONTEXT_TOKENS = 3000
 QUESTION_MARKS = ("?", "\uff1f", "\u061f", "\u037e")
 """Of Latin, East Asian, Arabic and Greek texts."""
 
-OFFER = re.compile(
+_OFFER = re.compile(
     r"\b(?:shall i|should i|may i|can i|do you want me to|would you like me to|want me to|soll ich|darf ich|kann ich"
     r"|voulez-vous que je|veux-tu que je|dois-je|quieres que|debo|vuoi che|devo|quer que eu|zal ik|moet ik|wil je dat ik"
     r"|ska jag|skal jeg|czy mam)\b ?|要不要我|需要我",
@@ -178,7 +178,7 @@ def open_question(messages: Sequence[Message], request: str) -> str:
 
 def _offered(question: str) -> str:
     """What the assistant offers to do, as the user would ask for it; a question that offers nothing stays as it is."""
-    offer = OFFER.search(question)
+    offer = _OFFER.search(question)
     return question[offer.end() :].rstrip("".join(QUESTION_MARKS)) if offer else question
 
 

@@ -276,7 +276,7 @@ def structure_of(seen: TurnReading) -> tuple[float, ...]:
 
 def _deciding_fact(turn: Turn, seen: TurnReading) -> tuple[int, str, Act] | None:
     """The task that a fact beside the text decides for, the fact in words, and the act."""
-    if seen.flags[0]:
+    if turn.asks_about_image:
         return _VISION, "an image is in the last message", "question"
     if turn.tool_choice not in (None, "auto", "none"):
         return _ACTION, "the caller demands a tool call", "command"
