@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from waypost.decide.correction import SKETCH_BYTES
 from waypost.decide.features import Reading
 
 Sketch = npt.NDArray[np.float32]
 
-SIZE = 512
 _SIGN_BIT = 9
 
 
 def sketch_of(reading: Reading) -> Sketch:
-    """The n-grams of ``reading`` as a vector of ``SIZE`` numbers and length 1; all zeros for a text without words.
+    """The n-grams of ``reading`` as a vector of ``SKETCH_BYTES`` numbers and length 1; all zeros for a text without words.
 
     A count sketch (Charikar, Chen, Farach-Colton 2002): every n-gram adds 1 or -1 to the place that its table row tells. Words
     and pairs of words count as much as all characters together.
@@ -26,7 +26,7 @@ def sketch_of(reading: Reading) -> Sketch:
 
 def _counts(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
     signs = 1.0 - 2.0 * ((rows >> _SIGN_BIT) & 1)
-    found: npt.NDArray[np.float64] = np.bincount(rows & (SIZE - 1), signs, SIZE).astype(np.float64)
+    found: npt.NDArray[np.float64] = np.bincount(rows & (SKETCH_BYTES - 1), signs, SKETCH_BYTES).astype(np.float64)
     return found
 
 
