@@ -357,7 +357,7 @@ class Router:
                 http_status=_http_status(ending, error),
                 dialect=turn.dialect,
                 stream=turn.stream,
-                prompt=PromptDigest.of(turn, self.ledger.salt, decision.task.language),
+                prompt=PromptDigest.of(turn, self.ledger.salt),
                 attempts=attempts,
                 first_output_s=None if answered is None else answered.first_output_s,
                 error="cancelled" if ending == "cancelled" else error.code if error else None,

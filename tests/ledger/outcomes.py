@@ -17,7 +17,7 @@ from waypost.ledger.record import Outcome, PromptDigest
 from waypost.ledger.sqlite import SqliteLedger
 
 SCORES = TaskScores({"coding": 0.93, "chat": 0.07}, "coding", Known(("a code fence",), "en"))
-DIGEST = PromptDigest(hash="0" * 64, chars=400, messages=3, language="en")
+DIGEST = PromptDigest(hash="0" * 64, chars=400, messages=3)
 USAGE = Usage(prompt_tokens=100, completion_tokens=20, cached_tokens=0)
 
 

@@ -17,15 +17,15 @@ def said(*texts: str) -> Turn:
 
 
 def test_a_digest_counts_and_never_shows_the_text() -> None:
-    digest = PromptDigest.of(said("where is", "my key?"), b"salt", "en")
-    assert (digest.chars, digest.messages, digest.language) == (15, 2, "en")
+    digest = PromptDigest.of(said("where is", "my key?"), b"salt")
+    assert (digest.chars, digest.messages) == (15, 2)
     assert len(digest.hash) == 64
     assert "key" not in repr(digest)
 
 
 def test_the_same_prompt_has_the_same_hash_in_one_ledger_and_another_in_the_next() -> None:
-    assert PromptDigest.of(said("hello"), b"a", None) == PromptDigest.of(said("hello"), b"a", None)
-    assert PromptDigest.of(said("hello"), b"a", None).hash != PromptDigest.of(said("hello"), b"b", None).hash
+    assert PromptDigest.of(said("hello"), b"a") == PromptDigest.of(said("hello"), b"a")
+    assert PromptDigest.of(said("hello"), b"a").hash != PromptDigest.of(said("hello"), b"b").hash
 
 
 def test_who_said_it_and_where_a_message_ends_are_part_of_the_hash() -> None:
@@ -35,12 +35,12 @@ def test_who_said_it_and_where_a_message_ends_are_part_of_the_hash() -> None:
         said("abc"),
         turn(messages=(Message("assistant", (Text("abc"),)),)),
     ]
-    assert len({PromptDigest.of(one, b"salt", None).hash for one in spoken}) == len(spoken)
+    assert len({PromptDigest.of(one, b"salt").hash for one in spoken}) == len(spoken)
 
 
 @given(st.text(st.characters(exclude_categories=())))
 def test_every_text_has_a_digest(text: str) -> None:
-    assert PromptDigest.of(said(text), b"salt", None).chars == len(text)
+    assert PromptDigest.of(said(text), b"salt").chars == len(text)
 
 
 @pytest.mark.parametrize(

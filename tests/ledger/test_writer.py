@@ -18,6 +18,7 @@ import pytest
 
 from ledger.outcomes import decision, outcome, program, until_stored
 from waypost.decide.card import Candidate
+from waypost.ledger import writer
 from waypost.ledger.reader import SqliteReader
 from waypost.ledger.sqlite import SqliteLedger
 
@@ -51,6 +52,18 @@ async def test_closing_stores_everything_that_is_queued(path: Path) -> None:
     await ledger.close()
     assert ids(path) == [f"wp_{n:04}" for n in range(2_000)]
     assert (ledger.queued, ledger.dropped) == (0, 0)
+
+
+async def test_explanations_are_left_out_when_there_is_no_time_for_them(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "EXPLAINING_AHEAD_S", 0.0)
+    ledger = started(path, clock=lambda: 7.0)
+    ledger.write(outcome("wp_1"))
+    await ledger.close()
+    entry = ledger.get("wp_1")
+    assert entry is not None
+    task = entry["card"]["task"]
+    assert (task["tasks"], task["evidence"], task["language"], entry["prompt"]["language"]) == (None,) * 4
+    assert (task["task"], task["probabilities"]) == ("coding", {"coding": 0.93, "chat": 0.07})
 
 
 async def test_rows_arrive_while_the_ledger_is_open(path: Path) -> None:

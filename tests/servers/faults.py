@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 from collections.abc import Awaitable, Callable
@@ -120,6 +121,11 @@ async def html(exchange: Exchange) -> None:
 
 async def empty(exchange: Exchange) -> None:
     await exchange.whole(200, b"", "text/event-stream" if exchange.stream else "application/json")
+
+
+async def gzip_200(exchange: Exchange) -> None:
+    body = gzip.compress(json.dumps(exchange.completion()).encode())
+    await exchange.whole(200, body, "application/json", content_encoding="gzip")
 
 
 async def drop(exchange: Exchange) -> None:
@@ -267,6 +273,7 @@ FAULTS: dict[str, Fault] = {
     "empty-200": empty,
     "endless": endless,
     "first-event-error": first_event_error,
+    "gzip-200": gzip_200,
     "html-200": html,
     "json-to-stream": json_to_stream,
     "malformed-event": malformed_event,

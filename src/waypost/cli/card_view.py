@@ -24,7 +24,7 @@ def card_facts(card: dict[str, Any]) -> dict[str, str]:
     return {
         "task": _task(card["task"]),
         "kind": _kind(card["task"]),
-        "evidence": "; ".join(card["task"]["evidence"]) or "none",
+        "evidence": _evidence(card["task"]["evidence"]),
         "route": f"{card['route'] or 'none'}: {card['reason']}",
         "tokens": f"estimated {card['prompt_tokens']} for the prompt, {card['answer_tokens']} kept free for the answer",
         "versions": f"policy {card['policy_version']}, artefacts {card['artefact_version']}",
@@ -67,9 +67,13 @@ def _candidate(candidate: dict[str, Any]) -> list[str]:
     return [candidate["deployment"], why, dollars(candidate["expected_cost_usd"])]
 
 
+def _evidence(found: list[str] | None) -> str:
+    return "not looked for: the server was busy" if found is None else "; ".join(found) or "none"
+
+
 def _kind(task: dict[str, Any]) -> str:
     """The finer label and the facts beside the task. A card of an older version has none of them."""
-    several = ", ".join(task.get("tasks", ())[1:])
+    several = ", ".join((task.get("tasks") or ())[1:])
     told = (
         task.get("label") or "unknown",
         f"also {several}" if several else "",

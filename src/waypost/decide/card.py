@@ -102,8 +102,11 @@ class Decision:
             error.retry_after_s = self.refusal.retry_after_s
         raise error
 
-    def to_dict(self) -> dict[str, Any]:
-        """The card as JSON; its keys are documented in ``docs/decision-card.md`` and change only with ``card_version``."""
+    def to_dict(self, *, explained: bool = True) -> dict[str, Any]:
+        """The card as JSON; its keys are documented in ``docs/decision-card.md`` and change only with ``card_version``.
+
+        Without ``explained``, what takes longer to find than the decision itself is ``None``.
+        """
         chosen = self.candidates[0] if self.candidates else None
         return {
             "card_version": CARD_VERSION,
@@ -112,7 +115,7 @@ class Decision:
             "route": self.route,
             "reason": self.reason,
             "deployment": chosen.deployment if chosen else None,
-            "task": self.task.to_dict(),
+            "task": self.task.to_dict(explained=explained),
             "candidates": [candidate.to_dict() for candidate in self.candidates],
             "removed": [removal.to_dict() for removal in self.removed],
             "prompt_tokens": self.prompt_tokens,

@@ -18,7 +18,7 @@ from waypost.decide.envelope import opened
 from waypost.decide.features import FEATURES_VERSION, read
 from waypost.decide.labels import ACTION, TASKS
 from waypost.decide.reading import Part, TurnReading
-from waypost.decide.sketch import sketch_of
+from waypost.decide.sketch import Sketch, sketch_of
 
 NEAR = 0.6
 """The cosine from which a correction speaks for a text. Of the English prompts of the dev set that come from different sources,
@@ -150,12 +150,18 @@ def sketch_of_turn(seen: TurnReading) -> bytes:
     """
     if not seen.request.starts.size:
         return b""
-    sketch = sketch_of(seen.request)
     if seen.question is not None:
-        sketch = sketch + sketch_of(seen.question)
-    # The root keeps the n-grams that every long text repeats from making all long texts alike (Perronnin et al. 2010).
-    damped = np.sign(sketch) * np.sqrt(np.abs(sketch))
-    largest = np.abs(damped).max()
+        return _damped(sketch_of(seen.request) + sketch_of(seen.question))
+    known: bytes | None = seen.request.known.get("sketch")
+    if known is None:
+        known = seen.request.known["sketch"] = _damped(sketch_of(seen.request))
+    return known
+
+
+def _damped(sketch: Sketch) -> bytes:
+    """As signed bytes. The root keeps n-grams of every long text from making all long texts alike (Perronnin et al. 2010)."""
+    damped = np.copysign(np.sqrt(np.abs(sketch)), sketch)
+    largest = float(np.abs(damped).max())
     return np.rint(damped * (127 / largest)).astype(np.int8).tobytes() if largest else b""
 
 

@@ -6,10 +6,12 @@ process and on every platform. The work is bounded: of a long text only its head
 
 from __future__ import annotations
 
+import functools
 import re
 import threading
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +31,11 @@ MAX_CHARS = HEAD_CHARS + TAIL_CHARS + SAMPLES * (SAMPLE_CHARS + 1) + 1
 
 CHAR_NGRAMS = (3, 5)
 """2 to 5 and 3 to 5 tell tasks no better (docs/task-model.md)."""
+
+REMEMBERED_TEXTS = 256
+REMEMBERED_CHARS = 1200
+"""What was read of so many texts up to that length is kept, at most 15 MB: conversations, tool loops and households repeat
+theirs."""
 
 MOST_ROWS = 5 * (MAX_CHARS + 3)
 """Of n characters there are at most 2n n-grams of characters, and 3n of words."""
@@ -100,13 +107,14 @@ class Reading:
 
     ``rows`` holds those of ``chars`` n-grams of 3 and of 5 characters, then those of single words (as many as there are
     ``starts``), then those of pairs and triples of words, the begin and the end being words of their own. ``starts`` says
-    where in ``codes`` each word begins.
+    where in ``codes`` each word begins. ``known`` is for what others derive from it, by a name of theirs: the same every time.
     """
 
     codes: Codes
     rows: Ids
     chars: int
     starts: Ids
+    known: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def word(self, position: int) -> str:
         """The word at ``position``, as it was read: lower case, without accents, digits as 0."""
@@ -124,7 +132,7 @@ class Distinct:
 
     def __init__(self) -> None:
         self._thread = threading.local()
-        self._places = np.arange(MOST_ROWS, dtype=np.int32)
+        self._places = np.arange(MOST_ROWS, dtype=np.uint16)
 
     def of(self, reading: Reading) -> tuple[Ids, int]:
         """Each row of ``reading`` once, in their order, and how many of them are of characters.
@@ -132,9 +140,9 @@ class Distinct:
         Every row notes where it stands, and only the one that noted last finds its own note.
         """
         try:
-            notes: npt.NDArray[np.int32] = self._thread.notes
+            notes: npt.NDArray[np.uint16] = self._thread.notes
         except AttributeError:
-            notes = self._thread.notes = np.empty(1 << BITS, np.int32)
+            notes = self._thread.notes = np.empty(1 << BITS, np.uint16)
         places = self._places[: reading.rows.size]
         notes[reading.rows] = places
         last = notes[reading.rows] == places
@@ -168,6 +176,10 @@ def codes_of(text: str) -> Codes:
 
 def read(text: str) -> Reading:
     """The n-grams of ``text``."""
+    return _remembered(text) if len(text) <= REMEMBERED_CHARS else _read(text)
+
+
+def _read(text: str) -> Reading:
     codes = codes_of(text)
     kinds = _KINDS.take(codes)
     first = kinds != _BLANK
@@ -187,6 +199,9 @@ def read(text: str) -> Reading:
     # Multiplicative hashing (Dietzfelbinger et al. 1997): the upper bits of the product depend on all of the hash.
     rows = (hashes * _SPREAD >> _SHIFT).astype(np.int64)
     return Reading(codes, rows, chars, starts)
+
+
+_remembered = functools.lru_cache(REMEMBERED_TEXTS)(_read)
 
 
 def _ngrams(units: Codes, longest: int) -> list[Codes]:

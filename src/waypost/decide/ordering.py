@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import zlib
 from collections.abc import Sequence
@@ -95,4 +96,9 @@ def expected_cost_usd(deployment: Deployment, prompt_tokens: int, answer_tokens:
 def made_for(task: str, deployment: Deployment) -> bool:
     """Its name says that it was built for this task."""
     marks = _MADE_FOR.get(task)
-    return marks is not None and marks.search(f"{deployment.group} {deployment.model}") is not None
+    return marks is not None and _is_marked(marks, f"{deployment.group} {deployment.model}")
+
+
+@functools.lru_cache(4096)
+def _is_marked(marks: re.Pattern[str], name: str) -> bool:
+    return marks.search(name) is not None

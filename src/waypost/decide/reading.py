@@ -188,6 +188,16 @@ def has_letters(request: Reading) -> bool:
     return bool(letters.size) and (letters.size <= MASHED_LETTERS or bool((letters[2:] != letters[:-2]).any()))
 
 
+def _marks(request: Reading) -> tuple[bool, bool, bool]:
+    """Whether a text has many marks of code, letters that say something, and digits."""
+    known: tuple[bool, bool, bool] | None = request.known.get("marks")
+    if known is None:
+        codes = request.codes
+        code = bool(_CODE_MARK.take(codes).sum() > CODE_MARK_SHARE * codes.size)
+        known = request.known["marks"] = code, has_letters(request), bool((codes == 48).any())
+    return known
+
+
 def _flags(turn: Turn, said: Sequence[Message], letter: Opened, request: Reading, *, answers: bool) -> tuple[bool, ...]:
     """Whether each of ``FLAGS`` holds, in their order. Nothing here means that an action is wanted: only the text can."""
     users = 0
@@ -200,6 +210,7 @@ def _flags(turn: Turn, said: Sequence[Message], letter: Opened, request: Reading
             image_here = here
         results |= message.role in ("tool", "function")
     words = request.starts.size
+    code, letters, digits = _marks(request)
     head = excerpt(letter.request)
     chars_behind = sum(len(message.text) for message in turn.messages[len(said) :])
     chars_here = len(letter.request) + len(letter.material) + chars_behind
@@ -211,7 +222,7 @@ def _flags(turn: Turn, said: Sequence[Message], letter: Opened, request: Reading
         turn.response_format != "text",
         turn.known_to_memory,
         "```" in letter.material or "```" in head,
-        bool(_CODE_MARK.take(request.codes).sum() > CODE_MARK_SHARE * request.codes.size),
+        code,
         bool(letter.material),
         answers,
         users > 1,
@@ -221,7 +232,7 @@ def _flags(turn: Turn, said: Sequence[Message], letter: Opened, request: Reading
         1 < words <= 4,
         4 < words <= 20,
         words > 60,
-        not has_letters(request),
-        bool((request.codes == 48).any()),
+        not letters,
+        digits,
         head.rstrip().endswith(QUESTION_MARKS),
     )

@@ -10,7 +10,8 @@ from waypost.decide.features import Reading
 
 Sketch = npt.NDArray[np.float32]
 
-_SIGN_BIT = 9
+# The bit of a table row above those that tell the place.
+_SIGN = SKETCH_BYTES
 
 
 def sketch_of(reading: Reading) -> Sketch:
@@ -25,9 +26,8 @@ def sketch_of(reading: Reading) -> Sketch:
 
 
 def _counts(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    signs = 1.0 - 2.0 * ((rows >> _SIGN_BIT) & 1)
-    found: npt.NDArray[np.float64] = np.bincount(rows & (SKETCH_BYTES - 1), signs, SKETCH_BYTES).astype(np.float64)
-    return found
+    counts = np.bincount(rows & (2 * _SIGN - 1), minlength=2 * _SIGN)
+    return (counts[:_SIGN] - counts[_SIGN:]).astype(np.float64)
 
 
 def _unit(vector: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -113,21 +113,21 @@ class TaskScores:
         labels = self.labels
         return max((label for label in labels if TASK_OF.get(label) == self.task), key=labels.__getitem__, default=None)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Stable keys, for JSON."""
+    def to_dict(self, *, explained: bool = True) -> dict[str, Any]:
+        """Stable keys, for JSON. Without ``explained``, what must be found first is ``None``: tasks, evidence, language."""
         likely = sorted(self.labels.items(), key=lambda item: -item[1])
         return {
             "task": self.task,
             "label": self.label,
-            "tasks": list(self.tasks),
+            "tasks": list(self.tasks) if explained else None,
             "act": self.act,
             "needs": list(self.needs),
             "difficulty": None if self.difficulty is None else round(self.difficulty, 3),
             "confidence": round(self.confidence, 4),
             "probabilities": {task: round(p, 4) for task, p in self.probabilities.items()},
             "labels": {label: round(p, 4) for label, p in likely if p >= SHOWN_LABEL},
-            "evidence": list(self.evidence),
-            "language": self.language,
+            "evidence": list(self.evidence) if explained else None,
+            "language": self.language if explained else None,
             "own_task": self.own and {"name": self.own.name, "probability": round(self.own.probability, 4)},
         }
 

@@ -104,7 +104,18 @@ class LinearTaskModel:
 
     def predict(self, turn: Turn) -> TaskScores:
         """The task of ``turn``. Facts decide where they can; a text that says nothing decides for nothing."""
-        seen = self._past_greetings(read_turn(turn))
+        seen = read_turn(turn)
+        facts = seen.flags, turn.tool_choice, turn.tool_loop_open, turn.asks_about_image
+        model, about, scores = seen.request.known.get("scores", (None, None, None))
+        if model is self and about == facts and len(seen.parts) == 1:
+            again: TaskScores = scores
+            return again
+        found = self._predict(turn, self._past_greetings(seen))
+        if len(seen.parts) == 1:
+            seen.request.known["scores"] = self, facts, found
+        return found
+
+    def _predict(self, turn: Turn, seen: TurnReading) -> TaskScores:
         fact = _deciding_fact(turn, seen)
         if fact is None and not seen.says_something:
             return TaskScores(dict.fromkeys(TASKS, 1 / len(TASKS)), None, act="chat")
@@ -201,12 +212,17 @@ class LinearTaskModel:
 
     def _part_scores(self, reading: Reading) -> Floats:
         """Every n-gram counts once; characters and words count alike, however many there are of each."""
+        weights, known = reading.known.get("labels", (None, None))
+        if weights is self.weights:
+            found: Floats = known
+            return found
         rows, chars = self._distinct.of(reading)
-        found = self.weights.table.take(rows, axis=0).astype(np.float32)
+        grown = self.weights.table.take(rows, axis=0).astype(np.float32)
         total = np.zeros(len(LABELS))
-        for grams in (found[:chars], found[chars:]):
+        for grams in (grown[:chars], grown[chars:]):
             if len(grams):
                 total += (self._ones[: len(grams)] @ grams).astype(np.float64) * (self.weights.scale / math.sqrt(len(grams)))
+        reading.known["labels"] = self.weights, total
         return total
 
 

@@ -20,45 +20,51 @@ class Patience:
     stream only; an answer that is not streamed begins when it is complete, so there the total alone counts.
     """
 
-    __slots__ = ("_call", "_first_at", "_now", "_started", "_total_at")
+    __slots__ = ("_call", "_first_at", "_now", "_quiet_since", "_total_at")
 
     def __init__(self, call: Call) -> None:
         self._call = call
         self._now = asyncio.get_running_loop().time
-        self._started = False
+        self._quiet_since: float | None = None
         begun = self._now()
         self._total_at = begun + call.deployment.timeouts.total_s
         self._first_at = begun + call.deployment.timeouts.first_byte_s if call.stream else self._total_at
 
-    def first_byte_came(self) -> None:
-        """From now on the deadline is for silence."""
-        self._started = True
+    def listen(self) -> None:
+        """The answer has begun: from now on, and until this is called again, the deadline is for silence."""
+        self._quiet_since = self._now()
 
-    async def wait(self, awaited: Awaitable[Result]) -> Result:
-        """The result; ``ProviderTimeout`` naming the deadline that passed first."""
-        phase, seconds = self._next()
-        deadline = Deadline(seconds)
-        try:
-            with deadline:
-                return await awaited
-        except asyncio.TimeoutError as error:
-            if not deadline.expired:
-                raise
-            raise self._gave_up(phase) from error
+    def left_s(self, *, listening: bool = True) -> float:
+        """Seconds to the next deadline. Where nobody is ``listening``, silence does not count."""
+        if not listening and self._quiet_since is not None:
+            self.listen()
+        return self._next()[1] - self._now()
 
-    def _next(self) -> tuple[str, float]:
-        now = self._now()
-        until = now + self._call.deployment.timeouts.idle_s if self._started else self._first_at
-        if self._total_at <= until:
-            return "total", self._total_at - now
-        return "idle" if self._started else "first byte", until - now
-
-    def _gave_up(self, phase: str) -> ProviderTimeout:
+    def gave_up(self) -> ProviderTimeout:
+        """The error for the next deadline, when it has passed."""
         deployment = self._call.deployment
         times = deployment.timeouts
         message = {
             "total": f"{deployment.id} did not finish within {times.total_s:g} s (total timeout)",
             "idle": f"{deployment.id} fell silent for {times.idle_s:g} s (idle timeout)",
             "first byte": f"{deployment.id} sent no first byte within {times.first_byte_s:g} s (first byte timeout)",
-        }[phase]
+        }[self._next()[0]]
         return ProviderTimeout(message, deployment=deployment.id)
+
+    async def wait(self, awaited: Awaitable[Result]) -> Result:
+        """The result; ``ProviderTimeout`` naming the deadline that passed first."""
+        deadline = Deadline(self.left_s(listening=False))
+        try:
+            with deadline:
+                return await awaited
+        except asyncio.TimeoutError as error:
+            if not deadline.expired:
+                raise
+            raise self.gave_up() from error
+
+    def _next(self) -> tuple[str, float]:
+        quiet = self._quiet_since
+        until = self._first_at if quiet is None else quiet + self._call.deployment.timeouts.idle_s
+        if self._total_at <= until:
+            return "total", self._total_at
+        return "first byte" if quiet is None else "idle", until

@@ -41,9 +41,9 @@ class Cleaner:
         return None if value is None else self._string(value, _UNFIT, PROMPT_LIMIT)
 
     def json(self, value: Any) -> Any:
-        """A copy made of what JSON knows; a number that it does not know becomes ``None``.
+        """``value`` where it is fit, else a copy of what JSON knows; a number that it does not know becomes ``None``.
 
-        Nearly every value is fit already: encoding and decoding it shows that several times faster than walking through it.
+        Nearly every value is fit already: encoding it shows that several times faster than walking through it.
         """
         try:
             encoded = orjson.dumps(value, default=dict)
@@ -51,7 +51,7 @@ class Cleaner:
             return self._walk(value)
         if len(encoded) > STRING_LIMIT or _UNFIT_IN_JSON.search(encoded):
             return self._walk(value)
-        return orjson.loads(encoded)
+        return value
 
     def _walk(self, value: Any) -> Any:
         if isinstance(value, str):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Any
 
+import orjson
+
 from waypost.dispatch.attempt import Attempt
 from waypost.dispatch.events import Usage
 from waypost.ledger.clean import Cleaner
@@ -12,9 +14,16 @@ from waypost.ledger.record import Outcome
 
 
 def entry_of(outcome: Outcome) -> dict[str, Any]:
-    """The whole entry of an outcome, ready for JSON.
+    """The whole entry of an outcome, in plain values."""
+    found: dict[str, Any] = orjson.loads(orjson.dumps(fit_entry(outcome), default=dict))
+    return found
 
-    It holds no prompt text unless the outcome does. ``repaired`` says that something in it had to be replaced or cut.
+
+def fit_entry(outcome: Outcome, *, explained: bool = True) -> dict[str, Any]:
+    """The whole entry of an outcome, fit to be stored; ``default=dict`` makes JSON of it.
+
+    It holds no prompt text unless the outcome does. ``repaired`` says that something in it had to be replaced or cut. Without
+    ``explained``, what takes longer to find than the decision itself is ``None``.
     """
     cleaner = Cleaner()
     entry: dict[str, Any] = cleaner.json(
@@ -42,10 +51,10 @@ def entry_of(outcome: Outcome) -> dict[str, Any]:
                 "hash": outcome.prompt.hash,
                 "chars": outcome.prompt.chars,
                 "messages": outcome.prompt.messages,
-                "language": outcome.prompt.language,
+                "language": outcome.decision.task.language if explained else None,
             },
             "attempts": [_attempt_of(attempt) for attempt in outcome.attempts],
-            "card": outcome.decision.to_dict(),
+            "card": outcome.decision.to_dict(explained=explained),
         }
     )
     entry["prompt"]["text"] = cleaner.prompt(outcome.text)

@@ -22,10 +22,9 @@ class PromptDigest:
     hash: str
     chars: int
     messages: int
-    language: str | None = None
 
     @classmethod
-    def of(cls, turn: Turn, salt: bytes, language: str | None) -> PromptDigest:
+    def of(cls, turn: Turn, salt: bytes) -> PromptDigest:
         """The digest of a turn's roles and texts.
 
         The hash is an HMAC-SHA256 under the ledger's own salt: without it, hashes of common prompts would tell who asked what.
@@ -37,7 +36,7 @@ class PromptDigest:
             digest.update(b"%s %d:" % (message.role.encode(), len(text)))
             digest.update(text)
             chars += len(message.text)
-        return cls(hash=digest.hexdigest(), chars=chars, messages=len(turn.messages), language=language)
+        return cls(hash=digest.hexdigest(), chars=chars, messages=len(turn.messages))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,25 +26,42 @@ _ATTEMPT = (
 _PROMPT_COLUMNS = tuple(f"prompt_{key}" for key in _PROMPT)
 
 
-def _insert(table: str, columns: tuple[str, ...]) -> str:
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608  # our own names
+_ROWS = 32
+"""Rows of one statement. Between two statements the interpreter may turn to another thread, and comes back late."""
 
 
-_INSERT_DECISION = _insert("decisions", (*_DECISION, *_PROMPT_COLUMNS, "card"))
-_INSERT_ATTEMPT = _insert("attempts", ("decision", "position", *_ATTEMPT))
+class _Table:
+    """Inserts many rows with few statements."""
+
+    def __init__(self, name: str, columns: tuple[str, ...]) -> None:
+        self._into = f"INSERT INTO {name} ({', '.join(columns)}) VALUES "  # noqa: S608  # our own names
+        self._row = f"({', '.join('?' * len(columns))})"
+
+    def insert(self, connection: sqlite3.Connection, rows: list[list[Any]]) -> None:
+        """Adds the rows to the open transaction."""
+        for start in range(0, len(rows), _ROWS):
+            some = rows[start : start + _ROWS]
+            connection.execute(self._into + ", ".join([self._row] * len(some)), [value for row in some for value in row])
+
+
+_DECISIONS = _Table("decisions", ("seq", *_DECISION, *_PROMPT_COLUMNS, "card"))
+_ATTEMPTS = _Table("attempts", ("decision", "position", *_ATTEMPT))
 
 SUMMARY_COLUMNS = ", ".join((*_DECISION, *(column for column in _PROMPT_COLUMNS if column != "prompt_text")))
 
 
-def insert(connection: sqlite3.Connection, entry: dict[str, Any]) -> None:
-    """Adds an entry to the open transaction. On an error a part of it may be there: use a savepoint."""
-    prompt = entry["prompt"]
-    values = [entry[key] for key in _DECISION]
-    values += [prompt[key] for key in _PROMPT]
-    values.append(orjson.dumps(entry["card"]).decode())
-    seq = connection.execute(_INSERT_DECISION, values).lastrowid
-    for position, attempt in enumerate(entry["attempts"]):
-        connection.execute(_INSERT_ATTEMPT, (seq, position, *(attempt[key] for key in _ATTEMPT)))
+def insert(connection: sqlite3.Connection, entries: list[dict[str, Any]]) -> None:
+    """Adds entries to the open transaction. On an error a part of them may be there: use a savepoint."""
+    (last,) = connection.execute("SELECT coalesce(max(seq), 0) FROM decisions").fetchone()
+    decisions, attempts = [], []
+    for seq, entry in enumerate(entries, last + 1):
+        prompt = entry["prompt"]
+        values = [seq, *(entry[key] for key in _DECISION), *(prompt[key] for key in _PROMPT)]
+        decisions.append([*values, orjson.dumps(entry["card"], default=dict).decode()])
+        for position, attempt in enumerate(entry["attempts"]):
+            attempts.append([seq, position, *(attempt[key] for key in _ATTEMPT)])
+    _DECISIONS.insert(connection, decisions)
+    _ATTEMPTS.insert(connection, attempts)
 
 
 def summary(row: sqlite3.Row) -> dict[str, Any]:

@@ -5,20 +5,25 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from waypost.errors import LedgerError
 from waypost.ledger import rows
 from waypost.ledger.database import open_for_writing
-from waypost.ledger.entry import entry_of
+from waypost.ledger.entry import fit_entry
 from waypost.ledger.pending import Pending
 from waypost.ledger.record import Outcome
 
 BATCH_ROWS = 256
 GATHER_S = 0.05
 LONGEST_RETRY_S = 5.0
+# What explanations may take of the time: they are slower than decisions, and requests come first. Some 70 a second all get one.
+EXPLAINING_SHARE = 0.05
+EXPLAINING_AHEAD_S = 0.25
 
 _log = logging.getLogger(__name__)
 
@@ -41,6 +46,8 @@ class Writer(threading.Thread):
         self._connection: sqlite3.Connection | None = None
         self._inode: int | None = None
         self._told_dropped = 0
+        self._looked = clock()
+        self._explaining_s = EXPLAINING_AHEAD_S
 
     def finish_within(self, seconds: float) -> None:
         """Accepts nothing more, and sets the time by which to give up."""
@@ -80,7 +87,7 @@ class Writer(threading.Thread):
         """Commits a batch; how many of it were lost."""
         connection = self._connected()
         connection.execute("BEGIN IMMEDIATE")
-        lost = sum(not self._insert(connection, outcome) for outcome in batch)
+        lost = 0 if self._insert(connection, batch) else sum(not self._insert(connection, [outcome]) for outcome in batch)
         dropped = self._pending.dropped + lost
         if dropped != self._told_dropped:
             connection.execute("UPDATE meta SET value = value + ? WHERE key = 'dropped'", (dropped - self._told_dropped,))
@@ -88,20 +95,34 @@ class Writer(threading.Thread):
         self._told_dropped = dropped
         return lost
 
-    def _insert(self, connection: sqlite3.Connection, outcome: Outcome) -> bool:
-        connection.execute("SAVEPOINT outcome")
+    def _insert(self, connection: sqlite3.Connection, outcomes: list[Outcome]) -> bool:
+        """Inserts all or, where one of them cannot be stored, none: then the others are stored without it."""
+        connection.execute("SAVEPOINT outcomes")
         try:
-            rows.insert(connection, entry_of(outcome))
+            rows.insert(connection, [self._entry(outcome) for outcome in outcomes])
         except Exception as error:  # whatever is wrong with one outcome, the others are stored
             if _is_of_the_disk(error):
                 raise
-            _log.warning("an outcome cannot be stored and is dropped: %s", type(error).__name__)
-            connection.execute("ROLLBACK TO outcome")
+            if len(outcomes) == 1:
+                _log.warning("an outcome cannot be stored and is dropped: %s", type(error).__name__)
+            connection.execute("ROLLBACK TO outcomes")
             stored = False
         else:
             stored = True
-        connection.execute("RELEASE outcome")
+        connection.execute("RELEASE outcomes")
         return stored
+
+    def _entry(self, outcome: Outcome) -> dict[str, Any]:
+        """The entry to store, explained while there is time for it."""
+        now = self._clock()
+        self._explaining_s = min(EXPLAINING_AHEAD_S, self._explaining_s + EXPLAINING_SHARE * (now - self._looked))
+        self._looked = now
+        if self._explaining_s <= 0:
+            return fit_entry(outcome, explained=False)
+        begun = time.thread_time()
+        entry = fit_entry(outcome)
+        self._explaining_s -= time.thread_time() - begun
+        return entry
 
     def _connected(self) -> sqlite3.Connection:
         """The open connection; a new one if the file was deleted or replaced, so that rows do not go where nobody reads."""

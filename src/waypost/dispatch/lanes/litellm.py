@@ -63,7 +63,7 @@ class LiteLlmLane:
             reader = _ChunkReader(call.deployment)
             try:
                 while (chunk := await wait(anext(answer, None))) is not None:
-                    patience.first_byte_came()
+                    patience.listen()
                     event = reader.read(chunk.model_dump(exclude_none=True))
                     if event is not None:
                         yield event

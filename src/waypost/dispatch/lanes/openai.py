@@ -7,18 +7,23 @@ again.
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import re
+import socket
+import ssl
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from base64 import b64encode
+from collections.abc import AsyncGenerator, Callable
+from typing import NamedTuple
+from urllib.parse import quote, unquote, urlsplit
 
-import aiohttp
 import orjson
 
 from waypost._version import __version__
 from waypost.dispatch.chunk_stream import ChunkStream
 from waypost.dispatch.classify import from_event, from_response
-from waypost.dispatch.deadline import Deadline
 from waypost.dispatch.events import Call, Event
+from waypost.dispatch.http_connection import ConnectionBroken, HttpConnection, NotHttp
+from waypost.dispatch.http_pool import HttpPool, Origin
 from waypost.dispatch.patience import Patience
 from waypost.dispatch.reading import as_chunks, error_in, is_answer, read_event
 from waypost.dispatch.retry_after import retry_after_s
@@ -35,10 +40,8 @@ from waypost.fleet.deployment import Deployment
 
 MAX_BODY_BYTES = 64 << 20
 MAX_ERROR_BYTES = 64 << 10
-# uvicorn and llama.cpp drop an idle connection after 5 s; one that we drop first can never break under a request.
-KEEP_ALIVE_S = 4.0
-# How long a finished stream may take to close, so that its connection can serve again.
-DRAIN_S = 0.05
+_PATH_MARKS = "/:@!$&'()*+,;=~%-._"
+_UNFIT = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class OpenAiLane:
@@ -54,41 +57,43 @@ class OpenAiLane:
         self._max_event_bytes = max_event_bytes
         self._max_body_bytes = max_body_bytes
         self._wall_clock = wall_clock
-        self._session: aiohttp.ClientSession | None = None
+        self._pool = HttpPool()
+        self._targets: dict[str, tuple[Deployment, _Target]] = {}
 
     async def events(self, call: Call) -> AsyncGenerator[Event, None]:
         """The answer, chunk by chunk for a stream and as one event otherwise. Closing it closes the connection."""
-        patience = Patience(call)
-        response = await self._post(call, patience)
+        deployment = call.deployment
+        finished = False
+        connection = await self._post(call)
         try:
-            body = _Body(call.deployment, response, patience)
-            if response.status // 100 != 2:
-                raise await self._refusal(call.deployment, response, body)
-            if not call.stream or response.content_type == "application/json":
-                for event in self._read_whole(call, response, await body.whole(self._max_body_bytes)):
+            status = await _head(deployment, connection)
+            if status // 100 != 2:
+                raise await self._refusal(deployment, status, connection)
+            content_type = connection.headers.get("content-type", "")
+            if not call.stream or content_type.startswith("application/json"):
+                body = await _whole(deployment, connection, self._max_body_bytes)
+                for event in _read_whole(call, content_type, body):
                     yield event
                 return
-            chunks = ChunkStream(call.deployment, self._max_event_bytes)
+            chunks = ChunkStream(deployment, self._max_event_bytes)
             while not chunks.done:
-                data = await body.read()
+                data = await _read(deployment, connection)
                 for event in chunks.feed(data) if data else chunks.end():
                     yield event
                 if not data:
                     return
-            await body.drain()
+            finished = True
         finally:
-            response.close()
+            connection.release(finished=finished)
 
     async def close(self) -> None:
         """Gives back all connections."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        await self._pool.close()
 
-    async def _post(self, call: Call, patience: Patience) -> aiohttp.ClientResponse:
+    async def _post(self, call: Call) -> HttpConnection:
+        """A connection that the request has been written to."""
         deployment = call.deployment
-        if deployment.api_base is None:
-            raise ConnectFailed(f"{deployment.id} has no api_base; set it in the config", deployment=deployment.id)
+        patience = Patience(call)
         try:
             payload = orjson.dumps(call.body, default=dict)
         except orjson.JSONEncodeError as error:
@@ -96,118 +101,134 @@ class OpenAiLane:
                 f"the request to {deployment.id} cannot be written as JSON", deployment=deployment.id
             ) from error
         try:
-            return await patience.wait(
-                self._open_session().post(
-                    _url(deployment.api_base),
-                    data=payload,
-                    headers=_headers(deployment),
-                    timeout=aiohttp.ClientTimeout(sock_connect=deployment.timeouts.connect_s),
-                    allow_redirects=False,
-                )
-            )
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+            target = self._target(deployment)
+            connection = await self._pool.connection(target.origin, deployment.timeouts.connect_s)
+        except (asyncio.TimeoutError, OSError, ValueError) as error:
             raise _connection_error(deployment, error) from error
+        connection.send(b"%s%d\r\n\r\n" % (target.head, len(payload)), payload, patience)
+        return connection
 
-    def _open_session(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"User-Agent": f"waypost/{__version__}"},
-                trust_env=False,
-            )
-        return self._session
+    def _target(self, deployment: Deployment) -> _Target:
+        """Where and how the deployment is called, made once for as long as it stays as it is."""
+        known = self._targets.get(deployment.id)
+        if known is None or known[0] is not deployment:
+            known = self._targets[deployment.id] = deployment, _Target.of(deployment)
+        return known[1]
 
-    async def _refusal(self, deployment: Deployment, response: aiohttp.ClientResponse, body: _Body) -> ProviderError:
+    async def _refusal(self, deployment: Deployment, status: int, connection: HttpConnection) -> ProviderError:
         try:
-            said = await body.whole(MAX_ERROR_BYTES)
+            said = await _whole(deployment, connection, MAX_ERROR_BYTES)
         except ProviderError:
             said = b""
-        return from_response(deployment, response.status, said, retry_after_s(response.headers, self._wall_clock()))
-
-    def _read_whole(self, call: Call, response: aiohttp.ClientResponse, body: bytes) -> list[Event]:
-        try:
-            parsed = orjson.loads(body)
-        except orjson.JSONDecodeError:
-            parsed = None
-        if isinstance(parsed, dict):
-            said = error_in(parsed)
-            if said is not None:
-                raise from_event(call.deployment, said)
-        if not is_answer(parsed) or not any(isinstance(choice, dict) for choice in parsed["choices"]):
-            what = f"{response.content_type} that is not a chat completion" if body else "an empty body"
-            raise ProviderProtocolError(f"{call.deployment.id} answered with {what}", deployment=call.deployment.id)
-        return as_chunks(parsed) if call.stream else [read_event(body, parsed)]
+        return from_response(deployment, status, said, retry_after_s(connection.headers, self._wall_clock()))
 
 
-class _Body:
-    """The bytes of a response, under the attempt's deadlines."""
-
-    __slots__ = ("_content", "_deployment", "_patience")
-
-    def __init__(self, deployment: Deployment, response: aiohttp.ClientResponse, patience: Patience) -> None:
-        self._deployment = deployment
-        self._content = response.content
-        self._patience = patience
-
-    async def read(self) -> bytes:
-        """The next bytes; empty at the end."""
-        try:
-            data = await self._patience.wait(self._content.readany())
-        except (aiohttp.ClientError, OSError) as error:
-            message = f"{self._deployment.id} broke the connection in the middle of its answer"
-            raise ProviderProtocolError(message, deployment=self._deployment.id) from error
-        self._patience.first_byte_came()
-        return data
-
-    async def whole(self, limit: int) -> bytes:
-        """All of it, up to ``limit`` bytes."""
-        pieces: list[bytes] = []
-        size = 0
-        while data := await self.read():
-            pieces.append(data)
-            size += len(data)
-            if size > limit:
-                message = f"{self._deployment.id} answered with more than {limit} bytes"
-                raise ProviderProtocolError(message, deployment=self._deployment.id)
-        return b"".join(pieces)
-
-    async def drain(self) -> None:
-        """Waits a moment for the end of a finished stream: then its connection can be used again."""
-        with contextlib.suppress(asyncio.TimeoutError, aiohttp.ClientError, OSError), Deadline(DRAIN_S):
-            while await self._content.readany():
-                pass
+def _read_whole(call: Call, content_type: str, body: bytes) -> list[Event]:
+    try:
+        parsed = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        parsed = None
+    if isinstance(parsed, dict):
+        said = error_in(parsed)
+        if said is not None:
+            raise from_event(call.deployment, said)
+    if not is_answer(parsed) or not any(isinstance(choice, dict) for choice in parsed["choices"]):
+        what = f"{content_type.partition(';')[0]} that is not a chat completion" if body else "an empty body"
+        raise ProviderProtocolError(f"{call.deployment.id} answered with {what}", deployment=call.deployment.id)
+    return as_chunks(parsed) if call.stream else [read_event(body, parsed)]
 
 
-def _url(api_base: str) -> str:
-    """The address of chat completions; a query of the base, which may hold a key, stays behind the path."""
-    place, mark, query = api_base.partition("?")
-    return f"{place.rstrip('/')}/chat/completions{mark}{query}"
+async def _head(deployment: Deployment, connection: HttpConnection) -> int:
+    """The status of the answer."""
+    try:
+        status = await connection.head()
+    except ConnectionBroken as error:
+        message = f"{deployment.id} closed the connection before it answered"
+        raise ProviderUnavailable(message, deployment=deployment.id) from error
+    except NotHttp as error:
+        raise ProviderProtocolError(f"{deployment.id} does not answer in HTTP", deployment=deployment.id) from error
+    if connection.headers.get("content-encoding", "identity") != "identity":
+        message = f"{deployment.id} compressed its answer, though nobody asked for that"
+        raise ProviderProtocolError(message, deployment=deployment.id)
+    return status
 
 
-def _headers(deployment: Deployment) -> Mapping[str, str]:
-    headers = {"Content-Type": "application/json"}
-    if deployment.api_key is not None:
-        headers["Authorization"] = f"Bearer {deployment.api_key.reveal()}"
-    headers.update(deployment.headers)
-    return headers
+async def _read(deployment: Deployment, connection: HttpConnection) -> bytes:
+    """The next bytes of the answer; empty at its end."""
+    try:
+        return await connection.read()
+    except (ConnectionBroken, NotHttp) as error:
+        message = f"{deployment.id} broke the connection in the middle of its answer"
+        raise ProviderProtocolError(message, deployment=deployment.id) from error
+
+
+async def _whole(deployment: Deployment, connection: HttpConnection, limit: int) -> bytes:
+    """All of the answer, up to ``limit`` bytes."""
+    pieces: list[bytes] = []
+    size = 0
+    while data := await _read(deployment, connection):
+        pieces.append(data)
+        size += len(data)
+        if size > limit:
+            message = f"{deployment.id} answered with more than {limit} bytes"
+            raise ProviderProtocolError(message, deployment=deployment.id)
+    return b"".join(pieces)
+
+
+class _Target(NamedTuple):
+    """``head`` is the head of every request to a deployment, up to the number of its bytes."""
+
+    origin: Origin
+    head: bytes
+
+    @classmethod
+    def of(cls, deployment: Deployment) -> _Target:
+        """Raises ``ValueError`` for an ``api_base`` or a header that cannot be sent."""
+        if deployment.api_base is None:
+            raise ValueError("no address")
+        parts = urlsplit(deployment.api_base)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("no http address")
+        tls = parts.scheme == "https"
+        host = parts.hostname if ":" in parts.hostname else parts.hostname.encode("idna").decode()
+        origin = Origin(host, parts.port or (443 if tls else 80), tls)
+        headers = {
+            "Host": parts.netloc.rpartition("@")[2] if ":" in host else host + (f":{parts.port}" if parts.port else ""),
+            "User-Agent": f"waypost/{__version__}",
+            "Accept": "*/*",
+            "Accept-Encoding": "identity",
+            "Content-Type": "application/json",
+        }
+        if parts.username is not None:
+            pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+            headers["Authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
+        if deployment.api_key is not None:
+            headers["Authorization"] = f"Bearer {deployment.api_key.reveal()}"
+        theirs = {name.lower() for name in deployment.headers}
+        sent = {name: value for name, value in headers.items() if name.lower() not in theirs} | dict(deployment.headers)
+        path = quote(f"{parts.path.rstrip('/')}/chat/completions", safe=_PATH_MARKS)
+        query = f"?{quote(parts.query, safe=_PATH_MARKS + '?')}" if parts.query else ""
+        lines = [f"POST {path}{query} HTTP/1.1", *(f"{name}: {value}" for name, value in sent.items())]
+        if any(_UNFIT.search(line) for line in lines):
+            raise ValueError("a header with a line end")
+        return cls(origin, "\r\n".join([*lines, "Content-Length: "]).encode("latin-1"))
 
 
 def _connection_error(deployment: Deployment, error: Exception) -> ProviderError:
-    """The error for a call that got no response; it never quotes the library, whose words hold host and port."""
-    seconds = deployment.timeouts.connect_s
-    verdicts: tuple[tuple[type[Exception], type[ProviderError], str], ...] = (
-        (
-            aiohttp.ConnectionTimeoutError,
-            ProviderTimeout,
-            f"did not accept a connection within {seconds:g} s (connect timeout)",
-        ),
-        (aiohttp.ClientConnectorDNSError, ConnectFailed, "cannot be reached: the host name of its api_base is unknown"),
-        (aiohttp.ClientSSLError, ConnectFailed, "cannot be reached: its TLS certificate or handshake failed"),
-        (aiohttp.ClientConnectorError, ConnectFailed, "cannot be reached: the connection was refused or failed"),
-        (ValueError, ConnectFailed, "cannot be called: its api_base or a header of it is not valid"),
-        (aiohttp.ClientResponseError, ProviderProtocolError, "does not answer in HTTP"),
-        (Exception, ProviderUnavailable, "closed the connection before it answered"),
-    )
-    kind, verdict = next((kind, verdict) for cause, kind, verdict in verdicts if isinstance(error, cause))
-    return kind(f"{deployment.id} {verdict}", deployment=deployment.id)
+    """The error for a call that got no connection; it never quotes the library, whose words hold host and port."""
+    name = deployment.id
+    if isinstance(error, asyncio.TimeoutError):
+        seconds = deployment.timeouts.connect_s
+        message = f"{name} did not accept a connection within {seconds:g} s (connect timeout)"
+        return ProviderTimeout(message, deployment=name)
+    if isinstance(error, socket.gaierror):
+        why = "cannot be reached: the host name of its api_base is unknown"
+    elif isinstance(error, ssl.SSLError):
+        why = "cannot be reached: its TLS certificate or handshake failed"
+    elif isinstance(error, OSError):
+        why = "cannot be reached: the connection was refused or failed"
+    elif deployment.api_base is None:
+        why = "has no api_base; set it in the config"
+    else:
+        why = "cannot be called: its api_base or a header of it is not valid"
+    return ConnectFailed(f"{name} {why}", deployment=name)

@@ -1,0 +1,230 @@
+"""One HTTP/1.1 connection to an engine: one request at a time, and its answer as it comes.
+
+Most of what a gateway does is this, so it is done here and not by a general client: measured with the whole of Waypost around
+it, that halves what a request costs (docs/performance.md). The parsing is httptools'.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import cast
+
+import httptools
+
+from waypost.dispatch.patience import Patience
+
+MAX_HEAD_BYTES = 64 << 10
+# Beyond this the engine waits until the client has read.
+MAX_HELD_BYTES = 256 << 10
+# How long a finished stream may take to close, so that its connection can serve again.
+DRAIN_S = 0.05
+
+
+class ConnectionBroken(Exception):
+    """The connection ended before the answer did."""
+
+
+class NotHttp(Exception):
+    """What came is no HTTP, or more of a head than anybody needs."""
+
+
+class HttpConnection(asyncio.Protocol):
+    """A connection that its pool owns while nobody uses it.
+
+    `send`, then `head`, then `read` until it is empty, then `release`, which is allowed at any time and ends the request.
+    """
+
+    def __init__(self, give_back: Callable[[HttpConnection], None], forget: Callable[[HttpConnection], None]) -> None:
+        self._give_back = give_back
+        self._forget = forget
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._patience: Patience | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self.idle_since = 0.0
+        self._begin()
+
+    def _begin(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self.status = 0
+        self.headers: dict[str, str] = {}
+        self._informational = False
+        self._begun = False
+        self._head_bytes = 0
+        self._pieces: list[bytes] = []
+        self._held_bytes = 0
+        self._paused = False
+        self._complete = False
+        self._reusable = True
+        self._error: Exception | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """A request can be sent."""
+        return self._transport is not None and not self._transport.is_closing()
+
+    def send(self, head: bytes, body: bytes, patience: Patience) -> None:
+        """Sends a request. Until the release, the deadlines of ``patience`` end it."""
+        self._begin()
+        self._patience = patience
+        self._watch(patience.left_s())
+        if self._transport is not None:
+            self._transport.write(head + body)
+
+    async def head(self) -> int:
+        """The status, once all headers are here. Raises what ended the request, as `read` does."""
+        while not self.status:
+            if self._error is not None:
+                raise self._error
+            await self._news()
+        return self.status
+
+    async def read(self) -> bytes:
+        """The bytes of the body that have come, at least one; empty at its end.
+
+        Raises `ConnectionBroken`, `NotHttp`, or ``ProviderTimeout`` naming the deadline, after everything that came before.
+        """
+        while not self._pieces:
+            if self._error is not None:
+                raise self._error
+            if self._complete:
+                return b""
+            await self._news()
+        pieces, self._pieces, self._held_bytes = self._pieces, [], 0
+        if self._paused and self._transport is not None:
+            self._paused = False
+            self._transport.resume_reading()
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def release(self, *, finished: bool = False) -> None:
+        """Ends the request, and closes the connection unless the answer is complete.
+
+        With ``finished``, the end of an answer that is complete in all but form is waited for, a moment and by nobody.
+        """
+        self._patience = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._complete or not (finished and self.is_open):
+            self._end()
+        else:
+            self._timer = self._loop.call_later(DRAIN_S, self._end)
+
+    def close(self) -> None:
+        """Closes the connection at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _end(self) -> None:
+        self._timer = None
+        if self._complete and self._reusable and not self._pieces and self.is_open:
+            self.idle_since = self._loop.time()
+            self._give_back(self)
+        else:
+            self.close()
+
+    def _watch(self, seconds: float) -> None:
+        self._timer = self._loop.call_later(max(seconds, 0), self._expire)
+
+    def _expire(self) -> None:
+        """Looks at the clock: bytes that came since have moved the deadline, and a client that reads slowly is no silence."""
+        if self._patience is None:
+            return
+        left_s = self._patience.left_s(listening=self._waiter is not None)
+        if left_s > 0:
+            self._watch(left_s)
+            return
+        self._fail(self._patience.gave_up())
+
+    async def _news(self) -> None:
+        if self._patience is not None and self._begun:
+            self._patience.listen()
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _tell(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _fail(self, error: Exception) -> None:
+        if self._error is None:
+            self._error = error
+        self.close()
+        self._tell()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The connection is there."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """A piece of an answer; whatever comes without a request, or after its answer, ends the connection."""
+        if not self._is_awaited():
+            self.close()
+            return
+        self._head_bytes += 0 if self.status else len(data)
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self._fail(ConnectionBroken() if self.status else NotHttp(str(error)))
+            return
+        if self._head_bytes > MAX_HEAD_BYTES and not self.status:
+            self._fail(NotHttp("the head is too long"))
+            return
+        if self._held_bytes > MAX_HELD_BYTES and not self._paused and self._transport is not None:
+            self._paused = True
+            self._transport.pause_reading()
+        self._tell()
+        if self._complete and self._patience is None and self._timer is not None:
+            self._timer.cancel()
+            self._end()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone: the end of an answer without a length, else an error."""
+        self._forget(self)
+        if self.status and exc is None and not self._complete and not self._is_framed():
+            self._complete, self._reusable = True, False
+        elif not self._complete and self._error is None:
+            self._error = ConnectionBroken()
+        self._tell()
+
+    def _is_awaited(self) -> bool:
+        return not self._complete and (self._patience is not None or self._timer is not None)
+
+    def _is_framed(self) -> bool:
+        return "content-length" in self.headers or "transfer-encoding" in self.headers
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header of the answer, or a trailer, which nobody needs."""
+        if not self.status:
+            self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        """The head is complete; an informational one (100, 103) comes before the answer."""
+        status = self._parser.get_status_code()
+        self._informational = 100 <= status < 200
+        if self._complete:
+            self._reusable = False
+        elif self._informational:
+            self.headers.clear()
+        else:
+            self.status = status
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body."""
+        if not self._complete:
+            self._begun = True
+            self._pieces.append(body)
+            self._held_bytes += len(body)
+
+    def on_message_complete(self) -> None:
+        """The answer is complete."""
+        if self._informational:
+            self._informational = False
+            return
+        self._complete = True
+        self._reusable = self._reusable and self._parser.should_keep_alive()
