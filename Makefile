@@ -18,10 +18,10 @@ STALE := does not follow from pyproject.toml: run \`make lock\`
 INSTALL_SELF := $(UV) pip install --quiet --python $(PY) --no-deps --no-build-isolation --editable .
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check lock audit bench clean
+.PHONY: help serve test check lock audit bench bench-gateway clean
 
 help: ## List the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  make %-14s %s\n", $$1, $$2 }'
 
 serve: .venv/.serve ## Serve on 127.0.0.1:4100; options in ARGS="-c FILE --port 4200"
 	@exec .venv/bin/waypost serve $(ARGS)
@@ -50,6 +50,9 @@ audit: .venv/.develop
 bench: .venv/.develop ## Measure import time, idle memory and decisions
 	$(PY) benchmarks/footprint.py
 	.venv/bin/waypost bench decide
+
+bench-gateway: .venv/.develop ## Measure the server against other gateways (docs/performance.md); ARGS="--quick" for a minute
+	$(PY) benchmarks/gateway $(ARGS)
 
 clean: ## Remove the environments and every cache
 	rm -rf .venv .boot .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist $(JS)/node_modules
