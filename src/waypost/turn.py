@@ -110,7 +110,8 @@ class Turn:
     writes to it. ``prompt_tokens`` is an estimate over everything the model will read (tools included), built to err upwards;
     ``answer_tokens`` is the caller's cap, or ``None`` where the caller set none. ``known_to_memory``: the caller found what the
     last message speaks of in the user's own memory or contacts. ``channel`` is the way it came, such as ``voice``, as
-    `channel_of` gives it.
+    `channel_of` gives it. ``tenant`` is what else tells one client from another (its credentials, as it sent them): it is never
+    sent on, shown or stored. ``cache_control`` is HTTP's header of that name.
     """
 
     id: str
@@ -128,6 +129,8 @@ class Turn:
     private: bool = False
     known_to_memory: bool = False
     channel: str | None = None
+    tenant: tuple[str | None, ...] = field(default=(), repr=False, compare=False)
+    cache_control: str = ""
     dialect: str = "openai"
 
     @property

@@ -27,6 +27,7 @@ SESSION_HEADERS = ("x-waypost-session", "x-openwebui-chat-id")
 PRIVATE_HEADER = "x-waypost-private"
 MEMORY_HEADER = "x-waypost-known-to-memory"
 CHANNEL_HEADER = "x-waypost-channel"
+TENANT_HEADERS = ("authorization", "x-api-key", "x-openwebui-user-id")
 
 # A chat id is a UUID or a short name; what is longer is cut, so that the ledger's index stays small.
 _SESSION_CHARS = 256
@@ -85,6 +86,8 @@ def _turn(body: Mapping[str, Any], turn_id: str, headers: Mapping[str, str]) -> 
         private=_flag(headers, PRIVATE_HEADER),
         known_to_memory=_flag(headers, MEMORY_HEADER),
         channel=channel_of(headers.get(CHANNEL_HEADER, "")) or None,
+        tenant=tuple(map(headers.get, TENANT_HEADERS)),
+        cache_control=headers.get("cache-control", ""),
     )
 
 
