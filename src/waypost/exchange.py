@@ -9,7 +9,8 @@ from contextlib import aclosing
 from typing import Literal
 
 from waypost.decide.card import Decision
-from waypost.dispatch.attempt import Attempt
+from waypost.dispatch.attempt import Attempt, CacheUse
+from waypost.dispatch.cache import KeepingAnswer, KeptAnswer
 from waypost.dispatch.dispatcher import Answer
 from waypost.dispatch.events import Event
 from waypost.errors import ServerStopping, WaypostError
@@ -28,12 +29,19 @@ def stopping(cancelled: asyncio.CancelledError) -> ServerStopping | None:
     return ServerStopping("the server stops before this answer is complete") if cancelled.args == (STOP,) else None
 
 
+def http_status(ending: Ending, error: WaypostError | None) -> int:
+    """The status that the client saw: a stream that broke off began with 200; 499 is nginx's word for a client that left."""
+    if ending == "cancelled":
+        return 499
+    return 200 if error is None or ending == "partial" else error.status
+
+
 class Exchange:
     """An answer that is committed to one deployment. Read ``events`` to the end, or call ``aclose``: either records it."""
 
     __slots__ = ("_answer", "_record", "_recorded", "decision")
 
-    def __init__(self, decision: Decision, answer: Answer, record: Record) -> None:
+    def __init__(self, decision: Decision, answer: Answer | KeepingAnswer | KeptAnswer, record: Record) -> None:
         self.decision = decision
         self._answer = answer
         self._record = record
@@ -48,6 +56,11 @@ class Exchange:
     def attempts(self) -> tuple[Attempt, ...]:
         """The calls so far."""
         return self._answer.attempts
+
+    @property
+    def cache(self) -> CacheUse | None:
+        """What the cache did; ``None`` where it had no part in this."""
+        return self._answer.cache
 
     async def events(self) -> AsyncGenerator[Event, None]:
         """The answer, piece by piece. Raises `StreamBroken` when the engine breaks off after output was given."""

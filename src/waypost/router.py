@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+from waypost.caching import open_cache
 from waypost.completion import Reply, ReplyStream, SyncLoop, reply_of
 from waypost.config import Config, load, loads
 from waypost.decide.card import Decision
@@ -28,12 +29,13 @@ from waypost.dispatch.commit import CommitBounds
 from waypost.dispatch.dispatcher import Dispatcher
 from waypost.dispatch.lanes import open_lanes
 from waypost.errors import WaypostError
-from waypost.exchange import Ending, Exchange, stopping
+from waypost.exchange import Ending, Exchange, http_status, stopping
 from waypost.feedback import Feedback
 from waypost.fleet.catalogue import Catalogue
 from waypost.fleet.deployment import Deployment
 from waypost.fleet.state import Fleet
 from waypost.fleet.view import FleetView
+from waypost.ids import new_id
 from waypost.ledger import Ledger, open_ledger
 from waypost.ledger.record import Outcome, PromptDigest, known_cost
 from waypost.turn import EMPTY, Turn
@@ -42,14 +44,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from waypost.startup import Assembly
-
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-
-
-def new_id(now_s: float | None = None) -> str:
-    """A decision id: ``wp_``, the time in milliseconds (so that ids sort by age) and 50 random bits, in Crockford's base 32."""
-    number = (int((time.time() if now_s is None else now_s) * 1000) << 50) | secrets.randbits(50)
-    return "wp_" + "".join(_ALPHABET[(number >> shift) & 31] for shift in range(95, -1, -5))
 
 
 class Router:
@@ -64,6 +58,7 @@ class Router:
         self._catalogue = Catalogue.load()
         self._config = config
         self._policy = config.setup.policy
+        self._cache = open_cache(config, clock)
         self._task_model = load_task_model()
         self._artefacts = Artefacts(self._task_model)
         self._learned: OwnTasks | None = None
@@ -127,6 +122,8 @@ class Router:
         given = config.setup.policy.routes
         filled = {name: replace(route, candidates=routes.get(name, route.candidates)) for name, route in given.items()}
         self.fleet.replace(self._known(deployments))
+        if config.version != self._config.version:  # no answer under the old rules is one under the new ones
+            self._cache = open_cache(config, self.clock)
         self._config, self._policy = config, replace(config.setup.policy, routes=filled)
         self._learn(lambda model: model.with_own_tasks(own))
         self._feedback.follow(config.feedback)
@@ -153,7 +150,9 @@ class Router:
             record("refused", error)
             raise
         try:
-            answer = await (await self._dispatcher()).open(turn, decision, fleet, started=started, log=log)
+            dispatcher = await self._dispatcher()
+            call = partial(dispatcher.open, turn, decision, fleet, started=started, log=log)
+            answer = await (call() if self._cache is None else self._cache.open(turn, decision, fleet, log, call))
         except WaypostError as error:
             record("failed", error)
             raise
@@ -346,6 +345,7 @@ class Router:
         last = attempts[-1] if attempts else None
         answered = last if last is not None and last.committed else None
         candidate = None if answered is None else decision.candidate(answered.deployment)
+        by = answered or log.cache
         self.remember(decision)
         text = "\n".join(turn.user_texts) if self._config.ledger.store_prompts else None
         self.ledger.write(
@@ -354,20 +354,21 @@ class Router:
                 started_at=started_at,
                 duration_s=self.clock() - started,
                 status=ending,
-                http_status=_http_status(ending, error),
+                http_status=http_status(ending, error),
                 dialect=turn.dialect,
                 stream=turn.stream,
                 prompt=PromptDigest.of(turn, self.ledger.salt),
                 attempts=attempts,
                 first_output_s=None if answered is None else answered.first_output_s,
                 error="cancelled" if ending == "cancelled" else error.code if error else None,
-                deployment=None if answered is None else answered.deployment,
-                finish_reason=None if answered is None else answered.finish_reason,
+                deployment=None if by is None else by.deployment,
+                finish_reason=None if by is None else by.finish_reason,
                 usage=None if answered is None else answered.usage,
-                cost_usd=known_cost(attempts),
+                cost_usd=known_cost(attempts, log.cache),
                 session=turn.session,
                 caller=turn.caller,
                 simulated=candidate is not None and candidate.simulated,
+                cache=None if log.cache is None else log.cache.state,
                 text=text,
             )
         )
@@ -381,13 +382,6 @@ def _turn(messages: Any, model: str, headers: Mapping[str, str], params: Mapping
         turn_id=new_id(),
         headers=hints(headers.items()),
     )
-
-
-def _http_status(ending: Ending, error: WaypostError | None) -> int:
-    """The status that the client saw: a stream that broke off began with 200; 499 is nginx's word for a client that left."""
-    if ending == "cancelled":
-        return 499
-    return 200 if error is None or ending == "partial" else error.status
 
 
 async def _closed_at_the_end(dispatcher: Dispatcher) -> AsyncGenerator[None, None]:

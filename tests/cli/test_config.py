@@ -50,6 +50,7 @@ def test_without_a_file_the_defaults_are_shown(tmp_path: Path, monkeypatch: pyte
         "server",
         "ledger",
         "feedback",
+        "cache",
         "discovery",
         "warnings",
     ]

@@ -218,3 +218,12 @@ def test_followed_lines_stand_under_one_header(path: Path, follow: Callable[...,
     keep(path, outcome("wp_d4"))
     lines += read(process, 1)
     assert [line.index("wp_") for line in lines] == [header.index("id")] * 4
+
+
+def test_an_answer_from_the_cache_is_shown_as_one(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    free = {"attempts": (), "usage": None, "cost_usd": 0.0}
+    keep(path, outcome("wp_a1", cache="hit", **free), outcome("wp_b2", cache="shared", **free), outcome("wp_c3", cache="miss"))
+    assert "far (from the cache)" in run("show", "wp_a1", path=path).stdout
+    assert "far (shared with a request like it)" in run("show", "wp_b2", path=path).stdout
+    assert "answered by  far\n" in run("show", "wp_c3", path=path).stdout

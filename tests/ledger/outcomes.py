@@ -129,6 +129,7 @@ def outcomes(draw: st.DrawFn, decision_id: str = "wp_1") -> Outcome:
         session=draw(st.none() | TEXTS),
         caller=draw(st.none() | TEXTS),
         simulated=draw(st.booleans()),
+        cache=draw(st.sampled_from([None, "hit", "shared", "miss"])),
         text=draw(st.none() | TEXTS),
     )
 

@@ -64,6 +64,7 @@ async def test_an_entry_says_everything_about_the_outcome(make: Make) -> None:
         "usage_estimated": False,
         "cost_usd": 0.25,
         "simulated": False,
+        "cache": None,
         "session": "s1",
         "caller": "c1",
         "finish_reason": "stop",

@@ -110,18 +110,25 @@ def test_a_locked_file_keeps_all_or_nothing_and_says_what_to_do(tmp_path: Path, 
     assert ledger.corrections() == ()
 
 
-async def test_a_ledger_of_the_first_form_gets_the_table_and_keeps_its_rows(
+OLD_ROW = """
+    INSERT INTO decisions (id, started_at, requested, status, http_status, stream, dialect, simulated, repaired,
+        prompt_hash, prompt_chars, prompt_messages, card)
+    VALUES ('old', '2025-01-01T00:00:00.000Z', 'auto', 'ok', 200, 0, 'openai', 0, 0, 'h', 1, 1, '{}')
+"""
+
+
+def test_a_ledger_of_the_first_form_gets_what_came_later_and_keeps_its_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "ledger.db"
     monkeypatch.setattr("waypost.ledger.migrations.MIGRATIONS", MIGRATIONS[:1])
-    old = SqliteLedger(path)
-    old.start()
-    old.write(outcome())
-    await old.close()
+    old, _ = open_for_writing(path, salt=b"0" * 16)
+    with closing(old):
+        old.execute(OLD_ROW)
     monkeypatch.undo()
     connection, _ = open_for_writing(path, salt=b"0" * 16)
     connection.close()
     ledger = SqliteLedger(path)
     ledger.add_corrections([correction("a")])
-    assert (len(ledger.tail(9)), len(ledger.corrections())) == (1, 1)
+    assert [(row["id"], row["cache"]) for row in ledger.tail(9)] == [("old", None)]
+    assert len(ledger.corrections()) == 1

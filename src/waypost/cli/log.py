@@ -226,7 +226,8 @@ def _usage(counts: dict[str, Any]) -> str:
 
 
 def _answered_by(entry: dict[str, Any]) -> str:
-    return f"{entry['deployment'] or 'nobody'}{' (simulated)' if entry['simulated'] else ''}"
+    how = {"hit": " (from the cache)", "shared": " (shared with a request like it)"}.get(entry["cache"], "")
+    return f"{entry['deployment'] or 'nobody'}{' (simulated)' if entry['simulated'] else how}"
 
 
 def _seconds(value: float | None) -> str:

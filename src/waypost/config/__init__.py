@@ -5,6 +5,7 @@
 
 from waypost.config.loader import Config, Setup, load, loads
 from waypost.config.schema import (
+    CacheSettings,
     DiscoverySettings,
     DiscoveryTarget,
     FeedbackSettings,
@@ -16,6 +17,7 @@ from waypost.config.schema import (
 from waypost.config.show import effective
 
 __all__ = [
+    "CacheSettings",
     "Config",
     "DiscoverySettings",
     "DiscoveryTarget",

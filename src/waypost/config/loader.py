@@ -17,6 +17,7 @@ from waypost.config.names import Names
 from waypost.config.report import Report
 from waypost.config.rules import Checked, compile_policy
 from waypost.config.schema import (
+    CacheSettings,
     ConfigFile,
     DiscoverySettings,
     FeedbackSettings,
@@ -53,6 +54,7 @@ class Config:
     server: ServerSettings
     ledger: LedgerSettings
     feedback: FeedbackSettings
+    cache: CacheSettings
     discovery: DiscoverySettings
     policy: PolicySettings
     timeouts: Timeouts
@@ -121,6 +123,7 @@ def _compiled(reading: Reading, source: str, env: Mapping[str, str] | None, repo
         server=file.server,
         ledger=file.ledger,
         feedback=file.feedback,
+        cache=file.cache,
         discovery=discovery,
         policy=file.policy,
         timeouts=timeouts,

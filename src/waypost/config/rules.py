@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from waypost.config import settings as request_settings
@@ -16,6 +16,13 @@ from waypost.config.tree import Node
 from waypost.decide.labels import ACTION, TASKS
 from waypost.decide.policy import VIRTUAL_MODELS, Policy, Route
 from waypost.turn import channel_of
+
+# Routes on which nothing may come from the cache, and why.
+_NO_CACHE: Mapping[str, str] = {
+    "memory": "what is remembered is one person's own, and changes",
+    "tool_calling": "what is asked for there is to be done each time",
+    "vision": "answers to images are never kept",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +66,10 @@ def compile_policy(file: ConfigFile, root: Node, adopted: Adopted, checked: Chec
         if name in TASKS and block.examples:
             told = "the six tasks are known already; examples are for a route with a name of your own"
             report.problem(where.at(["examples"]), f"{quoted(name)}: {told}")
-        routes[name] = _route(name, block, where, {*routes, *file.routes}, aliases, checked)
+        if name in _NO_CACHE and block.cache is not None:
+            report.problem(where.at(["cache"]), f"the route {quoted(name)} cannot have a cache: {_NO_CACHE[name]}")
+        made = _route(name, block, where, {*routes, *file.routes}, aliases, checked)
+        routes[name] = replace(made, cache_s=_cache_s(block, file))
     _tell_shared_examples(file, root, report)
     _tell_shadowed(root, {*routes, *VIRTUAL_MODELS}, checked)
     rules = file.policy
@@ -136,6 +146,10 @@ def _route(
         description=block.description,
         examples=block.examples,
     )
+
+
+def _cache_s(block: RouteBlock, file: ConfigFile) -> float | None:
+    return None if block.cache is None else block.cache.ttl_s or file.cache.ttl_s
 
 
 def _tell_shared_examples(file: ConfigFile, root: Node, report: Report) -> None:

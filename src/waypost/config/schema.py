@@ -146,6 +146,33 @@ class NeedsBlock(Block):
     )
 
 
+class CacheSettings(Block):
+    """How much the response cache keeps, in memory, for the routes that have one."""
+
+    ttl_s: Seconds = Field(default=300.0, description="Seconds that an answer is kept, where its route does not say it.")
+    max_entries: Whole = Field(default=1000, ge=1, le=10_000_000, description="Answers that are kept.")
+    max_bytes: Whole = Field(
+        default=64 * 2**20,
+        ge=1024,
+        le=2**40,
+        description="Bytes that all answers may take; who was not asked for longest leaves.",
+    )
+    max_answer_bytes: Whole = Field(
+        default=2**20, ge=1024, le=2**30, description="Bytes of one answer; a larger one is not kept."
+    )
+
+
+class RouteCache(Block):
+    """That the answers of a route are kept. ``true`` is short for all defaults, ``false`` for no cache."""
+
+    ttl_s: Seconds | None = Field(default=None, description="Seconds that an answer is kept. Unset: `cache.ttl_s`.")
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """The schema knows the short form too."""
+        return {"anyOf": [{"type": "boolean"}, handler.resolve_ref_schema(handler(core))]}
+
+
 class RouteBlock(Block):
     """Where turns of one kind go. A plain list is short for ``candidates``."""
 
@@ -157,6 +184,9 @@ class RouteBlock(Block):
     settings: dict[str, Any] = Field(default_factory=dict, description="Laid over the request, such as `temperature: 0.2`.")
     private: bool = Field(default=False, description="Keep the route on local deployments.")
     needs: NeedsBlock = Field(default_factory=NeedsBlock, description="What the turns of this route need.")
+    cache: RouteCache | None = Field(
+        default=None, description="Answer from memory who asks the same again: `true`, or a mapping."
+    )
     description: Annotated[str, Field(max_length=2000)] | None = Field(
         default=None, description="A line on what the route is for. Beside `examples`, it is a weaker example itself."
     )
@@ -171,6 +201,11 @@ class RouteBlock(Block):
     @classmethod
     def _list_is_candidates(cls, value: Any) -> Any:
         return {"candidates": value} if isinstance(value, list) else value
+
+    @field_validator("cache", mode="before")
+    @classmethod
+    def _switched(cls, value: Any) -> Any:
+        return {True: {}, False: None}[value] if isinstance(value, bool) else value
 
     @field_validator("examples")
     @classmethod
@@ -338,6 +373,9 @@ class ConfigFile(BaseModel):
     ledger: LedgerSettings = Field(default_factory=LedgerSettings, description="Where decisions and outcomes are written.")
     feedback: FeedbackSettings = Field(
         default_factory=FeedbackSettings, description='What users correct: "this should have been memory".'
+    )
+    cache: CacheSettings = Field(
+        default_factory=CacheSettings, description="How much the response cache keeps, for the routes that have one."
     )
     discovery: DiscoverySettings = Field(default_factory=DiscoverySettings, description="Looking for engines.")
 

@@ -47,6 +47,7 @@ def _content(config: Config) -> dict[str, Any]:
         "server": config.server.model_dump(mode="json"),
         "ledger": config.ledger.model_dump(mode="json"),
         "feedback": config.feedback.model_dump(mode="json"),
+        "cache": config.cache.model_dump(mode="json"),
         "discovery": config.discovery.model_dump(mode="json"),
     }
 
@@ -57,6 +58,7 @@ def _route(route: Route) -> dict[str, Any]:
         "settings": _safe(route.settings),
         "private": route.private,
         "needs": {"context": route.needs_context},
+        "cache": None if route.cache_s is None else {"ttl_s": route.cache_s},
         "description": route.description,
         "examples": list(route.examples),
     }

@@ -17,7 +17,7 @@ class Route:
     """Where turns of one kind go: candidates in order (group names or deployment ids; ``*`` is everything), and the settings
     laid over the request. ``private`` keeps the route on local deployments. With ``needs_context``, turns of more tokens than
     that come here, whatever their text asks for. With ``examples``, turns that are like them come here, and like the
-    ``description``.
+    ``description``. ``cache_s`` is for how many seconds its answers are kept for who asks the same; ``None`` keeps none.
     """
 
     name: str
@@ -27,6 +27,7 @@ class Route:
     needs_context: int | None = None
     description: str | None = None
     examples: tuple[str, ...] = ()
+    cache_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

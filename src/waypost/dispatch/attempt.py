@@ -1,8 +1,9 @@
-"""One call to one deployment, as it is recorded."""
+"""One call to one deployment, or what the cache did in its place, as it is recorded."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from waypost.dispatch.events import Usage
 
@@ -27,3 +28,16 @@ class Attempt:
     usage: Usage | None = None
     cost_usd: float | None = None
     skipped_events: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CacheUse:
+    """What the cache did for a request.
+
+    ``hit``: the answer was kept; ``shared``: a request like it was just getting one; ``miss``: it had to be made. For the first
+    two, ``deployment`` is who had made it, and ``finish_reason`` why it had ended: nobody was called.
+    """
+
+    state: Literal["hit", "shared", "miss"]
+    deployment: str | None = None
+    finish_reason: str | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from waypost.dispatch.attempt import Attempt
+from waypost.dispatch.attempt import Attempt, CacheUse
 from waypost.dispatch.events import Event, Usage
 from waypost.errors import ProviderError, WaypostError
 from waypost.fleet.deployment import Deployment
@@ -98,12 +98,16 @@ class AttemptRecord:
 
 
 class AttemptLog:
-    """All attempts of one request, oldest first. The caller makes it, dispatch writes it, and it outlives any failure."""
+    """All attempts of one request, oldest first. The caller makes it, dispatch writes it, and it outlives any failure.
 
-    __slots__ = ("_records",)
+    ``cache`` is what the cache did; ``None`` where it had no part in the request.
+    """
+
+    __slots__ = ("_records", "cache")
 
     def __init__(self) -> None:
         self._records: list[AttemptRecord] = []
+        self.cache: CacheUse | None = None
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Protocol
 
 from waypost.decide.card import Decision
-from waypost.dispatch.attempt import Attempt
+from waypost.dispatch.attempt import Attempt, CacheUse
 from waypost.dispatch.attempt_log import AttemptLog, AttemptRecord
 from waypost.dispatch.commit import CommitBounds, Head, read_head
 from waypost.dispatch.events import Call, Event, Lane
@@ -112,6 +112,11 @@ class Answer:
     def attempts(self) -> tuple[Attempt, ...]:
         """Every attempt of the request; the last one is this answer, complete when the events have ended."""
         return self._log.attempts
+
+    @property
+    def cache(self) -> CacheUse | None:
+        """What the cache did for the request; ``None`` where it had no part in it."""
+        return self._log.cache
 
     async def events(self) -> AsyncGenerator[Event, None]:
         """What was held back up to the commit point, then the rest as it comes.

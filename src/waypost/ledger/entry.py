@@ -44,6 +44,7 @@ def fit_entry(outcome: Outcome, *, explained: bool = True) -> dict[str, Any]:
             **_usage_of(outcome.usage),
             "cost_usd": outcome.cost_usd,
             "simulated": outcome.simulated,
+            "cache": outcome.cache,
             "session": cleaner.name(outcome.session),
             "caller": cleaner.name(outcome.caller),
             "finish_reason": outcome.finish_reason,

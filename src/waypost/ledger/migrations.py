@@ -89,7 +89,9 @@ _V2 = (
     """,
 )
 
-MIGRATIONS = (_V1, _V2)
+_V3 = ("ALTER TABLE decisions ADD COLUMN cache TEXT",)
+
+MIGRATIONS = (_V1, _V2, _V3)
 
 
 def migrate(connection: sqlite3.Connection, *, salt: bytes) -> bytes:

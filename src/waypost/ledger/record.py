@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from waypost.decide.card import Decision
-from waypost.dispatch.attempt import Attempt
+from waypost.dispatch.attempt import Attempt, CacheUse
 from waypost.dispatch.events import Usage
 from waypost.turn import Turn
 
@@ -46,7 +46,8 @@ class Outcome:
     ``started_at`` is Unix time; durations are seconds. ``status``: ``ok``; ``partial``, an answer that broke off after its
     first output; ``failed``; ``refused`` by guards or rules, nothing was called; ``cancelled`` by the client. ``error`` is a
     code of ``waypost.errors``. ``deployment`` is who answered. ``usage`` is that of the answer; ``cost_usd`` is the
-    ``known_cost`` of the attempts. ``text`` is set only where storing prompts is switched on.
+    ``known_cost`` of the attempts (0 where the cache answered). ``cache`` is the ``state`` of a `CacheUse`, ``None`` where
+    the cache had no part. ``text`` is set only where storing prompts is switched on.
     """
 
     decision: Decision
@@ -67,10 +68,16 @@ class Outcome:
     session: str | None = None
     caller: str | None = None
     simulated: bool = False
+    cache: str | None = None
     text: str | None = field(default=None, repr=False)
 
 
-def known_cost(attempts: Iterable[Attempt]) -> float | None:
-    """The sum of the costs that are known: failed attempts cost money too. ``None`` if no cost is known."""
+def known_cost(attempts: Iterable[Attempt], cache: CacheUse | None = None) -> float | None:
+    """The sum of the costs that are known: failed attempts cost money too. ``None`` if no cost is known.
+
+    An answer that the cache gave costs nothing.
+    """
+    if cache is not None and cache.deployment is not None:
+        return 0.0
     costs = [attempt.cost_usd for attempt in attempts if attempt.cost_usd is not None]
     return sum(costs) if costs else None

@@ -15,7 +15,7 @@ _DECISION = (
     *("id", "started_at", "requested", "route", "task", "deployment", "status", "error", "http_status", "stream", "dialect"),
     *("duration_s", "first_output_s"),
     *_USAGE,
-    *("cost_usd", "simulated", "session", "caller", "finish_reason", "repaired"),
+    *("cost_usd", "simulated", "cache", "session", "caller", "finish_reason", "repaired"),
 )
 _ATTEMPT = (
     *("deployment", "started_s", "ended_s", "first_output_s", "committed", "error", "message", "upstream_status"),

@@ -93,7 +93,7 @@ async def _send_whole(exchange: Exchange, ours: Mapping[str, str], card: Decisio
     payload = b"".join([event.payload async for event in exchange.events()])
     if card is not None:
         payload = payload.rstrip()[:-1] + b',"waypost":' + orjson.dumps(card.to_dict()) + b"}"
-    found = answer_headers(exchange.decision, exchange.attempts, exchange.deployment.id, complete=True)
+    found = answer_headers(exchange.attempts, exchange.deployment, exchange.cache, complete=True)
     await send_json(send, 200, payload, {**ours, **found})
 
 
@@ -101,7 +101,7 @@ async def _send_stream(
     exchange: Exchange, ours: Mapping[str, str], wants_usage: bool, card: Decision | None, send: Send
 ) -> None:
     """Events as they come. When the engine breaks off, an error event ends the stream, and there is no ``[DONE]``."""
-    found = answer_headers(exchange.decision, exchange.attempts, exchange.deployment.id, complete=False)
+    found = answer_headers(exchange.attempts, exchange.deployment, exchange.cache, complete=False)
     headers = header_list({**_STREAM_HEADERS, **ours, **found})
     last = b""
     async with contextlib.aclosing(exchange.events()) as events:

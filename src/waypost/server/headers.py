@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from urllib.parse import quote
 
 from waypost.decide.card import Decision
-from waypost.dispatch.attempt import Attempt
+from waypost.dispatch.attempt import Attempt, CacheUse
+from waypost.fleet.deployment import Deployment
 from waypost.ledger.record import known_cost
 
 RESPONSE_HEADERS: Mapping[str, str] = {
@@ -21,6 +22,7 @@ RESPONSE_HEADERS: Mapping[str, str] = {
     "x-waypost-attempts": "How many calls were made, the one that answered included.",
     "x-waypost-fallback-from": "The deployment that was asked first, where another one answered.",
     "x-waypost-cost-usd": "What the call cost in US dollars, where price and usage are known (not on streams).",
+    "x-waypost-cache": "On a route with a cache: `hit`, `shared` with a request like it, or `miss`; else absent.",
     "x-waypost-simulated": "`true` where no model was asked: the answer comes from the simulated fleet.",
 }
 REQUEST_HEADERS: Mapping[str, str] = {
@@ -31,6 +33,8 @@ REQUEST_HEADERS: Mapping[str, str] = {
     "x-waypost-channel": "The way that the request came, such as `voice`; `policy.channel_routes` reads it.",
     "x-waypost-session": "Names the conversation.",
     "x-openwebui-chat-id": "Open WebUI's name of the conversation, read where `x-waypost-session` is absent.",
+    "x-openwebui-user-id": "Open WebUI's name of the user: users share nothing in the cache.",
+    "cache-control": "`no-cache` asks for a new answer, which is kept; `no-store` for one that the cache has no part in.",
 }
 _LONGEST_VALUE = 256
 
@@ -53,21 +57,24 @@ def decision_headers(decision: Decision, request_id: str) -> dict[str, str]:
     return {name: safe_value(value) for name, value in headers.items()}
 
 
-def answer_headers(decision: Decision, attempts: Iterable[Attempt], deployment: str, *, complete: bool) -> dict[str, str]:
+def answer_headers(
+    attempts: Iterable[Attempt], deployment: Deployment, cache: CacheUse | None = None, *, complete: bool
+) -> dict[str, str]:
     """What is known once somebody answers; the cost only of an answer that is ``complete``."""
     made = tuple(attempts)
-    candidate = decision.candidate(deployment)
     headers: dict[str, object] = {
-        "x-waypost-deployment": deployment,
-        "x-waypost-model": candidate.model,
-        "x-waypost-provider": candidate.provider,
-        "x-waypost-attempts": max(len(made), 1),
+        "x-waypost-deployment": deployment.id,
+        "x-waypost-model": deployment.model,
+        "x-waypost-provider": deployment.provider,
+        "x-waypost-attempts": len(made),
     }
-    if made and made[0].deployment != deployment:
+    if made and made[0].deployment != deployment.id:
         headers["x-waypost-fallback-from"] = made[0].deployment
-    cost_usd = known_cost(made) if complete else None
+    if cache is not None:
+        headers["x-waypost-cache"] = cache.state
+    cost_usd = known_cost(made, cache) if complete else None
     if cost_usd is not None:
         headers["x-waypost-cost-usd"] = f"{cost_usd:.8f}"
-    if candidate.simulated:
+    if deployment.provider == "simulated":
         headers["x-waypost-simulated"] = "true"
     return {name: safe_value(value) for name, value in headers.items()}
