@@ -296,6 +296,22 @@ async def test_who_waits_and_leaves_disturbs_nobody(open_router: Open, engine: O
     assert Counter(row[:2] for row in recorded(router)) == {("ok", "miss"): 1, ("ok", "shared"): 1, ("cancelled", None): 1}
 
 
+async def test_a_request_for_a_new_answer_leaves_those_alone_who_wait_for_another_one(
+    open_router: Open, engine: OnceBad
+) -> None:
+    router = open_router("once-never-headers")
+    leader = asyncio.create_task(ask(router))
+    await engine.hit("once-never-headers")
+    follower = asyncio.create_task(ask(router))
+    await until_waiting(leader, follower)
+    assert await ask(router, headers={"cache-control": "no-cache"}) == TEXT
+    assert not follower.done()
+    leader.cancel()
+    assert await follower == TEXT
+    assert [row[:2] for row in recorded(router)] == [("ok", "miss"), ("cancelled", "miss"), ("ok", "hit")]
+    assert engine.count("once-never-headers") == 2
+
+
 async def test_nobody_waits_for_ever_for_somebody_else(
     open_router: Open, engine: OnceBad, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -373,6 +389,16 @@ async def test_another_config_starts_without_answers_and_the_same_one_keeps_them
     router.apply(other, other.setup.deployments)
     await ask(router)
     assert [row[1] for row in recorded(router)] == ["miss", "hit", "miss"]
+
+
+async def test_another_config_may_switch_the_cache_on_and_off(open_router: Open, engine: OnceBad) -> None:
+    router = open_router(route=False)
+    for route in (True, False):
+        changed = Router.from_config(config(engine, "ok", route=route)).config
+        router.apply(changed, changed.setup.deployments)
+        await ask(router)
+        await ask(router)
+    assert [row[1] for row in recorded(router)] == ["miss", "hit", None, None]
 
 
 async def test_a_correction_makes_the_same_request_a_new_one(open_router: Open, engine: OnceBad) -> None:
