@@ -3,11 +3,10 @@
 ``load`` and ``loads`` give a ``Config`` or raise ``ConfigError`` with every problem at once; nothing else comes out of them.
 """
 
+from waypost.config.discovery import DiscoverySettings, DiscoveryTarget
 from waypost.config.loader import Config, Setup, load, loads
 from waypost.config.schema import (
     CacheSettings,
-    DiscoverySettings,
-    DiscoveryTarget,
     FeedbackSettings,
     LedgerSettings,
     PolicySettings,

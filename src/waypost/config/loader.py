@@ -11,6 +11,7 @@ from typing import Any
 
 from waypost.config.adopted import adopt
 from waypost.config.deployments import Surroundings, compile_fleet
+from waypost.config.discovery import DiscoverySettings
 from waypost.config.environment import expand_all
 from waypost.config.files import Reading, read_files, read_text, shown_name
 from waypost.config.names import Names
@@ -19,7 +20,6 @@ from waypost.config.rules import Checked, compile_policy
 from waypost.config.schema import (
     CacheSettings,
     ConfigFile,
-    DiscoverySettings,
     FeedbackSettings,
     LedgerSettings,
     PolicySettings,

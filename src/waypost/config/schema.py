@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     GetJsonSchemaHandler,
@@ -24,6 +22,8 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from waypost.addresses import is_loopback
+from waypost.config.blocks import Block, FilePath, Name, Number, Open, Seconds, Tokens, Whole
+from waypost.config.discovery import DiscoverySettings
 from waypost.decide.correction import MOST, PER_CALLER
 from waypost.decide.labels import TASKS
 from waypost.decide.policy import Policy
@@ -36,20 +36,6 @@ _RULES = Policy(version="", routes={})
 _DEADLINES = Timeouts()
 
 
-def _not_a_flag(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise ValueError("must be a number")  # noqa: TRY004 -- pydantic turns only a ValueError into a problem
-    return value
-
-
-Number = Annotated[float, BeforeValidator(_not_a_flag), Field(allow_inf_nan=False)]
-Whole = Annotated[int, BeforeValidator(_not_a_flag)]
-Seconds = Annotated[Number, Field(gt=0, le=86_400)]
-Tokens = Annotated[Whole, Field(ge=0, le=100_000_000)]
-Name = Annotated[str, Field(min_length=1, max_length=200)]
-FilePath = Annotated[str, Field(min_length=1, max_length=4096)]
-
-
 def _says_something(text: str) -> str:
     if not any(map(str.isalpha, text)):
         raise ValueError("an example must say something, in letters")
@@ -58,18 +44,6 @@ def _says_something(text: str) -> str:
 
 Example = Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(_says_something)]
 FEWEST_EXAMPLES, MOST_EXAMPLES = 5, 50
-
-
-class Open(BaseModel):
-    """A block in LiteLLM's format: unknown keys stay."""
-
-    model_config = ConfigDict(extra="allow", frozen=True, protected_namespaces=())
-
-
-class Block(BaseModel):
-    """A block of ours: unknown keys are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class WaypostInfo(Block):
@@ -312,33 +286,6 @@ class FeedbackSettings(Block):
         default=PER_CALLER, ge=1, le=10_000, description="Corrections of one caller that are kept; the oldest leave first."
     )
     most: Whole = Field(default=MOST, ge=1, le=50_000, description="Corrections that are kept in all; the oldest leave first.")
-
-
-class DiscoveryTarget(Block):
-    """An address to look at."""
-
-    url: Name = Field(description="The engine's address, such as `http://192.168.1.20:11434`.")
-
-    @field_validator("url")
-    @classmethod
-    def _plain_address(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("must be an http or https address")
-        if parts.username or parts.password or parts.query:
-            raise ValueError("must not hold a user, a password or a query: secrets do not belong here")
-        return url.rstrip("/")
-
-
-class DiscoverySettings(Block):
-    """Looking for engines by their metadata, never by generating."""
-
-    enabled: bool | None = Field(default=None, description="Look for engines. Unset: only if there is no `model_list`.")
-    targets: tuple[DiscoveryTarget, ...] = Field(
-        default=(), description="Where to look. Empty: the usual ports of this machine."
-    )
-    refresh_s: Seconds = Field(default=10.0, description="Seconds between two looks.")
-    timeout_s: Seconds = Field(default=1.5, description="Seconds that an engine has to answer a look.")
 
 
 class ConfigFile(BaseModel):
