@@ -170,3 +170,20 @@ def test_an_open_stream_does_not_keep_the_interpreter_from_exiting() -> None:
 def test_messages_of_a_wrong_type_are_the_callers_error(config: dict[str, Any]) -> None:
     with Router.from_config(config) as router, pytest.raises(InvalidRequest):
         router.route(5)  # type: ignore[arg-type]
+
+
+async def test_a_conversation_stays_with_the_replica_that_answered_it_and_others_are_spread() -> None:
+    entry = {"model_name": "twin", "litellm_params": {"model": "simulated/twin"}}
+    config = {"model_list": [entry, entry], "ledger": {"enabled": False}, "discovery": {"enabled": False}}
+    async with Router.from_config(config) as router:
+
+        async def ask(session: str) -> str:
+            reply = await router.acompletion("twin", hi(), headers={"x-waypost-session": session})
+            return reply.attempts[-1].deployment
+
+        first = {name: await ask(name) for name in map(str, range(20))}
+        assert set(first.values()) == {"twin#1", "twin#2"}
+        assert {name: await ask(name) for name in first} == first
+        card = router.route(hi(), model="twin", headers={"x-waypost-session": "7"})
+        assert card.candidates[0].deployment == first["7"]
+        assert "answered this conversation last" in card.candidates[0].reason

@@ -130,7 +130,7 @@ class Router:
 
     def decide(self, turn: Turn, fleet: FleetView | None = None) -> Decision:
         """The decision for a turn, for the fleet as it is now or as it was seen in ``fleet``."""
-        return decide(turn, self.view() if fleet is None else fleet, self._policy, self._artefacts)
+        return decide(turn, self.fleet.view_for(turn.session, fleet), self._policy, self._artefacts)
 
     async def open(self, turn: Turn, decision: Decision, fleet: FleetView, *, started: float) -> Exchange:
         """Makes the call that was decided on for ``fleet``. ``started`` is when the request was read, on this router's clock.

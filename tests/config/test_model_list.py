@@ -202,7 +202,7 @@ model_list:
   - model_name: b
     litellm_params: {model: openai/b, rpm: 1, tags: [x]}
 litellm_settings: {callbacks: [x], drop_params: true}
-router_settings: {routing_strategy: least-busy}
+router_settings: {routing_strategy: least-busy, routing_strategy_args: {ttl: 60}}
 general_settings: {master_key: sk-1234, database_url: x}
 """,
         env={},
@@ -212,7 +212,7 @@ general_settings: {master_key: sk-1234, database_url: x}
         "waypost.yaml:5: litellm_params: Waypost does not use `rpm`, `max_retries`, `tags`",
         "waypost.yaml:6: model_info: Waypost does not use `team_id`",
         "waypost.yaml:9: litellm_settings: Waypost does not use `callbacks`",
-        "waypost.yaml:10: router_settings: Waypost does not use `routing_strategy`",
+        "waypost.yaml:10: router_settings: Waypost does not use `routing_strategy_args`",
         "waypost.yaml:11: `master_key` is not used: this server asks nobody for a key",
         "waypost.yaml:11: general_settings: Waypost does not use `database_url`",
     )

@@ -232,3 +232,30 @@ def test_channels_are_named_in_any_case() -> None:
     said = {"model": "auto", "messages": [{"role": "user", "content": "?"}]}
     spoken = openai.parse_body(said, turn_id="t1", headers={"x-waypost-channel": "vOICE"})
     assert policy.default_route_of(spoken) == "memory"
+
+
+@pytest.mark.parametrize(
+    ("litellm", "ours"), [("simple-shuffle", "weighted"), ("least-busy", "least_busy"), ("latency-based-routing", "latency")]
+)
+def test_litellms_routing_strategies_mean_the_same_here(litellm: str, ours: str) -> None:
+    config = config_of("a", router_settings={"routing_strategy": litellm})
+    assert config.setup.policy.balancing == effective(config)["policy"]["balancing"] == ours
+    assert config.warnings == ()
+
+
+def test_balancing_of_ours_goes_before_litellms_and_a_groups_own_before_both() -> None:
+    rules = {"balancing": "least_busy", "group_balancing": {"b": "weighted"}, "session_affinity": False}
+    policy = policy_of("a", "b", router_settings={"routing_strategy": "simple-shuffle"}, policy=rules)
+    assert (policy.balancing_of("a"), policy.balancing_of("b"), policy.session_affinity) == ("least_busy", "weighted", False)
+
+
+def test_a_strategy_of_litellms_that_we_do_not_have_is_told_and_not_used() -> None:
+    config = config_of("a", router_settings={"routing_strategy": "cost-based-routing"})
+    assert config.setup.policy.balancing == "least_busy"
+    (warning,) = config.warnings
+    assert "`routing_strategy` is not used: Waypost knows `simple-shuffle`, `least-busy`, `latency-based-routing`" in warning
+
+
+def test_balancing_of_a_group_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(ConfigError, match="`qwem` is no `model_name` of this file; did you mean `qwen`"):
+        config_of("qwen", policy={"group_balancing": {"qwem": "latency"}})

@@ -41,6 +41,7 @@ class CountingWatch:
         self.begun: Counter[str] = Counter()
         self.in_flight: Counter[str] = Counter()
         self.successes: Counter[str] = Counter()
+        self.answers: list[tuple[str, float | None, bool, str | None]] = []
         self.failures: list[tuple[str, str]] = []
 
     def begin(self, deployment_id: str) -> None:
@@ -50,6 +51,9 @@ class CountingWatch:
     def end(self, deployment_id: str) -> None:
         self.in_flight[deployment_id] -= 1
         assert self.in_flight[deployment_id] >= 0
+
+    def answered(self, deployment_id: str, latency_s: float | None, *, stream: bool, session: str | None) -> None:
+        self.answers.append((deployment_id, latency_s, stream, session))
 
     def succeeded(self, deployment_id: str) -> None:
         self.successes[deployment_id] += 1

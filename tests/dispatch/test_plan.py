@@ -107,3 +107,17 @@ async def test_a_pattern_is_asked_for_the_model_that_the_caller_named(desk: Desk
     answer = await desk.dispatcher.open(turn(), made, FleetView((pattern,)), started=0.0)
     assert [event async for event in answer.events()]
     assert desk.faultd.count("ok") == 1
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
+async def test_the_watch_hears_how_long_an_answer_took_and_of_which_conversation(desk: Desk, stream: bool) -> None:
+    fleet = FleetView((desk.deployment("429"), desk.deployment("ok")))
+    asked = replace(turn(stream=stream), session="chat-1")
+    answer = await desk.dispatcher.open(asked, decision(fleet), fleet, started=0.0, log=desk.log)
+    [(deployment, latency_s, streamed, session)] = desk.watch.answers
+    assert (deployment, streamed, session) == ("ok", stream, "chat-1")
+    first_output_s = desk.attempts[-1].first_output_s
+    assert first_output_s is not None
+    assert latency_s == first_output_s - desk.attempts[-1].started_s
+    assert desk.attempts[-1].started_s > desk.attempts[0].started_s
+    await answer.aclose()

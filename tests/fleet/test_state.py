@@ -24,6 +24,7 @@ from waypost.errors import (
 )
 from waypost.fleet.deployment import Deployment, Status
 from waypost.fleet.engines import EngineReport, ModelReport, look
+from waypost.fleet.latency import FORGET_S
 from waypost.fleet.state import Fleet
 from waypost.secret import Secret
 
@@ -408,3 +409,30 @@ async def test_the_real_llamacpp_is_up_and_loaded(session: ClientSession, llamac
     await fleet.refresh(session)
     assert fleet.view().status(llamacpp.model) == Status(up=True, loaded=True)
     assert fleet.view().deployments[0].window_tokens == 2048
+
+
+def test_latency_shows_by_kind_of_answer_until_it_is_old(fleet: Fleet, clock: Clock) -> None:
+    fleet.answered("a", 0.5, stream=True, session=None)
+    fleet.answered("a", 4.0, stream=False, session=None)
+    fleet.answered("b", None, stream=True, session=None)
+    fleet.answered("gone", 1.0, stream=True, session="s")
+    view = fleet.view()
+    assert (view.status("a").latency_s, view.status("a").whole_latency_s) == (0.5, 4.0)
+    assert (view.status("b").latency_s, view.status("b").whole_latency_s) == (None, None)
+    clock.now += FORGET_S
+    assert fleet.view().status("a") == Status()
+    assert fleet.view_for("s", view) is view
+
+
+def test_the_view_for_a_conversation_names_who_answered_it_last_unless_that_one_failed_since(fleet: Fleet) -> None:
+    fleet.answered("a", None, stream=True, session="s")
+    fleet.answered("b", None, stream=True, session="s")
+    view = fleet.view()
+    assert fleet.view_for("s", view).answered_last == ("b", "a")
+    assert fleet.view_for("other", view) is fleet.view_for(None, view) is view
+    fleet.failed("b", ProviderUnavailable("broke off"))
+    assert fleet.view_for("s", view).answered_last == ("a",)
+    fleet.succeeded("b")
+    assert fleet.view_for("s", view).answered_last == ("b", "a")
+    fleet.replace([deployment("a")])
+    assert fleet.view_for("s", view).answered_last == ("a",)

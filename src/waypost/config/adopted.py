@@ -9,16 +9,25 @@ from typing import Any
 from waypost.config.environment import expand_all
 from waypost.config.report import Report, quoted
 from waypost.config.tree import Node
+from waypost.decide.policy import Balancing
 
 Named = tuple[str, Node]
 
 _USED = {
     "router_settings": frozenset(
         {"fallbacks", "context_window_fallbacks", "default_fallbacks", "model_group_alias", "timeout", "stream_timeout"}
+        | {"routing_strategy"}
     ),
     "litellm_settings": frozenset(
         {"fallbacks", "context_window_fallbacks", "default_fallbacks", "request_timeout", "drop_params"}
     ),
+}
+
+# LiteLLM's strategies that mean the same as one of ours.
+_STRATEGIES: Mapping[str, Balancing] = {
+    "simple-shuffle": "weighted",
+    "least-busy": "least_busy",
+    "latency-based-routing": "latency",
 }
 
 
@@ -33,6 +42,7 @@ class Adopted:
     total_s: float | None = None
     first_byte_s: float | None = None
     drop_params: bool = True
+    balancing: Balancing | None = None
 
 
 def adopt(root: Node, env: Mapping[str, str], report: Report) -> Adopted:
@@ -56,6 +66,7 @@ def adopt(root: Node, env: Mapping[str, str], report: Report) -> Adopted:
             report.problem(node, f"`model_group_alias`: {quoted(alias)} must be the name of a model")
     made.total_s = _seconds(router, "timeout", env, report) or _seconds(litellm, "request_timeout", env, report)
     made.first_byte_s = _seconds(router, "stream_timeout", env, report)
+    made.balancing = _balancing(router.children.get("routing_strategy"), report)
     made.drop_params = litellm.children.get("drop_params", nothing).value is not False
     for key, node in root.children.get("general_settings", nothing).children.items():
         if key == "master_key":
@@ -63,6 +74,16 @@ def adopt(root: Node, env: Mapping[str, str], report: Report) -> Adopted:
         else:
             report.unused("general_settings", key, node)
     return made
+
+
+def _balancing(node: Node | None, report: Report) -> Balancing | None:
+    if node is None or node.value is None:
+        return None
+    found = _STRATEGIES.get(node.value) if isinstance(node.value, str) else None
+    if found is None:
+        known = ", ".join(map(quoted, _STRATEGIES))
+        report.warning(node, f"`routing_strategy` is not used: Waypost knows {known} of LiteLLM's")
+    return found
 
 
 def _chains(settings: Node, name: str, into: dict[str, list[Named]], report: Report) -> None:

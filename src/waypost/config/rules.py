@@ -14,7 +14,7 @@ from waypost.config.report import Report, did_you_mean, quoted
 from waypost.config.schema import ConfigFile, RouteBlock
 from waypost.config.tree import Node
 from waypost.decide.labels import ACTION, TASKS
-from waypost.decide.policy import VIRTUAL_MODELS, Policy, Route
+from waypost.decide.policy import VIRTUAL_MODELS, Balancing, Policy, Route
 from waypost.turn import channel_of
 
 # Routes on which nothing may come from the cache, and why.
@@ -91,7 +91,18 @@ def compile_policy(file: ConfigFile, root: Node, adopted: Adopted, checked: Chec
         channel_routes=MappingProxyType(channel_routes),
         answer_tokens=rules.answer_tokens,
         headroom_tokens=rules.headroom_tokens,
+        balancing=adopted.balancing if adopted.balancing and "balancing" not in rules.model_fields_set else rules.balancing,
+        group_balancing=MappingProxyType(_group_balancing(rules.group_balancing, root, checked)),
+        session_affinity=rules.session_affinity,
     )
+
+
+def _group_balancing(given: Mapping[str, Balancing], root: Node, checked: Checked) -> dict[str, Balancing]:
+    groups = {deployment.group for deployment in checked.names.deployments}
+    for name in () if checked.expected else given.keys() - groups - checked.left_out:
+        where = root.at(["policy", "group_balancing", name])
+        checked.report.problem(where, f"{quoted(name)} is no `model_name` of this file{did_you_mean(name, groups)}")
+    return dict(given)
 
 
 def _channel_routes(given: Mapping[str, str], root: Node, routes: Iterable[str], checked: Checked) -> dict[str, str]:

@@ -26,7 +26,7 @@ from waypost.config.blocks import Block, FilePath, Name, Number, Open, Seconds, 
 from waypost.config.discovery import DiscoverySettings
 from waypost.decide.correction import MOST, PER_CALLER
 from waypost.decide.labels import TASKS
-from waypost.decide.policy import Policy
+from waypost.decide.policy import Balancing, Policy
 from waypost.fleet.deployment import Timeouts
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -227,6 +227,17 @@ class PolicySettings(Block):
     default_fallbacks: tuple[Name, ...] = Field(
         default=(), description="Who is asked when all candidates and their fallbacks failed."
     )
+    balancing: Balancing = Field(
+        default=_RULES.balancing,
+        description="How the replicas of a group share its requests: `least_busy`, `weighted` or `latency`.",
+    )
+    group_balancing: dict[Name, Balancing] = Field(
+        default_factory=dict, description="The same for single groups, by their `model_name`."
+    )
+    session_affinity: bool = Field(
+        default=_RULES.session_affinity,
+        description="A conversation goes to the replica that answered it last, unless that one is much busier than the others.",
+    )
     timeouts: TimeoutSettings = Field(default_factory=TimeoutSettings, description="Deadlines of one attempt.")
     commit_max_bytes: Whole = Field(
         default=2**20, ge=1024, le=1 << 30, description="Bytes of an answer held back before its first output."
@@ -308,7 +319,7 @@ class ConfigFile(BaseModel):
     router_settings: dict[str, Any] | None = Field(
         default=None,
         description="LiteLLM's. Used: fallbacks, context_window_fallbacks, default_fallbacks, model_group_alias, timeout, "
-        "stream_timeout.",
+        "stream_timeout, routing_strategy.",
     )
     general_settings: dict[str, Any] | None = Field(default=None, description="LiteLLM's. Not used.")
     routes: dict[Name, RouteBlock] = Field(

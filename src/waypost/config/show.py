@@ -42,6 +42,7 @@ def _content(config: Config) -> dict[str, Any]:
         "default_fallbacks": list(rules.default_fallbacks),
         "policy": {
             **config.policy.model_dump(mode="json", exclude={"default_fallbacks", "timeouts"}),
+            "balancing": rules.balancing,
             "timeouts": dataclasses.asdict(config.timeouts),
         },
         "server": config.server.model_dump(mode="json"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from waypost.decide.balancing import balanced
 from waypost.decide.card import Candidate, Decision, Refusal, Removal
 from waypost.decide.guards import (
     Chat,
@@ -18,7 +19,7 @@ from waypost.decide.guards import (
     first_reason,
 )
 from waypost.decide.names import Meaning, closest, resolve
-from waypost.decide.ordering import expand, least_busy, made_for, reorder
+from waypost.decide.ordering import expand, made_for, reorder
 from waypost.decide.policy import Policy, Route
 from waypost.decide.task import TaskModel, TaskScores
 from waypost.errors import NoDeployment, UnknownModel
@@ -114,6 +115,20 @@ class _Case:
         if deployment.price is not None:
             cap = answer_cap(self.turn, deployment.settings, route.settings)
             cost_usd = deployment.price.cost_usd(self.turn.prompt_tokens, self.policy.answer_tokens if cap is None else cap)
+        # By position, which is faster: this runs for every deployment of every decision.
+        return Candidate(
+            deployment.id,
+            deployment.group,
+            deployment.provider,
+            deployment.model,
+            self.reason(route, deployment, status, is_fallback),
+            route.settings,
+            is_fallback,
+            cost_usd,
+        )
+
+    def reason(self, route: Route, deployment: Deployment, status: Status, is_fallback: bool) -> str:
+        """Why a candidate is one, and how it is now."""
         if is_fallback:
             reason = "fallback"
         elif self.meaning.kind == "deployment":
@@ -130,22 +145,17 @@ class _Case:
             reason += ", loaded" if status.loaded else ", not loaded"
         if status.in_flight:
             reason += f", {status.in_flight} in flight"
-        # By position, which is faster: this runs for every deployment of every decision.
-        return Candidate(
-            deployment.id,
-            deployment.group,
-            deployment.provider,
-            deployment.model,
-            reason,
-            route.settings,
-            is_fallback,
-            cost_usd,
-        )
+        latency_s = status.latency_s if self.turn.stream else status.whole_latency_s
+        if latency_s is not None and self.policy.balancing_of(deployment.group) == "latency":
+            reason += f", {latency_s:.2f} s latency"
+        if self.policy.session_affinity and deployment.id in self.fleet.answered_last:
+            reason += ", answered this conversation last"
+        return reason
 
     def fallbacks(self, deployments: Iterable[Deployment], *, only_longer: bool = False) -> tuple[Deployment, ...]:
         """The deployments that the config wants asked when these fail."""
         names = self.policy.fallbacks_of([d.group for d in deployments], only_longer=only_longer)
-        return tuple(d for name in names for d in expand(Route("", (name,)), self.turn, self.fleet))
+        return tuple(d for name in names for d in expand(Route("", (name,)), self.turn, self.fleet, self.policy))
 
 
 def decide(turn: Turn, fleet: FleetView, policy: Policy, artefacts: Artefacts) -> Decision:
@@ -180,7 +190,7 @@ def _choose(case: _Case, scores: TaskScores) -> _Choice:
     """The route, with its candidates. Only ``auto`` may look further than the route that fits the task."""
     meaning, policy = case.meaning, case.policy
     if meaning.kind == "deployment":
-        return _named(case, least_busy(meaning.deployments, case.turn, case.fleet))
+        return _named(case, balanced(meaning.deployments, case.turn, case.fleet, policy))
     if meaning.kind == "route":
         return _on_route(case, policy.routes[meaning.name], "the caller named this route")
     default = policy.default_route_of(case.turn)
@@ -242,7 +252,7 @@ def _named(case: _Case, chosen: tuple[Deployment, ...]) -> _Choice:
 
 def _on_route(case: _Case, route: Route, reason: str, *, needs_context: int | None = None) -> _Choice:
     """The route's deployments, in the order that the virtual model asks for."""
-    listed = expand(route, case.turn, case.fleet)
+    listed = expand(route, case.turn, case.fleet, case.policy)
     if case.meaning.kind == "virtual":
         listed = reorder(case.meaning.name, listed, case.turn, case.fleet, case.answer_tokens)
     return case.sift(route, reason, listed, case.fallbacks(listed), needs_context=needs_context)

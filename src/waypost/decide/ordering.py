@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 import re
-import zlib
 from collections.abc import Sequence
 
-from waypost.decide.policy import Route
+from waypost.decide.balancing import balanced
+from waypost.decide.policy import Policy, Route
 from waypost.fleet.view import Deployment, FleetView
 from waypost.turn import Turn
 
@@ -24,38 +24,38 @@ _SMALL_FIRST = frozenset({"chat"})
 _BIG = 1e9
 
 
-def expand(route: Route, turn: Turn, fleet: FleetView) -> tuple[Deployment, ...]:
+def expand(route: Route, turn: Turn, fleet: FleetView, policy: Policy) -> tuple[Deployment, ...]:
     """The deployments of a route, in the route's order; ``*`` adds the whole fleet, best guess first. One may come twice."""
     found: list[Deployment] = []
     for name in route.candidates:
         if name == "*":
-            found += guessed_order(route.name, fleet)
+            found += guessed_order(route.name, turn, fleet, policy)
         else:
-            found += least_busy(fleet.exactly(name) or fleet.loosely(name), turn, fleet)
+            found += balanced(fleet.exactly(name) or fleet.loosely(name), turn, fleet, policy)
     return tuple(found)
 
 
-def guessed_order(task: str, fleet: FleetView) -> tuple[Deployment, ...]:
-    """All deployments, for a task that no config speaks of: local first, then made for the task, then loaded, then by size."""
+def guessed_order(task: str, turn: Turn, fleet: FleetView, policy: Policy) -> tuple[Deployment, ...]:
+    """All deployments, for a task that no config speaks of: local first, then made for the task, then loaded, then by size.
+
+    Replicas of a group that are alike in all of that share the places that they hold.
+    """
 
     def key(deployment: Deployment) -> tuple[bool, bool, bool, float]:
         size = deployment.parameters_b
         rank = _BIG if size is None else (size if task in _SMALL_FIRST else -size)
         return (not deployment.local, not made_for(task, deployment), fleet.status(deployment.id).loaded is not True, rank)
 
-    return tuple(sorted([d for d in fleet.deployments if not d.is_pattern], key=key))
-
-
-def least_busy(replicas: Sequence[Deployment], turn: Turn, fleet: FleetView) -> tuple[Deployment, ...]:
-    """Replicas of a group by requests in flight for their weight; ties fall by the turn's id, so that replay gives the same."""
-    if len(replicas) < 2:
-        return tuple(replicas)
-
-    def key(deployment: Deployment) -> tuple[float, int]:
-        busy = fleet.status(deployment.id).in_flight / max(deployment.weight, 1e-9)
-        return busy, zlib.crc32(f"{turn.id}:{deployment.id}".encode(errors="replace"))
-
-    return tuple(sorted(replicas, key=key))
+    ordered = sorted([d for d in fleet.deployments if not d.is_pattern], key=key)
+    if len({d.group for d in ordered}) == len(ordered):
+        return tuple(ordered)
+    alike: dict[tuple[object, ...], list[int]] = {}
+    for place, deployment in enumerate(ordered):
+        alike.setdefault((deployment.group, key(deployment)), []).append(place)
+    for places in alike.values():
+        for place, deployment in zip(places, balanced([ordered[at] for at in places], turn, fleet, policy), strict=True):
+            ordered[place] = deployment
+    return tuple(ordered)
 
 
 def reorder(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from waypost.decide.labels import DEFAULT_TASK
 from waypost.turn import Turn, empty
+
+Balancing = Literal["least_busy", "weighted", "latency"]
 
 VIRTUAL_MODELS = ("auto", "auto-fast", "auto-cheap", "auto-best", "auto-private")
 
@@ -44,6 +46,13 @@ class Policy:
     channel_routes: Mapping[str, str] = field(default_factory=empty)
     answer_tokens: int = 512
     headroom_tokens: int = 256
+    balancing: Balancing = "least_busy"
+    group_balancing: Mapping[str, Balancing] = field(default_factory=empty)
+    session_affinity: bool = True
+
+    def balancing_of(self, group: str) -> Balancing:
+        """How the replicas of a group share its requests."""
+        return self.group_balancing.get(group, self.balancing)
 
     def default_route_of(self, turn: Turn) -> str:
         """Where a turn of this channel goes when it is not clear what it asks for."""

@@ -44,6 +44,11 @@ class AttemptRecord:
         self._text: list[str] = []
         self._skipped = 0
 
+    @property
+    def latency_s(self) -> float | None:
+        """Seconds from its beginning to its first output."""
+        return None if self._first_output_s is None else self._first_output_s - self.started_s
+
     def see(self, event: Event, now_s: float) -> None:
         """Takes down what an event tells about the attempt."""
         self._skipped += event.skipped

@@ -37,6 +37,13 @@ class Watch(Protocol):
         """The call is over, however it went."""
         ...
 
+    def answered(self, deployment_id: str, latency_s: float | None, *, stream: bool, session: str | None) -> None:
+        """It committed to an answer, after so many seconds: to its first output, or to the whole of one not streamed.
+
+        ``None``: it gave none yet. ``session`` is the conversation.
+        """
+        ...
+
     def succeeded(self, deployment_id: str) -> None:
         """It gave a complete answer."""
         ...
@@ -219,4 +226,6 @@ class Dispatcher:
         except BaseException:
             run.abandon()
             raise
-        return Answer(step, log, run, head, events)
+        answer = Answer(step, log, run, head, events)
+        self._watch.answered(deployment.id, run.record.latency_s, stream=turn.stream, session=turn.session)
+        return answer

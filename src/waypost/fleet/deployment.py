@@ -113,10 +113,16 @@ def is_in_ollamas_cloud(provider: str, model: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How a deployment is now. ``up`` and ``loaded`` are ``None`` until somebody has looked."""
+    """How a deployment is now. ``up`` and ``loaded`` are ``None`` until somebody has looked.
+
+    ``latency_s`` is how long it takes lately to the first output of a stream, ``whole_latency_s`` for an answer that is not
+    streamed; ``None`` if it gave none in the last minutes.
+    """
 
     up: bool | None = None
     reason: str | None = None
     loaded: bool | None = None
     in_flight: int = 0
     cooling_s: float | None = None
+    latency_s: float | None = None
+    whole_latency_s: float | None = None

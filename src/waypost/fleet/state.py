@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,9 @@ from waypost.errors import (
     ProviderTimeout,
 )
 from waypost.fleet.deployment import Deployment, Status
+from waypost.fleet.latency import Latency
 from waypost.fleet.places import Place, is_missing, kind_hint, learn, place_of, places, remember, reported
+from waypost.fleet.sessions import Sessions
 from waypost.fleet.view import FleetView
 from waypost.turn import EMPTY
 
@@ -51,21 +54,31 @@ class _Live:
     in_flight: int = 0
     missed_looks: int = 0
     failures: int = 0
+    failed_last: bool = False
     unreachable: bool = False
     back_offs: int = 0
     trouble: str | None = None
     back_off_until: float = 0.0
     pause_until: float = 0.0
+    latency: Latency = field(default_factory=Latency)
+    whole_latency: Latency = field(default_factory=Latency)
     snapshot: Status | None = None
+    snapshot_until: float = 0.0
 
     def status(self, now: float) -> Status:
         """The status as a value; made again only after a change, or while it cools."""
         left_s = max(self.back_off_until, self.pause_until) - now
+        first_s, whole_s = self.latency.value(now), self.whole_latency.value(now)
         if left_s > 0:
             self.snapshot = None
-            return Status(self.up, self.trouble, self.loaded, self.in_flight, left_s)
-        if self.snapshot is None:
-            self.snapshot = Status(self.up, self.seen, self.loaded, self.in_flight, None)
+            return Status(
+                self.up, self.trouble, self.loaded, self.in_flight, left_s, latency_s=first_s, whole_latency_s=whole_s
+            )
+        if self.snapshot is None or now >= self.snapshot_until:
+            self.snapshot = Status(
+                self.up, self.seen, self.loaded, self.in_flight, None, latency_s=first_s, whole_latency_s=whole_s
+            )
+            self.snapshot_until = min(self.latency.until(now), self.whole_latency.until(now))
         return self.snapshot
 
     def forgive(self) -> None:
@@ -87,13 +100,15 @@ class Fleet:
         self._deployments: dict[str, Deployment] = {}
         self._live: dict[str, _Live] = {}
         self._kinds: dict[Place, str] = {}
+        self._sessions = Sessions(clock=clock)
         self._view: FleetView | None = None
+        self._view_until = math.inf
         self.replace(deployments)
 
     def view(self) -> FleetView:
         """The fleet at this moment; the same object as before if nothing has changed."""
         view = self._view
-        if view is not None:
+        if view is not None and self._clock() < self._view_until:
             return view
         with self._change:
             now = self._clock()
@@ -101,7 +116,17 @@ class Fleet:
             view = FleetView(tuple(self._deployments.values()), MappingProxyType(statuses))
             if all(status.cooling_s is None for status in statuses.values()):
                 self._view = view
+                self._view_until = min((self._live[name].snapshot_until for name in statuses), default=math.inf)
             return view
+
+    def view_for(self, session: str | None, view: FleetView | None = None) -> FleetView:
+        """A view (unset: of now) with who answered this conversation last, unless their last call failed."""
+        view = self.view() if view is None else view
+        if session is None:
+            return view
+        with self._change:
+            known = [name for name in self._sessions.of(session) if name in self._live and not self._live[name].failed_last]
+        return FleetView(view.deployments, view.statuses, tuple(known)) if known else view
 
     def replace(self, deployments: Iterable[Deployment]) -> None:
         """Puts other deployments in place; of two with one id the first counts.
@@ -143,12 +168,24 @@ class Fleet:
                 del self._live[deployment_id]
             self._changed(live)
 
+    def answered(self, deployment_id: str, latency_s: float | None, *, stream: bool, session: str | None) -> None:
+        """It gave its first output after ``latency_s`` seconds, or its whole answer where that is not streamed."""
+        with self._change:
+            live = self._live.get(deployment_id)
+            if live is None:
+                return
+            if latency_s is not None:
+                (live.latency if stream else live.whole_latency).see(latency_s, self._clock())
+                self._changed(live)
+            if session is not None:
+                self._sessions.answered(session, deployment_id)
+
     def succeeded(self, deployment_id: str) -> None:
         """It answered: earlier failures are forgiven."""
         with self._change:
             live = self._live.get(deployment_id)
             if live is not None:
-                live.up, live.missed_looks, live.seen = True, 0, None
+                live.up, live.missed_looks, live.seen, live.failed_last = True, 0, None, False
                 live.forgive()
                 self._changed(live)
 
@@ -162,6 +199,7 @@ class Fleet:
                 return
             now, asked_s = self._clock(), _believable(error.retry_after_s)
             live.failures += 1
+            live.failed_last = True
             if isinstance(error, ProviderAuthFailed):
                 live.pause_until = max(live.pause_until, now + AUTH_PAUSE_S)
             elif asked_s is not None:

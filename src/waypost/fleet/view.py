@@ -16,10 +16,14 @@ _UNSEEN = Status()
 
 @dataclass(frozen=True, slots=True)
 class FleetView:
-    """Every deployment, in the order of the config, and how each is now."""
+    """Every deployment, in the order of the config, and how each is now.
+
+    ``answered_last`` are those that answered the conversation which is to be decided on, the last one first.
+    """
 
     deployments: tuple[Deployment, ...]
     statuses: Mapping[str, Status] = field(default_factory=empty)
+    answered_last: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[Deployment]:
         return iter(self.deployments)

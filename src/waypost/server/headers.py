@@ -31,7 +31,7 @@ REQUEST_HEADERS: Mapping[str, str] = {
     "x-waypost-private": "`true` keeps the request on local deployments.",
     "x-waypost-known-to-memory": "`true`: the last message speaks of something in the user's own memory or contacts.",
     "x-waypost-channel": "The way that the request came, such as `voice`; `policy.channel_routes` reads it.",
-    "x-waypost-session": "Names the conversation.",
+    "x-waypost-session": "Names the conversation, which stays with the replica that answered it last.",
     "x-openwebui-chat-id": "Open WebUI's name of the conversation, read where `x-waypost-session` is absent.",
     "x-openwebui-user-id": "Open WebUI's name of the user: users share nothing in the cache.",
     "cache-control": "`no-cache` asks for a new answer, which is kept; `no-store` for one that the cache has no part in.",

@@ -65,6 +65,8 @@ def _facts(deployment: Deployment, fleet: FleetView) -> dict[str, Any]:
         "loaded": status.loaded,
         "in_flight": status.in_flight,
         "cooling_s": status.cooling_s,
+        "latency_s": status.latency_s,
+        "whole_latency_s": status.whole_latency_s,
         "reason": status.reason,
         "sources": dict(deployment.sources),
     }
