@@ -16,6 +16,7 @@ import waypost
 from engines.gateway import fleet_config
 from engines.llamacpp import LlamaCpp
 from engines.process import free_port
+from servers.faultd import Faultd
 from waypost import Router
 from waypost.errors import ConnectFailed, InvalidRequest, MissingCapability, UnknownModel
 from waypost.router import new_id
@@ -187,3 +188,26 @@ async def test_a_conversation_stays_with_the_replica_that_answered_it_and_others
         card = router.route(hi(), model="twin", headers={"x-waypost-session": "7"})
         assert card.candidates[0].deployment == first["7"]
         assert "answered this conversation last" in card.candidates[0].reason
+
+
+async def test_row_39_the_ledger_has_both_attempts_of_a_hedged_request_and_who_answered(tmp_path: Path) -> None:
+    faultd = Faultd()
+    await faultd.start()
+    config = fleet_config(tmp_path, {"slow-first-30000": faultd.base_url, "ok": faultd.base_url})
+    for entry in config["model_list"]:
+        entry["model_info"] = {"input_cost_per_token": 1e-6, "output_cost_per_token": 1e-5}
+    config |= {"routes": {"pair": ["slow-first-30000", "ok"]}, "policy": {"hedge": {"after": 0.05}}}
+    async with Router.from_config(config) as router:
+        reply = await router.acompletion("pair", hi())
+        await asyncio.wait_for((await faultd.hit("slow-first-30000")).left.wait(), 1)
+        await router.ledger.close()
+        entry = router.ledger.get(reply.decision.id)
+    await faultd.stop()
+    assert entry is not None
+    assert (entry["status"], entry["deployment"], entry["first_output_s"]) == ("ok", "ok", reply.attempts[1].first_output_s)
+    errors = [(attempt["deployment"], attempt["error"], attempt["committed"]) for attempt in entry["attempts"]]
+    assert errors == [("slow-first-30000", "hedge_lost", False), ("ok", None, True)]
+    lost, won = (attempt["cost_usd"] for attempt in entry["attempts"])
+    assert entry["cost_usd"] == pytest.approx(lost + won)
+    assert lost > 0
+    assert (entry["prompt_tokens"], entry["usage_estimated"]) == (11, False)

@@ -150,8 +150,8 @@ class Router:
             record("refused", error)
             raise
         try:
-            dispatcher = await self._dispatcher()
-            call = partial(dispatcher.open, turn, decision, fleet, started=started, log=log)
+            dispatcher, hedge = await self._dispatcher(), self._config.policy.hedge_after
+            call = partial(dispatcher.open, turn, decision, fleet, started=started, log=log, hedge=hedge)
             answer = await (call() if self._cache is None else self._cache.open(turn, decision, fleet, log, call))
         except WaypostError as error:
             record("failed", error)
@@ -342,8 +342,7 @@ class Router:
         error: WaypostError | None,
     ) -> None:
         attempts = log.attempts
-        last = attempts[-1] if attempts else None
-        answered = last if last is not None and last.committed else None
+        answered = next((attempt for attempt in attempts if attempt.committed), None)
         candidate = None if answered is None else decision.candidate(answered.deployment)
         by = answered or log.cache
         self.remember(decision)

@@ -259,3 +259,16 @@ def test_a_strategy_of_litellms_that_we_do_not_have_is_told_and_not_used() -> No
 def test_balancing_of_a_group_that_does_not_exist_is_refused() -> None:
     with pytest.raises(ConfigError, match="`qwem` is no `model_name` of this file; did you mean `qwen`"):
         config_of("qwen", policy={"group_balancing": {"qwem": "latency"}})
+
+
+@pytest.mark.parametrize(("hedge", "after"), [(None, None), ({}, "p95"), ({"after": "p95"}, "p95"), ({"after": 1.5}, 1.5)])
+def test_hedging_is_off_until_it_is_there_and_then_waits_for_the_95th_percentile(hedge: Any, after: Any) -> None:
+    config = config_of("a", policy={"hedge": hedge})
+    assert config.policy.hedge_after == after
+    assert effective(config)["policy"]["hedge"] == (None if hedge is None else {"after": after})
+
+
+@pytest.mark.parametrize("after", ["p99", True, 0, -1, 1e9, None, [1]])
+def test_a_hedge_after_anything_else_is_refused(after: Any) -> None:
+    with pytest.raises(ConfigError, match=r"`policy\.hedge\.after`: must be `p95` or a number of seconds"):
+        config_of("a", policy={"hedge": {"after": after}})

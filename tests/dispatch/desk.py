@@ -19,6 +19,7 @@ from waypost.dispatch.attempt import Attempt
 from waypost.dispatch.attempt_log import AttemptLog
 from waypost.dispatch.dispatcher import Answer, Dispatcher
 from waypost.dispatch.events import Event, Lane
+from waypost.dispatch.hedge import HedgeAfter
 from waypost.dispatch.lanes.litellm import LiteLlmLane
 from waypost.dispatch.lanes.openai import OpenAiLane
 from waypost.dispatch.lanes.simulated import SimulatedLane
@@ -41,6 +42,7 @@ class CountingWatch:
         self.begun: Counter[str] = Counter()
         self.in_flight: Counter[str] = Counter()
         self.successes: Counter[str] = Counter()
+        self.usual_s: dict[tuple[str, bool], float] = {}
         self.answers: list[tuple[str, float | None, bool, str | None]] = []
         self.failures: list[tuple[str, str]] = []
 
@@ -54,6 +56,9 @@ class CountingWatch:
 
     def answered(self, deployment_id: str, latency_s: float | None, *, stream: bool, session: str | None) -> None:
         self.answers.append((deployment_id, latency_s, stream, session))
+
+    def p95_s(self, deployment_id: str, *, stream: bool) -> float | None:
+        return self.usual_s.get((deployment_id, stream))
 
     def succeeded(self, deployment_id: str) -> None:
         self.successes[deployment_id] += 1
@@ -91,6 +96,7 @@ class Desk:
         self.watch = CountingWatch()
         self.log = AttemptLog()
         self.pauses: list[float] = []
+        self.hedge: HedgeAfter | None = None
         self.lanes: dict[str, Lane] = {"openai": OpenAiLane(), "litellm": LiteLlmLane(), "simulated": SimulatedLane()}
         self.dispatcher = Dispatcher(self.lanes, self.watch, sleep=self._pause, rng=random.Random(1).random)
 
@@ -116,7 +122,8 @@ class Desk:
     async def open(self, *deployments: Deployment | str, stream: bool = True, **body: Any) -> Answer:
         fleet = FleetView(tuple(d if isinstance(d, Deployment) else self.deployment(d) for d in deployments))
         self.log = AttemptLog()
-        return await self.dispatcher.open(turn(stream=stream, **body), decision(fleet), fleet, started=0.0, log=self.log)
+        asked = turn(stream=stream, **body)
+        return await self.dispatcher.open(asked, decision(fleet), fleet, started=0.0, log=self.log, hedge=self.hedge)
 
     async def ask(self, *deployments: Deployment | str, stream: bool = True, **body: Any) -> Seen:
         """Reads one answer to its end, whatever it is."""

@@ -436,3 +436,10 @@ def test_the_view_for_a_conversation_names_who_answered_it_last_unless_that_one_
     assert fleet.view_for("s", view).answered_last == ("b", "a")
     fleet.replace([deployment("a")])
     assert fleet.view_for("s", view).answered_last == ("a",)
+
+
+def test_the_95th_percentile_is_kept_by_kind_of_answer(fleet: Fleet) -> None:
+    for seconds in range(20):
+        fleet.answered("a", float(seconds), stream=True, session=None)
+    assert fleet.p95_s("a", stream=True) == 18.0
+    assert fleet.p95_s("a", stream=False) is fleet.p95_s("b", stream=True) is fleet.p95_s("gone", stream=True) is None

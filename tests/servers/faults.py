@@ -80,6 +80,16 @@ def ends(after: int) -> Fault:
     return fault
 
 
+def slow_first(milliseconds: int) -> Fault:
+    """Answers as it should, so much later."""
+
+    async def fault(exchange: Exchange) -> None:
+        if not await exchange.gone(milliseconds / 1000):
+            await ok(exchange)
+
+    return fault
+
+
 def stall(after: int) -> Fault:
     """Falls silent after so many words."""
 
@@ -247,6 +257,7 @@ PATTERNS: tuple[tuple[str, Callable[..., Fault]], ...] = (
     (r"cut-(\d+)", cut),
     (r"end-(\d+)", ends),
     (r"stall-(\d+)", stall),
+    (r"slow-first-(\d+)", slow_first),
     (r"error-after-(\d+)", error_after),
 )
 FAULTS: dict[str, Fault] = {

@@ -7,11 +7,12 @@ open: what LiteLLM allows is allowed here. Our own are closed: an unknown key is
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     GetJsonSchemaHandler,
@@ -212,6 +213,22 @@ class TimeoutSettings(Block):
     total_s: Seconds = Field(default=_DEADLINES.total_s, description="Seconds for the whole answer.")
 
 
+def _p95_or_seconds(value: Any) -> Any:
+    if value == "p95" or (isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 86_400):
+        return value
+    raise ValueError("must be `p95` or a number of seconds")
+
+
+class HedgeSettings(Block):
+    """Asking another deployment beside one that is slow."""
+
+    after: Annotated[Literal["p95"] | Seconds, BeforeValidator(_p95_or_seconds)] = Field(
+        default="p95",
+        description="Seconds to wait for the first output, or for the whole of an answer that is not streamed; `p95` is what "
+        "19 of 20 answers of the deployment took lately.",
+    )
+
+
 class PolicySettings(Block):
     """Rules of every decision and every call."""
 
@@ -238,11 +255,19 @@ class PolicySettings(Block):
         default=_RULES.session_affinity,
         description="A conversation goes to the replica that answered it last, unless that one is much busier than the others.",
     )
+    hedge: HedgeSettings | None = Field(
+        default=None, description="Ask another deployment beside one that is slow. Unset: never."
+    )
     timeouts: TimeoutSettings = Field(default_factory=TimeoutSettings, description="Deadlines of one attempt.")
     commit_max_bytes: Whole = Field(
         default=2**20, ge=1024, le=1 << 30, description="Bytes of an answer held back before its first output."
     )
     commit_max_s: Seconds = Field(default=600.0, description="Seconds to the first output, before another deployment is asked.")
+
+    @property
+    def hedge_after(self) -> float | Literal["p95"] | None:
+        """When another deployment is asked beside a slow one; ``None``: never."""
+        return None if self.hedge is None else self.hedge.after
 
 
 class ServerSettings(Block):

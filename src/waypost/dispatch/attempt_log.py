@@ -9,6 +9,7 @@ from waypost.fleet.deployment import Deployment
 from waypost.tokens import estimate
 
 CANCELLED = "cancelled"
+HEDGE_LOST = "hedge_lost"
 
 
 class AttemptRecord:
@@ -79,6 +80,14 @@ class AttemptRecord:
         self.error = CANCELLED
         self.message = "the caller left before the answer was complete"
 
+    def lose(self) -> None:
+        """Another one was quicker. Where it gave no output, it has read its prompt all the same."""
+        self.committed = False
+        self.error = HEDGE_LOST
+        self.message = "another deployment, asked beside this one, was quicker"
+        if self._usage is None:
+            self._usage = Usage(self._prompt_tokens, 0, estimated=True)
+
     def crash(self) -> None:
         """Waypost itself went wrong, which is a bug; the engine did nothing wrong either."""
         self.error = WaypostError.code
@@ -121,6 +130,14 @@ class AttemptLog:
 
     def __len__(self) -> int:
         return len(self._records)
+
+    def lost(self, deployment_id: str) -> AttemptRecord | None:
+        """Takes down that a deployment was asked in vain; ``None`` if that is not why its last attempt ended."""
+        record = next(record for record in reversed(self._records) if record.deployment.id == deployment_id)
+        if record.error not in (None, CANCELLED):
+            return None
+        record.lose()
+        return record
 
     def begin(self, deployment: Deployment, prompt_tokens: int, started_s: float) -> AttemptRecord:
         """Opens the record of a new attempt."""

@@ -13,6 +13,7 @@ from waypost.dispatch.attempt import Attempt, CacheUse
 from waypost.dispatch.attempt_log import AttemptLog, AttemptRecord
 from waypost.dispatch.commit import CommitBounds, Head, read_head
 from waypost.dispatch.events import Call, Event, Lane
+from waypost.dispatch.hedge import HedgeAfter, race
 from waypost.dispatch.plan import Plan, Step
 from waypost.dispatch.request import build
 from waypost.errors import NoDeployment, ProviderError, StreamBroken
@@ -42,6 +43,10 @@ class Watch(Protocol):
 
         ``None``: it gave none yet. ``session`` is the conversation.
         """
+        ...
+
+    def p95_s(self, deployment_id: str, *, stream: bool) -> float | None:
+        """The 95th percentile of the ``latency_s`` of its last answers of that kind; ``None`` while too few are known."""
         ...
 
     def succeeded(self, deployment_id: str) -> None:
@@ -117,7 +122,7 @@ class Answer:
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
-        """Every attempt of the request; the last one is this answer, complete when the events have ended."""
+        """Every attempt of the request; the one that is committed is this answer, complete when the events have ended."""
         return self._log.attempts
 
     @property
@@ -181,13 +186,22 @@ class Dispatcher:
         self._max_attempts = max_attempts
 
     async def open(
-        self, turn: Turn, decision: Decision, fleet: FleetView, *, started: float, log: AttemptLog | None = None
+        self,
+        turn: Turn,
+        decision: Decision,
+        fleet: FleetView,
+        *,
+        started: float,
+        log: AttemptLog | None = None,
+        hedge: HedgeAfter | None = None,
     ) -> Answer:
         """The first answer that a candidate commits to.
 
         ``started`` is when the request was read, on this dispatcher's clock; ``log`` gets every attempt, whether this returns,
-        raises or is cancelled. Raises the refusal of the decision, the last `ProviderError` when all candidates failed, or
-        `NoDeployment` when the fleet has none of them any more.
+        raises or is cancelled. After ``hedge``, a candidate that is slow has another one asked beside it.
+
+        Raises the refusal of the decision, the last `ProviderError` when all candidates failed, or `NoDeployment` when the
+        fleet has none of them any more.
         """
         decision.raise_if_refused()
         log = AttemptLog() if log is None else log
@@ -197,10 +211,9 @@ class Dispatcher:
             if step.pause_s:
                 await self._sleep(step.pause_s)
             try:
-                return await self._attempt(turn, step, started, log)
+                return await self._ask(turn, plan, step, started, log, hedge)
             except ProviderError as error:
                 last = error
-                plan.failed(step, error)
         if last is None:
             raise NoDeployment("no candidate of this decision is in the fleet any more; send the request again")
         raise last
@@ -209,6 +222,29 @@ class Dispatcher:
         """Closes all lanes."""
         for lane in self._lanes.values():
             await lane.close()
+
+    async def _ask(
+        self, turn: Turn, plan: Plan, first: Step, started: float, log: AttemptLog, hedge: HedgeAfter | None
+    ) -> Answer:
+        """The answer of a step, or with ``hedge`` of the next one beside it; the plan hears of every failure."""
+
+        async def attempt(step: Step) -> Answer:
+            try:
+                return await self._attempt(turn, step, started, log)
+            except ProviderError as error:
+                plan.failed(step, error)
+                raise
+
+        def lost(step: Step) -> None:
+            record = log.lost(step.deployment.id)
+            if record is not None:  # it would have taken longer still: who loses must not look quick
+                latency_s = record.ended_s - record.started_s
+                self._watch.answered(step.deployment.id, latency_s, stream=turn.stream, session=None)
+
+        after_s = self._watch.p95_s(first.deployment.id, stream=turn.stream) if hedge == "p95" else hedge
+        if after_s is None:
+            return await attempt(first)
+        return await race(attempt, first, after_s=after_s, beside=plan.beside, lost=lost)
 
     async def _attempt(self, turn: Turn, step: Step, started: float, log: AttemptLog) -> Answer:
         deployment = step.deployment

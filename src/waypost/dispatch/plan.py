@@ -56,6 +56,14 @@ class Plan:
         self._retried = True
         return again
 
+    def beside(self) -> Step | None:
+        """Whom to ask beside somebody who is slow: the next one, unless it is there for failures only."""
+        step = self._queue[0] if self._queue and self._left > 0 else None
+        if step is None or step.candidate.fallback or not self._large_enough(step):
+            return None
+        self._left -= 1
+        return self._queue.popleft()
+
     def failed(self, step: Step, error: ProviderError) -> None:
         """Takes in how a step went wrong."""
         if not error.fail_over:

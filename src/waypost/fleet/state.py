@@ -180,6 +180,12 @@ class Fleet:
             if session is not None:
                 self._sessions.answered(session, deployment_id)
 
+    def p95_s(self, deployment_id: str, *, stream: bool) -> float | None:
+        """The 95th percentile of what `answered` was told last; ``None`` while too little is known."""
+        with self._change:
+            live = self._live.get(deployment_id)
+            return None if live is None else (live.latency if stream else live.whole_latency).p95()
+
     def succeeded(self, deployment_id: str) -> None:
         """It answered: earlier failures are forgiven."""
         with self._change:
