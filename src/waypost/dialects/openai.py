@@ -16,7 +16,7 @@ from waypost.dialects.openai_messages import read_messages
 from waypost.dialects.openai_params import check_params
 from waypost.dialects.openai_tools import read_response_format, read_tool_choice, read_tools
 from waypost.dialects.prompt_size import prompt_tokens
-from waypost.dialects.steering import refuse_steering
+from waypost.dialects.steering import refuse_steering, refuse_steering_headers
 from waypost.dialects.strict_json import read_object, require_writable
 from waypost.errors import InvalidRequest, WaypostError
 from waypost.turn import EMPTY, Turn, channel_of
@@ -65,6 +65,7 @@ def wants_usage(turn: Turn) -> bool:
 
 
 def _turn(body: Mapping[str, Any], turn_id: str, headers: Mapping[str, str]) -> Turn:
+    refuse_steering_headers(headers)
     refuse_steering(body)
     model = name_at(body, "model", "")
     check_params(body)

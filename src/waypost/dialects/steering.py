@@ -89,6 +89,21 @@ FORBIDDEN_PREFIXES: Mapping[str, str] = {
     "watsonx_": _CREDENTIALS,
 }
 
+# Headers from which other gateways take the address of an engine. Those with a client's own key are merely not read.
+FORBIDDEN_HEADERS = frozenset(
+    {
+        "api-base",
+        "api_base",
+        "base-url",
+        "base_url",
+        "helicone-target-url",
+        "x-api-base",
+        "x-base-url",
+        "x-litellm-api-base",
+        "x-portkey-custom-host",
+    }
+)
+
 # Where a JSON schema lives: OpenAI's three places, and those of vLLM and llama.cpp. ``[]`` stands for any position.
 SCHEMA_PATHS = frozenset(
     {
@@ -126,6 +141,13 @@ def refuse_steering(body: Mapping[str, Any]) -> None:
     requests wait while one is read.
     """
     _walk(body, (), free=False, left=MAX_VALUES)
+
+
+def refuse_steering_headers(headers: Mapping[str, str]) -> None:
+    """Raises `ForbiddenField` for a header that names an address. Names are in lower case."""
+    if not FORBIDDEN_HEADERS.isdisjoint(headers):
+        name = min(FORBIDDEN_HEADERS & headers.keys())
+        raise ForbiddenField(f"The header {name} is not accepted: {_ADDRESS}.", param=name)
 
 
 def _walk(value: Mapping[str, Any] | list[Any] | tuple[Any, ...], place: _Place, *, free: bool, left: int) -> int:

@@ -8,6 +8,7 @@ listed. A browser names the page's own site in ``Origin``: that must be this mac
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -15,6 +16,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from waypost.dialects.openai import error_body
 from waypost.errors import HostRefused
 from waypost.server.reply import send_json
+
+# A path or a query in here would end up in what is read of the address (CVE-2026-48710).
+_AUTHORITY = re.compile(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]*))(?::[0-9]{0,5})?")
 
 
 class HostGate:
@@ -44,11 +48,9 @@ class HostGate:
 
 
 def _name(authority: str) -> str:
-    """The host of ``host:port``, in lower case and without brackets."""
-    name = authority.lower()
-    if name.startswith("["):
-        return name[1:].partition("]")[0]
-    return name.partition(":")[0] if name.count(":") == 1 else name
+    """The host of ``host:port``, in lower case and without brackets. What is neither is ``?``, which nobody is called."""
+    read = _AUTHORITY.fullmatch(authority.lower())
+    return "?" if read is None else read[1] or read[2]
 
 
 def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
