@@ -11,7 +11,10 @@ The tree is split by *whose fault it is*, because that decides what happens next
     │   ├── MissingCapability      no deployment can serve what was asked          400
     │   ├── ContextTooLong         no window holds the prompt and the answer       400
     │   ├── PayloadTooLarge        the body is over the limit                      413
-    │   ├── ReceiveTimeout         the body did not arrive in time                 408
+    │   ├── UnsupportedEncoding    the body is compressed in a way we do not take  415
+    │   ├── HeadersTooLarge        the headers are over the limit                  431
+    │   ├── ReceiveTimeout         the request did not arrive in time              408
+    │   ├── ClientStalled          the client stopped reading its answer           499
     │   └── HostRefused            Host or Origin names another site               403
     ├── PolicyError            the request is fine, the rules forbid an answer
     │   └── PrivacyRefused         private request, and no local deployment        403
@@ -111,11 +114,32 @@ class PayloadTooLarge(CallerError):
     code = "payload_too_large"
 
 
+class UnsupportedEncoding(CallerError):
+    """The body's ``content-encoding`` is none of gzip, deflate and zstd, or more than one."""
+
+    status = 415
+    code = "unsupported_encoding"
+
+
+class HeadersTooLarge(CallerError):
+    """Request line and headers are larger than 64 KiB."""
+
+    status = 431
+    code = "headers_too_large"
+
+
 class ReceiveTimeout(CallerError):
-    """The whole body did not arrive within ``server.receive_timeout_s``."""
+    """The whole request, headers and body, did not arrive within ``server.receive_timeout_s``."""
 
     status = 408
     code = "receive_timeout"
+
+
+class ClientStalled(CallerError):
+    """The client took nothing of its answer for ``server.send_timeout_s``: the ledger tells, with nginx's word for it."""
+
+    status = 499
+    code = "client_stalled"
 
 
 class HostRefused(CallerError):

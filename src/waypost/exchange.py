@@ -13,7 +13,7 @@ from waypost.dispatch.attempt import Attempt, CacheUse
 from waypost.dispatch.cache import KeepingAnswer, KeptAnswer
 from waypost.dispatch.dispatcher import Answer
 from waypost.dispatch.events import Event
-from waypost.errors import ServerStopping, WaypostError
+from waypost.errors import ClientStalled, ServerStopping, WaypostError
 from waypost.fleet.deployment import Deployment
 
 Ending = Literal["ok", "partial", "failed", "refused", "cancelled"]
@@ -23,10 +23,17 @@ Record = Callable[[Ending, WaypostError | None], None]
 STOP = "the server stops"
 """What a task is cancelled with when it is the server that goes, and not the client."""
 
+STALLED = "the client does not read"
+"""What it is cancelled with when the client is there, and takes nothing."""
 
-def stopping(cancelled: asyncio.CancelledError) -> ServerStopping | None:
-    """The error for a client that is still there while the server goes; ``None`` if it is the client that left."""
-    return ServerStopping("the server stops before this answer is complete") if cancelled.args == (STOP,) else None
+
+def stopping(cancelled: asyncio.CancelledError) -> WaypostError | None:
+    """The error for an answer that stops although the client has not left; ``None`` if it is the client that left."""
+    if cancelled.args == (STOP,):
+        return ServerStopping("the server stops before this answer is complete")
+    if cancelled.args == (STALLED,):
+        return ClientStalled("the client took nothing of its answer for server.send_timeout_s")
+    return None
 
 
 def http_status(ending: Ending, error: WaypostError | None) -> int:

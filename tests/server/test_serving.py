@@ -137,7 +137,7 @@ def test_row_54_a_body_over_the_limit_is_refused_with_and_without_a_length(
     assert (answer.status_code, answer.json()["error"]["code"]) == (413, "payload_too_large")
 
 
-def test_row_55_a_compressed_body_is_refused(gateway: ServerProcess) -> None:
+def test_row_55_a_compressed_body_that_is_broken_is_refused(gateway: ServerProcess) -> None:
     answer = ask(gateway, b"\x1f\x8b", content_encoding="gzip")
     assert (answer.status_code, "content-encoding" in answer.json()["error"]["message"]) == (400, True)
 

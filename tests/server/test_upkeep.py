@@ -231,4 +231,4 @@ async def test_settings_that_need_a_restart_are_named(
 def test_every_setting_of_server_and_ledger_is_followed_or_named() -> None:
     of = loads("")
     settings = {f"{block}.{name}" for block in ("server", "ledger") for name in type(getattr(of, block)).model_fields}
-    assert settings - set(upkeep._READ_AT_START) == {"server.reload_s", "ledger.store_prompts"}
+    assert settings - set(upkeep._READ_AT_START) == {"server.reload_s", "server.ping_s", "ledger.store_prompts"}

@@ -22,7 +22,9 @@ REASONS = {200: "OK", 307: "Temporary Redirect", 400: "Bad Request", 401: "Unaut
 
 @dataclass
 class Hit:
-    """One request as it arrived. ``left`` is set when the client closed the connection before the answer was complete."""
+    """One request as it arrived. ``left`` is set when the client closed the connection before the answer was complete; ``sent``
+    counts what a flood has got rid of.
+    """
 
     model: str
     path: str
@@ -30,6 +32,7 @@ class Hit:
     body: dict[str, Any]
     connection: int
     left: asyncio.Event = field(default_factory=asyncio.Event)
+    sent: int = 0
 
 
 class Exchange:
@@ -79,8 +82,9 @@ class Exchange:
         self.keep_alive = False
         self._writer.close()
 
-    def stop_watching(self) -> None:
+    async def stop_watching(self) -> None:
         self._gone.cancel()
+        await asyncio.wait((self._gone,))
 
     def chunk(self, delta: dict[str, Any], finish_reason: str | None = None, **more: Any) -> dict[str, Any]:
         choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}

@@ -83,7 +83,7 @@ class Faultd:
         try:
             await self._fault(hit.model)(exchange)
         finally:
-            exchange.stop_watching()
+            await exchange.stop_watching()
         return exchange.keep_alive and not hit.left.is_set()
 
     def _fault(self, model: str) -> Fault:

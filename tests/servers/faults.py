@@ -240,6 +240,43 @@ async def endless(exchange: Exchange) -> None:
         await exchange.event(exchange.chunk({"content": " word"}))
 
 
+async def flood(exchange: Exchange) -> None:
+    """Words as fast as somebody takes them."""
+    await exchange.begin()
+    chunk = exchange.chunk({"content": "x" * 65_536})
+    while not await exchange.gone(0):
+        await exchange.event(chunk)
+        exchange.hit.sent += 65_536
+
+
+async def large(exchange: Exchange) -> None:
+    """16 MB in one answer that is not streamed."""
+    completion = exchange.completion()
+    completion["choices"][0]["message"]["content"] = "x" * 16_000_000
+    await exchange.json(200, completion)
+
+
+def roles(count: int) -> Fault:
+    """So many chunks that say nothing, and then an error."""
+
+    async def fault(exchange: Exchange) -> None:
+        nothing = exchange.chunk({"role": "assistant", "content": ""})
+        error = {"error": {"message": "out of memory", "type": "server_error", "code": 500}}
+        await send(exchange, [*[nothing] * count, error], error, done=False)
+
+    return fault
+
+
+def late(milliseconds: int, then: Fault) -> Fault:
+    """Silent at first, as while a model loads."""
+
+    async def fault(exchange: Exchange) -> None:
+        if not await exchange.gone(milliseconds / 1000):
+            await then(exchange)
+
+    return fault
+
+
 async def json_to_stream(exchange: Exchange) -> None:
     await exchange.json(200, exchange.completion())
 
@@ -259,6 +296,10 @@ PATTERNS: tuple[tuple[str, Callable[..., Fault]], ...] = (
     (r"stall-(\d+)", stall),
     (r"slow-first-(\d+)", slow_first),
     (r"error-after-(\d+)", error_after),
+    (r"roles-(\d+)", roles),
+    (r"ok-after-(\d+)ms", lambda milliseconds: late(milliseconds, ok)),
+    (r"500-after-(\d+)ms", lambda milliseconds: late(milliseconds, status(500))),
+    (r"drop-after-(\d+)ms", lambda milliseconds: late(milliseconds, drop)),
 )
 FAULTS: dict[str, Fault] = {
     "ok": ok,
@@ -283,10 +324,12 @@ FAULTS: dict[str, Fault] = {
     "drop": drop,
     "empty-200": empty,
     "endless": endless,
+    "flood": flood,
     "first-event-error": first_event_error,
     "gzip-200": gzip_200,
     "html-200": html,
     "json-to-stream": json_to_stream,
+    "large": large,
     "malformed-event": malformed_event,
     "multi-line": multi_line,
     "never-headers": never_headers,

@@ -287,7 +287,15 @@ class ServerSettings(Block):
         le=2**31,
         description="The largest request; the default holds a prompt of a million tokens.",
     )
-    receive_timeout_s: Seconds = Field(default=60.0, description="Seconds to receive a whole request.")
+    receive_timeout_s: Seconds = Field(default=60.0, description="Seconds to receive a whole request, headers and body.")
+    send_timeout_s: Seconds = Field(
+        default=60.0, description="Seconds that a client may take nothing of its answer while more is waiting."
+    )
+    ping_s: Seconds | None = Field(
+        default=None,
+        description="Seconds between comments in a stream whose answer has not begun, for proxies that cut silent connections. "
+        "Unset: none.",
+    )
     reload_s: Seconds = Field(default=2.0, description="Seconds between two looks at the config file.")
     shutdown_s: Seconds = Field(default=30.0, description="Seconds that running answers get when the server stops.")
 

@@ -17,7 +17,7 @@ from waypost.decide.names import resolve
 from waypost.dialects import openai
 from waypost.errors import CallerError, InvalidRequest, NotFound, WaypostError
 from waypost.router import Router
-from waypost.server.body import BodyLimits, ClientLeft, read_body
+from waypost.server.body import ClientLeft, read_body
 from waypost.server.chat import ChatEndpoint, request_headers
 from waypost.server.feedback import FeedbackEndpoints
 from waypost.server.headers import decision_headers
@@ -32,9 +32,9 @@ Background = Callable[[], AbstractAsyncContextManager[None]]
 class Endpoints:
     """All paths but chat completions and feedback."""
 
-    def __init__(self, router: Router, limits: BodyLimits) -> None:
+    def __init__(self, router: Router, max_body_bytes: int) -> None:
         self._router = router
-        self._limits = limits
+        self._max_body_bytes = max_body_bytes
 
     async def models(self, request: Request) -> Response:
         """Every name that a request may use."""
@@ -52,7 +52,7 @@ class Endpoints:
     async def route(self, request: Request) -> Response:
         """The decision card of a request that is not sent."""
         try:
-            raw = await read_body(request.scope, request.receive, self._limits)
+            raw = await read_body(request.scope, request.receive, self._max_body_bytes)
         except ClientLeft:
             return Response(status_code=499)
         headers = request_headers(request.scope)
@@ -95,9 +95,8 @@ def create_app(router: Router, background: Background, *, host: str) -> ASGIApp:
     ``host`` is the name that it listens on.
     """
     server = router.config.server
-    limits = BodyLimits(server.max_body_bytes, server.receive_timeout_s)
-    paths = Endpoints(router, limits)
-    feedback = FeedbackEndpoints(router, limits)
+    paths = Endpoints(router, server.max_body_bytes)
+    feedback = FeedbackEndpoints(router, server.max_body_bytes)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -110,7 +109,7 @@ def create_app(router: Router, background: Background, *, host: str) -> ASGIApp:
 
     app = Starlette(
         routes=[
-            Route("/v1/chat/completions", ChatEndpoint(router, limits), methods=["POST"]),
+            Route("/v1/chat/completions", ChatEndpoint(router, server.max_body_bytes), methods=["POST"]),
             Route("/v1/models", paths.models),
             Route("/v1/models/{model:path}", paths.models),
             Route("/v1/route", paths.route, methods=["POST"]),
@@ -144,11 +143,11 @@ async def _our_error(request: Request, error: Exception) -> Response:
 async def _http_error(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     if status == 405:
-        answer = _error(InvalidRequest(f"{request.method} is not allowed on {request.url.path}"), 405)
+        answer = _error(InvalidRequest(f"{request.method} is not allowed on {request.scope['path']}"), 405)
         answer.headers.update((error.headers if isinstance(error, HTTPException) else None) or {})
         return answer
     return _error(
-        NotFound(f"there is no path {request.url.path}; GET /openapi.json lists them")
+        NotFound(f"there is no path {request.scope['path']}; GET /openapi.json lists them")
         if status == 404
         else CallerError("bad request"),
         status,

@@ -1,57 +1,59 @@
-"""Reading a request's body, with a limit on size and on time."""
+"""Reading a request's body, with a limit on its size. Its time is the protocol's to limit, as it is that of the headers."""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 
 from starlette.types import Receive, Scope
 
-from waypost.errors import InvalidRequest, PayloadTooLarge, ReceiveTimeout
-
-
-@dataclass(frozen=True, slots=True)
-class BodyLimits:
-    """What a body may cost: ``server.max_body_bytes`` and ``server.receive_timeout_s``."""
-
-    max_bytes: int
-    timeout_s: float
+from waypost.errors import PayloadTooLarge
+from waypost.server.encoding import Unpacker, unpacker
 
 
 class ClientLeft(Exception):
-    """The client went away before its request was complete."""
+    """The client went away before its request was complete, or was sent away because it took too long."""
 
 
-async def read_body(scope: Scope, receive: Receive, limits: BodyLimits) -> bytes:
-    """The whole body.
+async def read_body(scope: Scope, receive: Receive, max_bytes: int) -> bytes:
+    """The whole body, unpacked if it came compressed.
 
-    Raises `PayloadTooLarge` at the limit while reading, `ReceiveTimeout` when the whole does not arrive in time,
-    `InvalidRequest` for a compressed body (a small one may unpack to anything), and `ClientLeft`.
+    Raises `PayloadTooLarge` at ``max_bytes`` (``server.max_body_bytes``) while reading, of what came and of what it unpacks to;
+    `UnsupportedEncoding` and `InvalidRequest` for a compressed body that cannot be unpacked; and `ClientLeft`.
     """
-    headers: dict[bytes, bytes] = dict(scope["headers"])
-    encoding = headers.get(b"content-encoding", b"identity").strip().lower()
-    if encoding not in (b"", b"identity"):
-        raise InvalidRequest("compressed request bodies are not accepted: send it without content-encoding")
-    length = headers.get(b"content-length", b"")
-    if length.isdigit() and int(length[:20]) > limits.max_bytes:
-        raise PayloadTooLarge(f"the body is larger than {limits.max_bytes} bytes (server.max_body_bytes)")
-    try:
-        return await asyncio.wait_for(_read(receive, limits.max_bytes), limits.timeout_s)
-    except asyncio.TimeoutError:
-        raise ReceiveTimeout(f"the body did not arrive within {limits.timeout_s:g} s (server.receive_timeout_s)") from None
-
-
-async def _read(receive: Receive, max_bytes: int) -> bytes:
-    chunks: list[bytes] = []
-    size = 0
+    packed = unpacker(scope["headers"])
+    length = dict(scope["headers"]).get(b"content-length", b"")
+    if length.isdigit() and int(length[:20]) > max_bytes:
+        raise _too_large(max_bytes)
+    pieces: list[bytes] = []
+    came = kept = 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientLeft
-        chunk: bytes = message.get("body", b"")
-        size += len(chunk)
-        if size > max_bytes:
-            raise PayloadTooLarge(f"the body is larger than {max_bytes} bytes (server.max_body_bytes)")
-        chunks.append(chunk)
+        data: bytes = message.get("body", b"")
+        came += len(data)
+        if came > max_bytes:
+            raise _too_large(max_bytes)
+        if packed is None:
+            pieces.append(data)
+        else:
+            kept = await _unpack(packed, data, pieces, kept, max_bytes)
         if not message.get("more_body", False):
-            return b"".join(chunks)
+            if packed is not None:
+                packed.end()
+            return b"".join(pieces)
+
+
+async def _unpack(packed: Unpacker, data: bytes, pieces: list[bytes], kept: int, max_bytes: int) -> int:
+    """Adds what ``data`` unpacks to; how many bytes are kept then."""
+    for piece in packed.feed(data):
+        kept += len(piece)
+        if kept > max_bytes:
+            raise _too_large(max_bytes)
+        pieces.append(piece)
+        await asyncio.sleep(0)  # everybody else's requests go on meanwhile
+    return kept
+
+
+def _too_large(max_bytes: int) -> PayloadTooLarge:
+    return PayloadTooLarge(f"the body is larger than {max_bytes} bytes (server.max_body_bytes)")

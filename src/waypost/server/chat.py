@@ -13,29 +13,31 @@ from waypost.decide.card import Decision
 from waypost.dialects import openai
 from waypost.dialects.hints import hints
 from waypost.errors import NoDeployment, ProviderError, WaypostError
-from waypost.exchange import STOP, Exchange, stopping
+from waypost.exchange import STALLED, STOP, Exchange, stopping
 from waypost.router import Router
-from waypost.server.body import BodyLimits, ClientLeft, read_body
+from waypost.server.body import ClientLeft, read_body
 from waypost.server.headers import answer_headers, decision_headers, safe_value
+from waypost.server.pings import Pings
 from waypost.server.reply import header_list, send_json
 
 # To write one error to a client while the server stops.
 _LAST_WORDS_S = 1.0
 _STREAM_HEADERS = {"content-type": "text/event-stream", "cache-control": "no-store", "x-accel-buffering": "no"}
+_NO_PINGS = contextlib.nullcontext()
 
 
 class ChatEndpoint:
     """Answers chat completions. A client that leaves, in whatever phase, takes the call to the engine with it."""
 
-    def __init__(self, router: Router, limits: BodyLimits) -> None:
+    def __init__(self, router: Router, max_body_bytes: int) -> None:
         self._router = router
-        self._limits = limits
+        self._max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Runs the request beside a watch on the connection, and ends it when the client is gone."""
         started = self._router.clock()
         try:
-            raw = await read_body(scope, receive, self._limits)
+            raw = await read_body(scope, receive, self._max_body_bytes)
         except ClientLeft:
             return
         except WaypostError as error:
@@ -52,7 +54,7 @@ class ChatEndpoint:
         finally:
             left = [task for task in (work, watch) if not task.done()]
             for task in left:
-                task.cancel()
+                task.cancel(STALLED if STALLED in scope.get("state", ()) else None)
             await asyncio.gather(*left, return_exceptions=True)
         if not work.cancelled():
             work.result()
@@ -62,26 +64,29 @@ class ChatEndpoint:
         turn_id = router.new_id()
         request_id = headers.get("x-request-id") or turn_id
         ours: dict[str, str] = {"x-request-id": safe_value(request_id)}
+        pings = Pings(send)
         try:
             turn = openai.parse(raw, turn_id=turn_id, headers=headers)
             fleet = router.view()
             decision = router.decide(turn, fleet)
             ours = decision_headers(decision, request_id)
-            exchange = await router.open(turn, decision, fleet, started=started)
+            ping_s = router.config.server.ping_s if turn.stream else None
+            async with pings.every(ping_s, {**_STREAM_HEADERS, **ours}) if ping_s else _NO_PINGS:
+                exchange = await router.open(turn, decision, fleet, started=started)
         except WaypostError as error:
-            await send_error(send, error, ours)
+            await _send_failure(send, error, ours, begun=pings.begun)
             return
         except asyncio.CancelledError as cancelled:
             stop = stopping(cancelled)
             if stop is None:
                 raise
-            await send_error(send, stop, ours)
+            await _send_failure(send, stop, ours, begun=pings.begun)
             return
         with_card = headers.get("x-waypost-card", "").lower() in ("true", "1")
         card = decision if with_card else None
         try:
             if turn.stream:
-                await _send_stream(exchange, ours, openai.wants_usage(turn), card, send)
+                await _send_stream(exchange, ours, openai.wants_usage(turn), card, send, begun=pings.begun)
             else:
                 await _send_whole(exchange, ours, card, send)
         finally:
@@ -98,14 +103,18 @@ async def _send_whole(exchange: Exchange, ours: Mapping[str, str], card: Decisio
 
 
 async def _send_stream(
-    exchange: Exchange, ours: Mapping[str, str], wants_usage: bool, card: Decision | None, send: Send
+    exchange: Exchange, ours: Mapping[str, str], wants_usage: bool, card: Decision | None, send: Send, *, begun: bool
 ) -> None:
-    """Events as they come. When the engine breaks off, an error event ends the stream, and there is no ``[DONE]``."""
+    """Events as they come. When the engine breaks off, an error event ends the stream, and there is no ``[DONE]``.
+
+    ``begun``: status and headers have been sent.
+    """
     found = answer_headers(exchange.attempts, exchange.deployment, exchange.cache, complete=False)
     headers = header_list({**_STREAM_HEADERS, **ours, **found})
     last = b""
     async with contextlib.aclosing(exchange.events()) as events:
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        if not begun:
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
         try:
             async for event in events:
                 if event.usage_only and not wants_usage:
@@ -138,6 +147,14 @@ async def _until_gone(receive: Receive) -> None:
 def request_headers(scope: Scope) -> dict[str, str]:
     """The request's headers."""
     return hints((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])
+
+
+async def _send_failure(send: Send, error: WaypostError, ours: Mapping[str, str], *, begun: bool) -> None:
+    """The error that nobody could answer; as an event of the stream, where pings have begun one."""
+    if begun:
+        await send({"type": "http.response.body", "body": openai.frame(openai.error_body(error))})
+    else:
+        await send_error(send, error, ours)
 
 
 async def send_error(send: Send, error: WaypostError, headers: Mapping[str, str] | None = None) -> None:

@@ -13,7 +13,7 @@ from waypost.dialects.strict_json import read_object
 from waypost.errors import InvalidRequest, NotFound
 from waypost.ledger.clean import Cleaner
 from waypost.router import Router
-from waypost.server.body import BodyLimits, ClientLeft, read_body
+from waypost.server.body import ClientLeft, read_body
 from waypost.server.reply import Json
 
 FIELDS = ("decision", "text", "task", "user")
@@ -22,14 +22,14 @@ FIELDS = ("decision", "text", "task", "user")
 class FeedbackEndpoints:
     """The paths of feedback. Corrections are stored before the answer is sent."""
 
-    def __init__(self, router: Router, limits: BodyLimits) -> None:
+    def __init__(self, router: Router, max_body_bytes: int) -> None:
         self._router = router
-        self._limits = limits
+        self._max_body_bytes = max_body_bytes
 
     async def give(self, request: Request) -> Response:
         """One correction."""
         try:
-            raw = await read_body(request.scope, request.receive, self._limits)
+            raw = await read_body(request.scope, request.receive, self._max_body_bytes)
         except ClientLeft:
             return Response(status_code=499)
         fields = _checked(read_object(raw))

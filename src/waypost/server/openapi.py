@@ -42,7 +42,7 @@ def document() -> dict[str, Any]:
                                 "text/event-stream": {"schema": {"type": "string"}},
                             },
                         },
-                        **{str(status): _ERROR for status in (400, 403, 404, 408, 413, 429, 502, 503, 504)},
+                        **{str(status): _ERROR for status in (400, 403, 404, 408, 413, 415, 429, 431, 502, 503, 504)},
                     },
                 }
             },

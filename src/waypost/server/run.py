@@ -12,12 +12,14 @@ from pathlib import Path
 
 import aiohttp
 import uvicorn
+from starlette.types import ASGIApp
 
 from waypost.addresses import is_loopback
 from waypost.config import Config
 from waypost.errors import StartError
 from waypost.router import Router
 from waypost.server.app import create_app
+from waypost.server.protocol import guarded
 from waypost.server.upkeep import Upkeep
 from waypost.startup import Assembly, put_in_force
 
@@ -61,6 +63,21 @@ def serve(
         uvloop.run(serving)
 
 
+def settings(app: ASGIApp, config: Config) -> uvicorn.Config:
+    """What uvicorn is told."""
+    return uvicorn.Config(
+        app,
+        http=guarded(config.server.receive_timeout_s, config.server.send_timeout_s),
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=math.ceil(config.server.shutdown_s),
+    )
+
+
 class _Announcing(uvicorn.Server):
     """uvicorn's server, with a word when it takes requests."""
 
@@ -84,18 +101,7 @@ async def _serve(
         router.route("Good morning!")  # the first decision loads weights, and should not cost the first client
         _settle_memory()
         app = create_app(router, Upkeep(router, session, path, assembly).running, host=host)
-        settings = uvicorn.Config(
-            app,
-            http="httptools",
-            ws="none",
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=math.ceil(config.server.shutdown_s),
-        )
-        await _Announcing(settings, lambda: announce(router, assembly)).serve(sockets=[listening])
+        await _Announcing(settings(app, config), lambda: announce(router, assembly)).serve(sockets=[listening])
 
 
 def _settle_memory() -> None:

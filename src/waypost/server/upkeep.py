@@ -30,6 +30,7 @@ _READ_AT_START = (
     "server.allowed_hosts",
     "server.max_body_bytes",
     "server.receive_timeout_s",
+    "server.send_timeout_s",
     "server.shutdown_s",
     "ledger.enabled",
     "ledger.path",

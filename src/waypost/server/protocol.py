@@ -1,0 +1,160 @@
+"""uvicorn's HTTP, with the deadlines and limits that it lacks: for requests that drip in, and for answers that nobody reads."""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from waypost.dialects.openai import error_body
+from waypost.errors import HeadersTooLarge, InvalidRequest, ReceiveTimeout, WaypostError
+from waypost.exchange import STALLED
+
+# What h11 allows; nginx allows half of it.
+MAX_HEAD_BYTES = 64 << 10
+# How long a client that is still sending may take to notice that it was refused. Closing at once would reset the connection,
+# and many clients would then never see why (RFC 9112, section 9.6).
+LINGER_S = 2.0
+
+
+class GuardedHttp(HttpToolsProtocol):
+    """One connection. What breaks a rule of it is answered in OpenAI's shape where it still can be, and closed.
+
+    The whole of a request, headers and body, has ``receive_timeout_s``: from the connection, and later from its first byte. A
+    connection that waits between two requests is uvicorn's to close. An answer has no deadline, but a client that takes nothing
+    of it for ``send_timeout_s`` while more is waiting is cut off; the app then finds ``STALLED`` in the request's state.
+    """
+
+    receive_timeout_s: ClassVar[float]
+    send_timeout_s: ClassVar[float]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._receiving: asyncio.TimerHandle | None = None
+        self._sending: asyncio.TimerHandle | None = None
+        # Whether a request's headers are not complete, and what has come of them.
+        self._in_head = True
+        self._head_bytes = 0
+        self._refused = False
+        self._refusal: WaypostError = InvalidRequest("the request is not valid HTTP")
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
+        """The client has as long for its first byte as for its last."""
+        super().connection_made(transport)
+        self._expect()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing is waited for any more."""
+        self._received()
+        self._sent()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """A request that is complete with its first packet, as most are, needs no timer."""
+        if self._refused:
+            return
+        if self._in_head:
+            self._head_bytes += len(data)
+        super().data_received(data)
+        if self._in_head and self._head_bytes > MAX_HEAD_BYTES and not self._refused:
+            self._refuse(_head_too_large())
+        elif self._begun() and not self._refused:
+            self._expect()
+
+    def on_headers_complete(self) -> None:
+        """Raises, which the parser makes a refusal of, if the headers are too large."""
+        self._in_head = False
+        if self._head_bytes > MAX_HEAD_BYTES:
+            size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+            if size > MAX_HEAD_BYTES:
+                self._refusal = _head_too_large()
+                raise self._refusal
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The request is here; how long its answer takes is not the client's doing."""
+        super().on_message_complete()
+        self._received()
+        self._in_head, self._head_bytes = True, 0
+        if self.cycle.response_complete and self.timeout_keep_alive_task is None:
+            # It was answered before it was read to its end, and uvicorn has forgotten that the connection now waits.
+            self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+
+    def send_400_response(self, msg: str) -> None:
+        """Our shape of an error, in place of uvicorn's text."""
+        del msg
+        self._refuse(self._refusal)
+
+    def pause_writing(self) -> None:
+        """The client reads slower than we write."""
+        super().pause_writing()
+        if self._sending is None:
+            self._sending = self.loop.call_later(self.send_timeout_s, self._stalled)
+
+    def resume_writing(self) -> None:
+        """It has caught up."""
+        self._sent()
+        super().resume_writing()
+
+    def _begun(self) -> bool:
+        """Part of a request is here, and not all of it."""
+        return self._head_bytes > 0 or not self._in_head
+
+    def _expect(self) -> None:
+        if self._receiving is None:
+            self._receiving = self.loop.call_later(self.receive_timeout_s, self._late)
+
+    def _received(self) -> None:
+        if self._receiving is not None:
+            self._receiving.cancel()
+            self._receiving = None
+
+    def _sent(self) -> None:
+        if self._sending is not None:
+            self._sending.cancel()
+            self._sending = None
+
+    def _late(self) -> None:
+        self._receiving = None
+        cycle = self.cycle
+        answering = cycle is not None and not cycle.response_complete
+        if answering and (self.pipeline or not cycle.more_body):
+            # It is we who keep this request waiting: the one before it is still being answered.
+            self._expect()
+        elif self._begun() and not (cycle is not None and cycle.more_body and cycle.response_started):
+            seconds = self.receive_timeout_s
+            self._refuse(ReceiveTimeout(f"the request did not arrive within {seconds:g} s (server.receive_timeout_s)"))
+        else:
+            self.transport.close()
+
+    def _stalled(self) -> None:
+        self._sending = None
+        if self.cycle is not None:
+            self.cycle.scope["state"][STALLED] = True
+        self.transport.abort()
+
+    def _refuse(self, error: WaypostError) -> None:
+        body = error_body(error)
+        head = (
+            f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}\r\ncontent-type: application/json\r\n"
+            f"content-length: {len(body)}\r\nx-should-retry: false\r\nconnection: close\r\n\r\n"
+        )
+        self._refused = True
+        self._received()
+        self.transport.write(head.encode() + body)
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.write_eof()
+            self._receiving = self.loop.call_later(LINGER_S, self.transport.close)
+        else:
+            self.transport.close()
+
+
+def guarded(receive_timeout_s: float, send_timeout_s: float) -> type[asyncio.Protocol]:
+    """The protocol with these deadlines, as ``uvicorn.Config(http=…)`` takes it."""
+    return type("GuardedHttp", (GuardedHttp,), {"receive_timeout_s": receive_timeout_s, "send_timeout_s": send_timeout_s})
+
+
+def _head_too_large() -> HeadersTooLarge:
+    return HeadersTooLarge(f"the headers are larger than {MAX_HEAD_BYTES} bytes: send less, or put it into the body")

@@ -1,0 +1,34 @@
+"""The fault server, and Waypost's server in front of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+from front import Front, Serve, entry
+
+from servers.faultd import Faultd
+
+
+@pytest.fixture
+async def faultd() -> AsyncIterator[Faultd]:
+    server = Faultd()
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@pytest.fixture
+async def serve(faultd: Faultd) -> AsyncIterator[Serve]:
+    """Starts a server whose deployments are faults, or entries of a model list: ``serve("ok", server={…})``."""
+    async with AsyncExitStack() as stack:
+
+        async def begin(*models: str | dict[str, Any], **config: Any) -> Front:
+            listed = [entry(model, faultd) if isinstance(model, str) else model for model in models]
+            front = await Front(faultd, listed, config).started()
+            stack.push_async_callback(front.stop)
+            return front
+
+        yield begin
