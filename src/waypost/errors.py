@@ -19,10 +19,12 @@ The tree is split by *whose fault it is*, because that decides what happens next
     ├── PolicyError            the request is fine, the rules forbid an answer
     │   └── PrivacyRefused         private request, and no local deployment        403
     ├── NoDeployment           nothing can be tried now: down or cooling          503
+    │   └── AllBusy                every candidate has as many calls as it takes   503
     ├── ServerStopping         the server ends before the answer does             503
     ├── ProviderError          an engine failed; see its two flags
     │   ├── ConnectFailed          refused, unreachable, TLS, name                 502
-    │   ├── ProviderTimeout        connect, first byte, idle or total              504
+    │   ├── ProviderTimeout        first byte, idle or total                       504
+    │   │   └── ConnectTimeout         no connection in time                           504
     │   ├── ProviderRateLimited    429, with the cooldown it asked for             429
     │   ├── ProviderAuthFailed     401, 402, 403: our key, not the caller's        502
     │   ├── ProviderContextTooLong the engine's window is smaller than thought     400
@@ -36,7 +38,8 @@ The tree is split by *whose fault it is*, because that decides what happens next
     └── StartError             the server cannot start: port in use, unsafe bind
 
 Each class carries what its handlers need: ``status`` (HTTP), ``type`` and ``code`` (closed lists, part of the API), and, for
-providers, two flags: ``retry_same`` (the same deployment may succeed at once) and ``fail_over`` (another one may).
+providers, three flags: ``retry_same`` (the same deployment may succeed at once), ``fail_over`` (another one may), and
+``reached`` (the request got to the engine, so that asking once more is more load).
 Messages name the fix, and never hold a key, a header value, or a path of this machine.
 """
 
@@ -175,6 +178,12 @@ class NoDeployment(WaypostError):
         self.retry_after_s = retry_after_s
 
 
+class AllBusy(NoDeployment):
+    """Every candidate has as many calls under way as it takes, and none was free within ``policy.slot_wait_s``."""
+
+    code = "all_busy"
+
+
 class ServerStopping(WaypostError):
     """The server was told to stop, and waited for this answer as long as ``server.shutdown_s`` allows."""
 
@@ -183,13 +192,17 @@ class ServerStopping(WaypostError):
 
 
 class ProviderError(WaypostError):
-    """An engine failed. ``retry_same`` and ``fail_over`` tell the attempt loop what may help."""
+    """An engine failed. ``retry_same`` and ``fail_over`` tell the attempt loop what may help.
+
+    ``reached``: the request got to the engine, so that asking once more adds to the load of engines.
+    """
 
     status = 502
     type = "provider_error"
     code = "provider_failed"
     retry_same: ClassVar[bool] = False
     fail_over: ClassVar[bool] = True
+    reached: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -204,11 +217,17 @@ class ProviderError(WaypostError):
         self.upstream_status = upstream_status
         self.retry_after_s = retry_after_s
 
+    def add(self, note: str) -> None:
+        """Says something more about it, at the end of the message."""
+        self.message += note
+        self.args = (self.message,)
+
 
 class ConnectFailed(ProviderError):
     """No connection: refused, unreachable, unknown name, TLS."""
 
     code = "provider_unreachable"
+    reached = False
 
 
 class ProviderTimeout(ProviderError):
@@ -216,6 +235,12 @@ class ProviderTimeout(ProviderError):
 
     status = 504
     code = "provider_timeout"
+
+
+class ConnectTimeout(ProviderTimeout):
+    """The engine accepted no connection in time."""
+
+    reached = False
 
 
 class ProviderRateLimited(ProviderError):

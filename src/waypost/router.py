@@ -28,6 +28,7 @@ from waypost.dispatch.attempt_log import AttemptLog
 from waypost.dispatch.commit import CommitBounds
 from waypost.dispatch.dispatcher import Dispatcher
 from waypost.dispatch.lanes import open_lanes
+from waypost.dispatch.retry_budget import RetryBudget
 from waypost.errors import WaypostError
 from waypost.exchange import Ending, Exchange, http_status, stopping
 from waypost.feedback import Feedback
@@ -69,6 +70,7 @@ class Router:
         self._sync: SyncLoop | None = None
         self._assembly: Assembly | None = None
         self.fleet = Fleet(self._known(config.setup.deployments), clock=clock)
+        self.budget = RetryBudget(config.policy.retry_budget, clock)
         self.ledger = open_ledger(config.ledger) if ledger is None else ledger
         self.ledger.start()
         self._feedback = Feedback(self.ledger, config.feedback, self._correct)
@@ -325,7 +327,9 @@ class Router:
         if loop not in self._dispatchers:
             rules = self._config.policy
             bounds = CommitBounds(max_bytes=rules.commit_max_bytes, max_s=rules.commit_max_s)
-            dispatcher = Dispatcher(open_lanes(), self.fleet, clock=self.clock, bounds=bounds)
+            dispatcher = Dispatcher(
+                open_lanes(), self.fleet, clock=self.clock, bounds=bounds, budget=self.budget, slot_wait_s=rules.slot_wait_s
+            )
             self._dispatchers = {known: kept for known, kept in self._dispatchers.items() if not known.is_closed()}
             self._dispatchers[loop] = dispatcher, _closed_at_the_end(dispatcher)
             await anext(self._dispatchers[loop][1])

@@ -218,6 +218,14 @@ general_settings: {master_key: sk-1234, database_url: x}
     )
 
 
+def test_a_deployment_may_take_so_many_calls_at_once() -> None:
+    assert compiled("openai/m", max_parallel_requests=4).max_parallel == 4
+    assert compiled("openai/m").max_parallel is None
+    for wrong in (0, -1, True, "many"):
+        with pytest.raises(ConfigError, match="max_parallel_requests"):
+            compiled("openai/m", max_parallel_requests=wrong)
+
+
 def test_a_misspelt_setting_is_passed_on_with_a_hint() -> None:
     config = config_of(entry("x/y", temprature=0.1))
     assert dict(config.setup.deployments[0].settings) == {"temprature": 0.1}

@@ -80,7 +80,7 @@ def test_a_candidate_may_be_a_group_an_id_a_model_or_an_alias_of_one() -> None:
 
 
 @pytest.mark.parametrize("name", ["vision", "own", "auto", "alias"])
-def test_a_route_cannot_lead_to_a_route(name: str) -> None:
+def test_row_38_a_route_cannot_lead_to_a_route(name: str) -> None:
     with pytest.raises(ConfigError, match="a route cannot lead to a route"):
         config_of("a", routes={"chat": [name], "own": ["a"]}, aliases={"alias": "own"})
 
@@ -117,7 +117,7 @@ def test_an_alias_leads_to_its_final_target() -> None:
 
 
 @pytest.mark.parametrize("aliases", [{"a1": "a1"}, {"a1": "a2", "a2": "a1"}, {"a1": "a2", "a2": "a3", "a3": "a2"}])
-def test_aliases_that_loop_are_refused(aliases: dict[str, str]) -> None:
+def test_row_38_aliases_that_loop_are_refused(aliases: dict[str, str]) -> None:
     with pytest.raises(ConfigError) as caught:
         config_of("m", aliases=aliases)
     assert len(caught.value.problems) == len(aliases)
@@ -172,9 +172,22 @@ def test_fallbacks_of_both_blocks_are_joined() -> None:
     assert policy.default_fallbacks == ("a", "c", "d")
 
 
-def test_fallbacks_of_fallbacks_follow_and_never_loop() -> None:
+def test_row_38_fallbacks_of_fallbacks_follow_and_never_loop() -> None:
+    """LiteLLM takes two groups that stand in for each other, and so do we: each is asked once."""
     policy = policy_of("a", "b", "c", router_settings={"fallbacks": [{"a": ["b", "a"]}, {"b": ["c", "a"]}, {"c": ["c"]}]})
     assert dict(policy.fallbacks) == {"a": ("b", "c"), "b": ("c", "a")}
+
+
+def test_a_last_resort_must_exist() -> None:
+    assert policy_of("a", "b", policy={"last_resort": ["b"]}).last_resort == ("b",)
+    with pytest.raises(ConfigError, match="the last resort `c` is no model of this file"):
+        config_of("a", policy={"last_resort": ["c"]})
+
+
+@pytest.mark.parametrize("policy", [{"retry_budget": -0.1}, {"retry_budget": 11}, {"slot_wait_s": -1}, {"last_resort": "a"}])
+def test_rules_of_the_calls_out_of_range_are_a_problem(policy: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError):
+        config_of("a", policy=policy)
 
 
 def test_a_fallback_to_nothing_is_told_and_left_out() -> None:

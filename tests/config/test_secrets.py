@@ -28,6 +28,18 @@ def everything_shown(config: Config) -> str:
     return f"{config!r}{config.setup.deployments!r}{json.dumps(shown)}{_yaml(shown)}{config.warnings}{config.version}"
 
 
+def test_row_07_several_keys_are_references_each_once_and_shown_as_such() -> None:
+    env = {"ONE": "sk-1111", "TWO": "sk-2222", "SAME": "sk-1111"}
+    keys = ["os.environ/ONE", "${TWO}", "os.environ/SAME", "os.environ/NOBODY"]
+    config = loads(entry(api_key=keys), env=env)
+    (made,) = config.setup.deployments
+    assert [key.reveal() for key in made.api_keys] == ["sk-1111", "sk-2222"]
+    assert made.api_key == made.api_keys[0]
+    assert effective(config)["deployments"][0]["api_key"] == ["os.environ/ONE", "${TWO}"]
+    assert "sk-" not in everything_shown(config)
+    assert config.warnings == ("waypost.yaml:7: the environment variable `NOBODY` is not set",)
+
+
 @pytest.mark.parametrize("reference", ["os.environ/MY_KEY", "${MY_KEY}"])
 def test_a_reference_is_filled_in_and_shown_as_itself(reference: str) -> None:
     config = loads(entry(api_key=reference), env={"MY_KEY": KEY})

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
+from typing import Any
 
 import pytest
 from desk import Desk
+from whole import Client, MakeClient, entry
 
 from servers.faultd import Faultd
 
@@ -48,3 +50,18 @@ async def desk(faultd: Faultd) -> AsyncIterator[Desk]:
     yield made
     await made.dispatcher.close()
     made.assert_idle()
+
+
+@pytest.fixture
+async def client_of(faultd: Faultd) -> AsyncIterator[MakeClient]:
+    """Makes a client: names of faults, or entries of a model list, then blocks of the config."""
+    async with AsyncExitStack() as stack:
+
+        def make(*models: str | dict[str, Any], **blocks: Any) -> Client:
+            entries = [model if isinstance(model, dict) else entry(faultd, model) for model in models]
+            names = [one["model_name"] for one in entries]
+            made = Client(faultd, entries, {"routes": {"chat": names}, **blocks})
+            stack.push_async_callback(made.router.aclose)
+            return made
+
+        yield make

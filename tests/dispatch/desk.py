@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -25,6 +25,8 @@ from waypost.dispatch.lanes.openai import OpenAiLane
 from waypost.dispatch.lanes.simulated import SimulatedLane
 from waypost.errors import ProviderError, WaypostError
 from waypost.fleet.deployment import Deployment, Price, Timeouts
+from waypost.fleet.slots import Admission
+from waypost.fleet.state import Fleet
 from waypost.fleet.view import FleetView
 from waypost.secret import Secret
 from waypost.turn import Message, Text, Turn
@@ -46,11 +48,18 @@ class CountingWatch:
         self.answers: list[tuple[str, float | None, bool, str | None]] = []
         self.failures: list[tuple[str, str]] = []
 
-    def begin(self, deployment_id: str) -> None:
+    def begin(self, deployment_id: str, *, anyway: bool = False) -> Admission:
         self.begun[deployment_id] += 1
         self.in_flight[deployment_id] += 1
+        return Admission(deployment_id, begun=True)
 
-    def end(self, deployment_id: str) -> None:
+    async def slot(self, deployment_ids: Collection[str], wait_s: float) -> Admission:
+        raise AssertionError("nobody is ever full here")
+
+    def answers(self, deployment_id: str) -> None:
+        raise AssertionError("nobody is ever probed here")
+
+    def end(self, deployment_id: str, *, probe: bool = False) -> None:
         self.in_flight[deployment_id] -= 1
         assert self.in_flight[deployment_id] >= 0
 
@@ -63,7 +72,7 @@ class CountingWatch:
     def succeeded(self, deployment_id: str) -> None:
         self.successes[deployment_id] += 1
 
-    def failed(self, deployment_id: str, error: ProviderError) -> None:
+    def failed(self, deployment_id: str, error: ProviderError, *, key: int | None = None) -> None:
         self.failures.append((deployment_id, error.code))
 
 
@@ -96,12 +105,25 @@ class Desk:
         self.watch = CountingWatch()
         self.log = AttemptLog()
         self.pauses: list[float] = []
+        self.now = 0.0
         self.hedge: HedgeAfter | None = None
         self.lanes: dict[str, Lane] = {"openai": OpenAiLane(), "litellm": LiteLlmLane(), "simulated": SimulatedLane()}
         self.dispatcher = Dispatcher(self.lanes, self.watch, sleep=self._pause, rng=random.Random(1).random)
 
+    def live(self, *deployments: Deployment, **options: Any) -> Fleet:
+        """Puts a real fleet behind the dispatcher; time passes only in the pauses before retries, and when told to."""
+        fleet = Fleet(deployments, clock=lambda: self.now, rng=lambda: 0.0)
+        more = {"sleep": self._pause, "rng": random.Random(1).random, "clock": lambda: self.now, **options}
+        self.dispatcher = Dispatcher(self.lanes, fleet, **more)
+        return fleet
+
+    async def ask_live(self, fleet: Fleet, *, stream: bool = True, **body: Any) -> Seen:
+        """One request to all deployments of a live fleet, in their order, whatever their health: what a stale decision does."""
+        return await self.ask(*fleet.view().deployments, stream=stream, view=fleet.view(), **body)
+
     async def _pause(self, seconds: float) -> None:
         self.pauses.append(seconds)
+        self.now += seconds
 
     def deployment(self, fault: str, **changes: Any) -> Deployment:
         """A deployment of faultd that fails with ``fault``; its id is the same word."""
@@ -119,17 +141,21 @@ class Desk:
         )
         return replace(made, **changes)
 
-    async def open(self, *deployments: Deployment | str, stream: bool = True, **body: Any) -> Answer:
-        fleet = FleetView(tuple(d if isinstance(d, Deployment) else self.deployment(d) for d in deployments))
+    async def open(
+        self, *deployments: Deployment | str, stream: bool = True, view: FleetView | None = None, **body: Any
+    ) -> Answer:
+        fleet = view or FleetView(tuple(d if isinstance(d, Deployment) else self.deployment(d) for d in deployments))
         self.log = AttemptLog()
         asked = turn(stream=stream, **body)
         return await self.dispatcher.open(asked, decision(fleet), fleet, started=0.0, log=self.log, hedge=self.hedge)
 
-    async def ask(self, *deployments: Deployment | str, stream: bool = True, **body: Any) -> Seen:
+    async def ask(
+        self, *deployments: Deployment | str, stream: bool = True, view: FleetView | None = None, **body: Any
+    ) -> Seen:
         """Reads one answer to its end, whatever it is."""
         seen = Seen()
         try:
-            answer = await self.open(*deployments, stream=stream, **body)
+            answer = await self.open(*deployments, stream=stream, view=view, **body)
             seen.deployment = answer.deployment.id
             async with aclosing(answer.events()) as events:
                 async for event in events:
@@ -150,7 +176,6 @@ class Desk:
     def assert_idle(self) -> None:
         """Every attempt that began has ended."""
         assert not +self.watch.in_flight
-        assert sum(self.watch.begun.values()) >= len(self.attempts)
 
 
 def turn(*, stream: bool = True, **body: Any) -> Turn:

@@ -102,7 +102,7 @@ def test_row_70_an_engines_words_never_carry_keys_addresses_or_paths(leak: str) 
     assert said == "failed with [hidden] today"
 
 
-def test_row_09_a_list_of_faults_is_quoted_without_the_input() -> None:
+def test_row_70_a_list_of_faults_is_quoted_without_the_input() -> None:
     said = [{"type": "x", "loc": ["body", "messages", 0], "msg": "Field required", "input": "my private prompt"}]
     assert sentence({"detail": said}, ENGINE) == "body.messages.0: Field required"
 
@@ -124,6 +124,27 @@ def test_anything_an_engine_says_becomes_one_short_line(said: object) -> None:
         ({"retry-after-ms": "250", "retry-after": "9"}, 0.25),
         ({"retry-after": "Wed, 21 Oct 2015 07:28:30 GMT", "date": "Wed, 21 Oct 2015 07:28:00 GMT"}, 30.0),
         ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, 10.0),
+        ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "6m0s"}, 360.0),
+        ({"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "7.66s"}, 7.66),
+        ({"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "120ms"}, 0.12),
+        ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "1d2h3m4s"}, 93_784.0),
+        ({"x-ratelimit-remaining-requests": "9", "x-ratelimit-reset-requests": "1s"}, None),
+        (
+            {
+                **{f"x-ratelimit-remaining-{of}": "0" for of in ("requests", "tokens")},
+                "x-ratelimit-reset-requests": "2s",
+                "x-ratelimit-reset-tokens": "9s",
+            },
+            9.0,
+        ),
+        ({"retry-after": "3", "x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "7s"}, 3.0),
+        ({"anthropic-ratelimit-tokens-remaining": "0", "anthropic-ratelimit-tokens-reset": "2015-10-21T07:28:00Z"}, 10.0),
+        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1445412480"}, 10.0),
+        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1445412480000"}, 10.0),
+        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "30"}, 30.0),
+        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "later"}, None),
+        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "2015-10-21T07:28:00"}, None),
+        ({"x-ratelimit-remaining": "0"}, None),
         ({"retry-after": "soon"}, None),
         ({"retry-after": "-1"}, None),
         ({"retry-after": "nan"}, None),

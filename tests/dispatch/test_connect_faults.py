@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from desk import KEY, Desk
+from desk import KEY, LITELLM_WARNS, Desk
 
 from servers.faultd import TEXT, Faultd
+from waypost.dispatch.dispatcher import Dispatcher
+from waypost.dispatch.retry_budget import RetryBudget
 from waypost.errors import (
     ConnectFailed,
+    NoDeployment,
     ProviderAuthFailed,
     ProviderContextTooLong,
     ProviderProtocolError,
@@ -16,7 +19,8 @@ from waypost.errors import (
     ProviderTimeout,
     ProviderUnavailable,
 )
-from waypost.fleet.deployment import Timeouts
+from waypost.fleet.deployment import LaneName, Timeouts
+from waypost.secret import Secret
 
 MODES = pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
 
@@ -46,6 +50,9 @@ async def test_row_02_an_unknown_host_fails_over_and_the_error_names_the_deploym
     assert isinstance(seen.error, ConnectFailed)
     assert seen.error.message.startswith("lost cannot be reached")
     assert ".invalid" not in seen.error.message
+    assert (await desk.ask(desk.deployment("lost", api_base="http://nobody.invalid/v1"), "ok")).deployment == "ok"
+    assert desk.outcomes == [("lost", "provider_unreachable"), ("ok", None)]
+    assert desk.pauses == []
 
 
 @MODES
@@ -106,6 +113,26 @@ async def test_row_07_a_dead_key_fails_over_and_alone_gives_a_502_that_shows_not
 
 
 @MODES
+@pytest.mark.parametrize("lane", ["openai", pytest.param("litellm", marks=LITELLM_WARNS)])
+async def test_row_07_the_keys_of_a_deployment_are_tried_in_both_lanes(desk: Desk, lane: LaneName, stream: bool) -> None:
+    keys = (Secret("sk-bad-11111111"), Secret("sk-good-2222222"))
+    keyed = desk.deployment("bad-keys-401", lane=lane, api_key=keys[0], api_keys=keys, timeouts=Timeouts())
+    seen = await desk.ask(keyed, "ok", stream=stream)
+    assert seen.text == TEXT
+    assert desk.outcomes == [("bad-keys-401", "provider_auth_failed"), ("bad-keys-401", None)]
+    assert [hit.headers["authorization"] for hit in desk.faultd.hits] == [f"Bearer {key.reveal()}" for key in keys]
+    assert desk.watch.failures == [("bad-keys-401", "provider_auth_failed")]
+
+
+@MODES
+async def test_row_07_keys_are_tried_within_the_attempts_of_a_request(desk: Desk, stream: bool) -> None:
+    keys = tuple(Secret(f"sk-bad-{n}1111111") for n in range(9))
+    await desk.ask(desk.deployment("bad-keys-401", api_key=keys[0], api_keys=keys), "ok", stream=stream)
+    assert desk.outcomes == [("bad-keys-401", "provider_auth_failed")] * 6
+    assert len(desk.faultd.hits) == 6
+
+
+@MODES
 @pytest.mark.parametrize("fault", ["context-too-long", "context-too-long-llamacpp"])
 async def test_row_08_an_overflow_goes_to_a_larger_window_only(desk: Desk, fault: str, stream: bool) -> None:
     small = desk.deployment(fault, window_tokens=64)
@@ -137,15 +164,16 @@ async def test_row_09_a_failing_engine_is_left_for_another_one(desk: Desk, statu
 
 
 @MODES
-async def test_row_09_with_nobody_left_a_failing_engine_is_asked_once_more_after_a_jittered_pause(
+async def test_row_09_with_nobody_left_a_failing_engine_is_asked_twice_more_after_jittered_pauses_that_double(
     desk: Desk, stream: bool
 ) -> None:
     seen = await desk.ask("500", stream=stream)
     assert isinstance(seen.error, ProviderUnavailable)
-    assert desk.outcomes == [("500", "provider_unavailable")] * 2
-    assert desk.faultd.count("500") == 2
-    assert len(desk.pauses) == 1
-    assert 0.5 <= desk.pauses[0] <= 0.75
+    assert desk.outcomes == [("500", "provider_unavailable")] * 3
+    assert desk.faultd.count("500") == 3
+    first, second = desk.pauses
+    assert 0.5 < first < 0.75
+    assert 1.0 < second < 1.5
 
 
 @MODES
@@ -153,6 +181,73 @@ async def test_row_09_an_engine_that_was_loading_answers_the_second_time(desk: D
     seen = await desk.ask("503-once", stream=stream)
     assert seen.text == TEXT
     assert desk.outcomes == [("503-once", "provider_unavailable"), ("503-once", None)]
+
+
+@MODES
+async def test_row_06_a_short_pause_is_waited_out_where_nobody_else_is_left(desk: Desk, stream: bool) -> None:
+    desk.faultd.script["m"] = ["429-ra2"]
+    seen = await desk.ask(desk.deployment("m"), stream=stream)
+    assert seen.text == TEXT
+    assert desk.outcomes == [("m", "provider_rate_limited"), ("m", None)]
+    [pause_s] = desk.pauses
+    assert 2 < pause_s < 3
+    assert desk.faultd.count("m") == 2
+
+
+@MODES
+async def test_row_09_a_burst_of_failures_adds_no_more_than_the_budget(desk: Desk, stream: bool) -> None:
+    """20 requests a second for 30 s, to three engines that all fail, and nobody's cooldown in between."""
+    clock = [0.0]
+    budget = RetryBudget(0.2, lambda: clock[0])
+    desk.dispatcher = Dispatcher(desk.lanes, desk.watch, clock=lambda: clock[0], sleep=desk._pause, budget=budget)
+    statuses = ("500", "503", "529")
+    for request in range(600):
+        clock[0] = request / 20
+        seen = await desk.ask(*statuses, stream=stream)
+        assert isinstance(seen.error, ProviderUnavailable)
+    hits = sum(map(desk.faultd.count, statuses))
+    assert 600 < hits <= 600 * 1.2
+    assert desk.faultd.count("500") >= 600
+    assert budget.refused > 0
+    assert sum(desk.watch.begun.values()) == hits
+    last = desk.attempts[-1].message
+    assert last is not None
+    assert last.endswith("(policy.retry_budget)")
+    assert seen.error.message == last
+
+
+async def test_row_09_a_spent_budget_hands_on_the_last_error_with_its_retry_after(desk: Desk) -> None:
+    desk.dispatcher = Dispatcher(desk.lanes, desk.watch, budget=RetryBudget(0.0, lambda: 0.0))
+    seen = [await desk.ask("429-ra3600", "ok") for _ in range(12)]
+    assert [one.deployment for one in seen] == ["ok"] * 10 + [None] * 2
+    assert isinstance(seen[-1].error, ProviderRateLimited)
+    assert seen[-1].error.retry_after_s == 3600
+    assert desk.outcomes == [("429-ra3600", "provider_rate_limited")]
+
+
+async def test_row_09_a_fail_over_from_an_engine_that_nothing_reached_is_never_refused(desk: Desk, refused_url: str) -> None:
+    budget = RetryBudget(0.0, lambda: 0.0)
+    desk.dispatcher = Dispatcher(desk.lanes, desk.watch, budget=budget)
+    for _ in range(30):
+        assert (await desk.ask(desk.deployment("down", api_base=refused_url), "ok")).deployment == "ok"
+    assert budget.refused == 0
+
+
+@MODES
+async def test_row_35_a_single_engine_that_always_fails_is_left_alone_soon_and_for_longer_each_time(
+    desk: Desk, stream: bool
+) -> None:
+    fleet = desk.live(desk.deployment("500"))
+    hits = []
+    for _ in range(300):
+        seen = await desk.ask_live(fleet, stream=stream)
+        assert isinstance(seen.error, ProviderUnavailable | NoDeployment)
+        desk.now += 1.0
+        hits.append(desk.faultd.count("500"))
+    assert hits[0] == 3
+    assert hits[-1] < 15
+    assert fleet.view().status("500").reason is not None
+    assert len(desk.attempts) <= 1
 
 
 @MODES
@@ -166,6 +261,7 @@ async def test_row_10_a_redirect_is_never_followed_and_no_credentials_go_there(d
     assert "redirect" in seen.error.message
     assert (elsewhere.connections, elsewhere.hits) == (0, [])
     assert desk.faultd.count("redirect") == 1
+    assert desk.outcomes == [("redirect", "provider_protocol_error")]
 
 
 @MODES

@@ -11,6 +11,7 @@ from desk import LITELLM_WARNS, Desk, decision, turn
 
 from servers.faultd import TEXT, Faultd
 from waypost.dispatch.events import Call, Event
+from waypost.dispatch.retry_budget import RetryBudget
 from waypost.errors import ProviderError, ProviderRejected, ProviderUnavailable
 from waypost.fleet.deployment import Deployment, LaneName, Timeouts
 from waypost.fleet.view import FleetView
@@ -214,3 +215,12 @@ async def test_an_error_of_all_is_the_last_one(desk: Desk) -> None:
     assert isinstance(seen.error, ProviderUnavailable)
     assert desk.outcomes[:2] == [("never-headers", "provider_timeout"), ("500", "provider_unavailable")]
     assert len(desk.faultd.hits) == len(desk.attempts)
+
+
+async def test_a_hedge_is_paid_from_the_retry_budget_and_waits_for_nobody(desk: Desk) -> None:
+    budget = desk.dispatcher._budget = RetryBudget(0.0, lambda: 0.0)
+    while budget.take():
+        pass
+    seen = await desk.ask(slow(desk, "slow-first-500"), "ok")
+    assert (seen.error, seen.deployment) == (None, "slow-first-500")
+    assert desk.faultd.count("ok") == 0

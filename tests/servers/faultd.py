@@ -21,6 +21,12 @@ class Faultd:
     def __init__(self, redirect_to: str = "http://127.0.0.1:9/") -> None:
         self.hits: list[Hit] = []
         self.redirect_to = redirect_to
+        self.script: dict[str, list[str]] = {}
+        """What a model does for its next requests, one after the other; then it answers."""
+        self.retry_after = "1"
+        """What the fault ``429-said`` sends as ``Retry-After``."""
+        self.gate = asyncio.Event()
+        """Lets the answers of the fault ``held`` go."""
         self.connections = 0
         self._arrived = asyncio.Condition()
         self._server: asyncio.Server | None = None
@@ -91,7 +97,16 @@ class Faultd:
             return self._redirect
         if model == "503-once" and self.count(model) > 1:
             return fault_named("ok")
-        return fault_named(model)
+        if model in self.script:
+            return self._fault(self.script[model].pop(0) if self.script[model] else "ok")
+        return {"held": self._held, "429-said": self._rate_limited}.get(model) or fault_named(model)
+
+    async def _rate_limited(self, exchange: Exchange) -> None:
+        await exchange.json(429, {"error": {"message": "slow down"}}, retry_after=self.retry_after)
+
+    async def _held(self, exchange: Exchange) -> None:
+        await self.gate.wait()
+        await fault_named("ok")(exchange)
 
     async def _redirect(self, exchange: Exchange) -> None:
         await exchange.json(307, {}, location=self.redirect_to)

@@ -47,6 +47,15 @@ def status(code: int) -> Fault:
     return fault
 
 
+def bad_keys(code: int) -> Fault:
+    """Refuses every key that says ``bad`` of itself."""
+
+    async def fault(exchange: Exchange) -> None:
+        await (status(code) if "bad" in exchange.hit.headers.get("authorization", "") else ok)(exchange)
+
+    return fault
+
+
 def rate_limited(seconds: int) -> Fault:
     async def fault(exchange: Exchange) -> None:
         await exchange.json(429, {"error": {"message": "slow down"}}, retry_after=str(seconds))
@@ -291,6 +300,7 @@ def too_long(error: dict[str, Any]) -> Fault:
 PATTERNS: tuple[tuple[str, Callable[..., Fault]], ...] = (
     (r"(\d{3})", status),
     (r"429-ra(\d+)", rate_limited),
+    (r"bad-keys-(\d+)", bad_keys),
     (r"cut-(\d+)", cut),
     (r"end-(\d+)", ends),
     (r"stall-(\d+)", stall),

@@ -123,7 +123,7 @@ def _compile(entry: ModelEntry, node: Node, around: Surroundings) -> Deployment 
         lane=lane,
         local=_is_local(info, endpoint, lane, model),
         api_base=endpoint.address.url if endpoint.address else None,
-        api_key=endpoint.key,
+        api_key=next(iter(endpoint.keys), None),
         mode=mode,
         capabilities=capabilities,
         window_tokens=window,
@@ -135,6 +135,8 @@ def _compile(entry: ModelEntry, node: Node, around: Surroundings) -> Deployment 
         timeouts=_timeouts(params, where, around),
         sources=MappingProxyType({fact: "config" for fact, value in stated.items() if value is not None}),
         weight=entry.litellm_params.weight or 1.0,
+        api_keys=endpoint.keys if len(endpoint.keys) > 1 else (),
+        max_parallel=entry.litellm_params.max_parallel_requests,
     )
 
 
@@ -233,7 +235,7 @@ def _headers(params: Mapping[str, Any], where: Node, endpoint: Endpoint, around:
             filled = resolved(value, at, around.env, around.report)
             if filled is not None:
                 made[header] = str(filled)
-    if endpoint.address is not None and endpoint.address.authorization and endpoint.key is None:
+    if endpoint.address is not None and endpoint.address.authorization and not endpoint.keys:
         made.setdefault("Authorization", endpoint.address.authorization)
     organization = resolved(params.get("organization"), where.at(["organization"]), around.env, around.report)
     if organization and endpoint.provider == "openai":

@@ -17,11 +17,11 @@ from waypost.secret import Secret
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """An address (``None``: the lane knows the provider's own) and a key (``None``: the lane finds one, or none is needed)."""
+    """An address (``None``: the lane knows the provider's own) and keys (none: the lane finds one, or none is needed)."""
 
     provider: str
     address: Address | None = None
-    key: Secret | None = None
+    keys: tuple[Secret, ...] = ()
 
 
 def find_endpoint(
@@ -32,7 +32,7 @@ def find_endpoint(
     A key of the environment goes only to an address of the environment or the provider's own, never to one that the file names:
     whoever runs that server is not whom the key is for. An address whose variable is not set is never replaced by another one.
     """
-    key = _stated_key(params, where, env, report)
+    keys = _stated_keys(params, where, env, report)
     if provider == "simulated":
         return Endpoint(provider)
     name = "api_base" if params.get("api_base") else "base_url"
@@ -47,7 +47,7 @@ def find_endpoint(
         if address is None:
             report.problem(at, f"{quoted(name)} must be an http or https address, such as `http://127.0.0.1:8000/v1`")
             return None
-        return Endpoint(provider, address, key)
+        return Endpoint(provider, address, keys)
     own = home(provider)
     from_env = next((env[variable] for variable in own.variables if env.get(variable)), None)
     text = from_env or own.base
@@ -56,10 +56,15 @@ def find_endpoint(
         report.problem(where, f"{quoted(provider + '/')} needs an `api_base`: the address of the server")
         return None
     if "api_key" not in params and own.key and env.get(own.key):
-        key = Secret(env[own.key], f"os.environ/{own.key}")
-    return Endpoint(provider, address, key)
+        keys = (Secret(env[own.key], f"os.environ/{own.key}"),)
+    return Endpoint(provider, address, keys)
 
 
-def _stated_key(params: Mapping[str, Any], where: Node, env: Mapping[str, str], report: Report) -> Secret | None:
-    stated = params.get("api_key")
-    return read_secret(stated, where.at(["api_key"]), env, report) if isinstance(stated, str) else None
+def _stated_keys(params: Mapping[str, Any], where: Node, env: Mapping[str, str], report: Report) -> tuple[Secret, ...]:
+    """The keys that the file gives, each once; one whose variable is not set is told and left out."""
+    stated, at = params.get("api_key"), where.at(["api_key"])
+    if isinstance(stated, str):
+        found = [read_secret(stated, at, env, report)]
+    else:
+        found = [read_secret(one, at.at([position]), env, report) for position, one in enumerate(stated or ())]
+    return tuple(dict.fromkeys(key for key in found if key is not None))

@@ -16,7 +16,7 @@ from waypost.secret import Secret
 # Keys that the schema knows, or that deployments.py reads itself.
 _READ_ELSEWHERE = frozenset(
     {"model", "api_base", "base_url", "api_key", "timeout", "stream_timeout", "weight", "custom_llm_provider", "model_info"}
-    | {"litellm_credential_name", "extra_headers", "headers", "default_headers"}
+    | {"max_parallel_requests", "litellm_credential_name", "extra_headers", "headers", "default_headers"}
     | {"input_cost_per_token", "output_cost_per_token", "cache_read_input_token_cost"}
 )
 # What the caller says.
@@ -24,7 +24,7 @@ _CALLERS = frozenset({"messages", "stream", "stream_options"})
 # LiteLLM's own bookkeeping and steering: limits, budgets, tags, its routers, other ways to name a model, a server or a client,
 # hooks, canned answers. Waypost has one retry owner and its own choice, and nobody is asked past its guards.
 _UNUSED = frozenset(
-    {"rpm", "tpm", "itpm", "otpm", "max_parallel_requests", "default_api_key_tpm_limit", "default_api_key_rpm_limit"}
+    {"rpm", "tpm", "itpm", "otpm", "default_api_key_tpm_limit", "default_api_key_rpm_limit"}
     | {"max_budget", "budget_duration", "tiered_pricing", "tags", "tag_regex", "order", "cooldown_time", "mock_response"}
     | {"max_retries", "num_retries", "fallbacks", "context_window_fallbacks", "cache", "caching", "callbacks"}
     | {"timeout_by_service_tier", "stream_timeout_by_service_tier", "keepalive_seconds", "allow_client_keepalive_override"}

@@ -80,6 +80,7 @@ def compile_policy(file: ConfigFile, root: Node, adopted: Adopted, checked: Chec
         name for i, name in enumerate(rules.default_fallbacks) if checked.keeps(name, own.at([i]), "the fallback", strict=True)
     ]
     default += [name for name, where in adopted.default_fallbacks if checked.keeps(name, where, "the fallback", strict=False)]
+    resort = root.at(["policy", "last_resort"])
     return Policy(
         version="",
         routes=MappingProxyType(routes),
@@ -87,6 +88,11 @@ def compile_policy(file: ConfigFile, root: Node, adopted: Adopted, checked: Chec
         fallbacks=MappingProxyType(_chains(adopted.fallbacks, checked)),
         context_fallbacks=MappingProxyType(_chains(adopted.context_fallbacks, checked)),
         default_fallbacks=tuple(dict.fromkeys(default)),
+        last_resort=tuple(
+            name
+            for i, name in enumerate(rules.last_resort)
+            if checked.keeps(name, resort.at([i]), "the last resort", strict=True)
+        ),
         default_route=rules.default_route,
         channel_routes=MappingProxyType(channel_routes),
         answer_tokens=rules.answer_tokens,

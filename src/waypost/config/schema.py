@@ -91,10 +91,13 @@ class LiteLLMParams(Open):
     api_base: str | None = Field(
         default=None, description="The engine's address. `${NAME}` and `os.environ/NAME` are filled in."
     )
-    api_key: str | None = Field(default=None, description="A reference: `os.environ/NAME` or `${NAME}`.")
+    api_key: str | tuple[str, ...] | None = Field(default=None, description="`os.environ/NAME` or `${NAME}`; or several.")
     timeout: Number | str | None = Field(default=None, description="Seconds for the whole answer.")
     stream_timeout: Number | str | None = Field(default=None, description="Seconds to the first byte of an answer.")
     weight: Number | None = Field(default=None, gt=0, description="The share of this replica among those of its `model_name`.")
+    max_parallel_requests: Whole | None = Field(
+        default=None, ge=1, description="Calls at once; more go to the next candidate, or wait for `policy.slot_wait_s`."
+    )
 
 
 class ModelEntry(Open):
@@ -243,6 +246,15 @@ class PolicySettings(Block):
     headroom_tokens: Tokens = Field(default=_RULES.headroom_tokens, description="Tokens of a window that stay free.")
     default_fallbacks: tuple[Name, ...] = Field(
         default=(), description="Who is asked when all candidates and their fallbacks failed."
+    )
+    last_resort: tuple[Name, ...] = Field(
+        default=(), description="Who is asked although it is down or cools, when all candidates and their fallbacks are."
+    )
+    retry_budget: Annotated[Number, Field(ge=0, le=10)] = Field(
+        default=0.2, description="The share of calls that retries and fail-overs may add; ten in ten seconds they always may."
+    )
+    slot_wait_s: Annotated[Number, Field(ge=0, le=86_400)] = Field(
+        default=30.0, description="Seconds that a request waits where every candidate has as many calls as it takes."
     )
     balancing: Balancing = Field(
         default=_RULES.balancing,

@@ -41,7 +41,8 @@ def _content(config: Config) -> dict[str, Any]:
         "context_fallbacks": {group: list(names) for group, names in rules.context_fallbacks.items()},
         "default_fallbacks": list(rules.default_fallbacks),
         "policy": {
-            **config.policy.model_dump(mode="json", exclude={"default_fallbacks", "timeouts"}),
+            **config.policy.model_dump(mode="json", exclude={"default_fallbacks", "last_resort", "timeouts"}),
+            "last_resort": list(rules.last_resort),
             "balancing": rules.balancing,
             "timeouts": dataclasses.asdict(config.timeouts),
         },
@@ -74,7 +75,7 @@ def _deployment(deployment: Deployment) -> dict[str, Any]:
         "lane": deployment.lane,
         "local": deployment.local,
         "api_base": None if deployment.api_base is None else without_query(deployment.api_base),
-        "api_key": None if deployment.api_key is None else deployment.api_key.reference,
+        "api_key": _keys(deployment),
         "mode": deployment.mode,
         "capabilities": dataclasses.asdict(deployment.capabilities),
         "window_tokens": deployment.window_tokens,
@@ -88,8 +89,16 @@ def _deployment(deployment: Deployment) -> dict[str, Any]:
         },
         "timeouts": dataclasses.asdict(deployment.timeouts),
         "weight": deployment.weight,
+        "max_parallel": deployment.max_parallel,
         "sources": dict(deployment.sources),
     }
+
+
+def _keys(deployment: Deployment) -> str | list[str] | None:
+    """The reference of the key, or those of all where there are several."""
+    if deployment.api_keys:
+        return [key.reference for key in deployment.api_keys]
+    return None if deployment.api_key is None else deployment.api_key.reference
 
 
 def _safe(value: Any) -> Any:

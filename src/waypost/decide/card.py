@@ -15,7 +15,10 @@ CARD_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A deployment that may answer, in its place in the queue, with the settings that this route gives it."""
+    """A deployment that may answer, in its place in the queue, with the settings that this route gives it.
+
+    ``last_resort``: it is asked although it is down or cools, as everybody else is or does too.
+    """
 
     deployment: str
     group: str
@@ -25,6 +28,7 @@ class Candidate:
     settings: Mapping[str, Any] = field(default_factory=empty)
     fallback: bool = False
     expected_cost_usd: float | None = None
+    last_resort: bool = False
 
     @property
     def simulated(self) -> bool:
@@ -42,6 +46,7 @@ class Candidate:
             "settings": dict(self.settings),
             "fallback": self.fallback,
             "expected_cost_usd": self.expected_cost_usd,
+            "last_resort": self.last_resort,
         }
 
 

@@ -144,7 +144,8 @@ class _Case:
         if status.loaded is not None:
             reason += ", loaded" if status.loaded else ", not loaded"
         if status.in_flight:
-            reason += f", {status.in_flight} in flight"
+            of = "" if deployment.max_parallel is None else f" of {deployment.max_parallel}"
+            reason += f", {status.in_flight}{of} in flight"
         latency_s = status.latency_s if self.turn.stream else status.whole_latency_s
         if latency_s is not None and self.policy.balancing_of(deployment.group) == "latency":
             reason += f", {latency_s:.2f} s latency"
@@ -170,6 +171,8 @@ def decide(turn: Turn, fleet: FleetView, policy: Policy, artefacts: Artefacts) -
         return _unknown_model(turn, fleet, policy, artefacts, scores)
     case = _Case(turn, fleet, policy, meaning)
     choice = _choose(case, scores)
+    if not choice.candidates and policy.last_resort:
+        choice = _last_resort(case, choice)
     return Decision(
         id=turn.id,
         requested=turn.model,
@@ -224,6 +227,18 @@ def _for_its_length(case: _Case, route: Route) -> _Choice | None:
         return None
     reason = f"prompt and answer have {tokens} tokens, and route {long.name} is for more than {long.needs_context}"
     return _on_route(case, _kept_private(long, route), reason, needs_context=long.needs_context)
+
+
+def _last_resort(case: _Case, choice: _Choice) -> _Choice:
+    """Those whom the config wants asked when nobody is up, if health alone stands in the way of everybody else."""
+    if not choice.removed or _closest(case, choice) is not Health:
+        return choice
+    wanted = expand(Route("", case.policy.last_resort), case.turn, case.fleet, case.policy)
+    # As if nobody had looked: every guard but health counts.
+    found = replace(case, fleet=FleetView(case.fleet.deployments)).sift(choice.route, choice.reason, wanted)
+    why = "the last resort, as everybody is down or cools"
+    asked = tuple(replace(candidate, reason=f"{why}; {candidate.reason}", last_resort=True) for candidate in found.candidates)
+    return _after(choice, replace(found, candidates=asked)) if asked else choice
 
 
 def _kept_private(route: Route, before: Route) -> Route:
@@ -296,8 +311,7 @@ def _refusal(case: _Case, choice: _Choice) -> Refusal:
                 "only patterns such as `openai/*` are configured: ask for a model by its name, or list one under model_list"
             )
         return Refusal(NoDeployment, absent or nobody)
-    order = [guard.name for guard in case.guards(route)]
-    last = max(choice.removed, key=lambda pair: order.index(pair[0].name))[0]
+    last = _closest(case, choice)
     near = [removal for guard, removal in choice.removed if guard.name == last.name]
     said = "; ".join(f"{removal.deployment} {removal.reason}" for removal in near[:3])
     more = f"; and {len(near) - 3} more" if len(near) > 3 else ""
@@ -305,6 +319,12 @@ def _refusal(case: _Case, choice: _Choice) -> Refusal:
     pauses = [pause for removal in near if (pause := case.fleet.status(removal.deployment).cooling_s) is not None]
     message = f"no deployment of {where} can answer this ({last.name}): {said}{more}"
     return Refusal(last.error, message, retry_after_s=min(pauses, default=None) if last.name == Health.name else None)
+
+
+def _closest(case: _Case, choice: _Choice) -> type[Guard]:
+    """The guard that came closest to letting somebody through."""
+    order = [guard.name for guard in case.guards(choice.route)]
+    return type(max(choice.removed, key=lambda pair: order.index(pair[0].name))[0])
 
 
 def _unknown_model(turn: Turn, fleet: FleetView, policy: Policy, artefacts: Artefacts, scores: TaskScores) -> Decision:

@@ -34,7 +34,10 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """All rules of a decision. ``version`` is a hash of the config they come from."""
+    """All rules of a decision. ``version`` is a hash of the config they come from.
+
+    ``last_resort`` names who is asked although it is down or cools, when everybody is.
+    """
 
     version: str
     routes: Mapping[str, Route]
@@ -42,6 +45,7 @@ class Policy:
     fallbacks: Mapping[str, tuple[str, ...]] = field(default_factory=empty)
     context_fallbacks: Mapping[str, tuple[str, ...]] = field(default_factory=empty)
     default_fallbacks: tuple[str, ...] = ()
+    last_resort: tuple[str, ...] = ()
     default_route: str = DEFAULT_TASK
     channel_routes: Mapping[str, str] = field(default_factory=empty)
     answer_tokens: int = 512

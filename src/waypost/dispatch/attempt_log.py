@@ -131,6 +131,10 @@ class AttemptLog:
     def __len__(self) -> int:
         return len(self._records)
 
+    def tell_last(self, message: str) -> None:
+        """Corrects the sentence of the last attempt's error: there is more to say."""
+        self._records[-1].message = message
+
     def lost(self, deployment_id: str) -> AttemptRecord | None:
         """Takes down that a deployment was asked in vain; ``None`` if that is not why its last attempt ended."""
         record = next(record for record in reversed(self._records) if record.deployment.id == deployment_id)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from typing import Protocol
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
+from typing import NamedTuple, Protocol
 
 from waypost.decide.card import Decision
 from waypost.dispatch.attempt import Attempt, CacheUse
@@ -16,8 +16,10 @@ from waypost.dispatch.events import Call, Event, Lane
 from waypost.dispatch.hedge import HedgeAfter, race
 from waypost.dispatch.plan import Plan, Step
 from waypost.dispatch.request import build
-from waypost.errors import NoDeployment, ProviderError, StreamBroken
+from waypost.dispatch.retry_budget import RetryBudget
+from waypost.errors import ProviderError, StreamBroken
 from waypost.fleet.deployment import Deployment
+from waypost.fleet.slots import Admission
 from waypost.fleet.view import FleetView
 from waypost.turn import Turn
 
@@ -25,17 +27,26 @@ _DEFAULT_BOUNDS = CommitBounds()
 
 
 class Watch(Protocol):
-    """Who wants to know how deployments do: the fleet's live state.
+    """Who knows how deployments do, and lets calls in: the fleet's live state.
 
-    Every ``begin`` is followed by exactly one ``end``. A call that the caller gave up is neither a success nor a failure.
+    Every admission that is ``begun`` is followed by exactly one ``end``. A call that the caller gave up is neither a success
+    nor a failure.
     """
 
-    def begin(self, deployment_id: str) -> None:
-        """A call is on its way."""
+    def begin(self, deployment_id: str, *, anyway: bool = False) -> Admission:
+        """Asks whether a call may be made now; ``anyway`` also where the deployment cools."""
         ...
 
-    def end(self, deployment_id: str) -> None:
+    async def slot(self, deployment_ids: Collection[str], wait_s: float) -> Admission:
+        """Waits in a queue until one of these lets a call in, or none did in time."""
+        ...
+
+    def end(self, deployment_id: str, *, probe: bool = False) -> None:
         """The call is over, however it went."""
+        ...
+
+    def answers(self, deployment_id: str) -> None:
+        """A probe gives output."""
         ...
 
     def answered(self, deployment_id: str, latency_s: float | None, *, stream: bool, session: str | None) -> None:
@@ -53,56 +64,79 @@ class Watch(Protocol):
         """It gave a complete answer."""
         ...
 
-    def failed(self, deployment_id: str, error: ProviderError) -> None:
+    def failed(self, deployment_id: str, error: ProviderError, *, key: int | None = None) -> None:
         """It failed with ``error``; whether that is its own fault is for the class of the error to say."""
         ...
 
 
 class _Run:
-    """One attempt under way: whatever ends it, it ends once."""
+    """One attempt under way, which the watch has let in: whatever ends it, it ends once."""
 
-    __slots__ = ("_clock", "_started", "_watch", "ended", "record")
+    __slots__ = ("_clock", "_key", "_probe", "_started", "_watch", "ended", "record")
 
-    def __init__(self, record: AttemptRecord, watch: Watch, clock: Callable[[], float], started: float) -> None:
+    def __init__(
+        self, record: AttemptRecord, watch: Watch, admitted: _Admitted, clock: Callable[[], float], started: float
+    ) -> None:
         self.record = record
         self.ended = False
         self._watch = watch
+        self._probe = admitted.admission.probe
+        self._key = admitted.step.key
         self._clock = clock
         self._started = started
-        watch.begin(record.deployment.id)
 
     def now_s(self) -> float:
         """Seconds since the request was read."""
         return self._clock() - self._started
 
+    def commit(self) -> None:
+        """Its output goes to the caller."""
+        self.record.committed = True
+        if self._probe:
+            self._watch.answers(self.record.deployment.id)
+
     def succeed(self) -> None:
         """The answer is complete."""
-        if self._end():
+        if self._over():
             self._watch.succeeded(self.record.deployment.id)
+            self._leave()
 
     def fail(self, error: ProviderError, shown: ProviderError) -> None:
         """The engine failed with ``error``; the caller sees ``shown``."""
-        if self._end():
+        if self._over():
             self.record.fail(shown)
-            self._watch.failed(self.record.deployment.id, error)
+            # Before its slot goes to somebody who waits: they should not get one of an engine that has just died.
+            self._watch.failed(self.record.deployment.id, error, key=self._key)
+            self._leave()
 
     def abandon(self) -> None:
         """Nobody waits for the answer any more."""
-        if self._end():
+        if self._over():
             self.record.cancel()
+            self._leave()
 
     def crash(self) -> None:
         """Something of ours went wrong."""
-        if self._end():
+        if self._over():
             self.record.crash()
+            self._leave()
 
-    def _end(self) -> bool:
+    def _over(self) -> bool:
         if self.ended:
             return False
         self.ended = True
         self.record.end(self.now_s())
-        self._watch.end(self.record.deployment.id)
         return True
+
+    def _leave(self) -> None:
+        self._watch.end(self.record.deployment.id, probe=self._probe)
+
+
+class _Admitted(NamedTuple):
+    """A step that the watch has let in."""
+
+    step: Step
+    admission: Admission
 
 
 class Answer:
@@ -114,7 +148,7 @@ class Answer:
         self._run = run
         self._head = head
         self._rest = rest
-        run.record.committed = True
+        run.commit()
         for event in head.events:
             run.record.see(event, run.now_s())
         if head.complete:
@@ -164,7 +198,11 @@ class Answer:
 
 
 class Dispatcher:
-    """Makes the calls of decisions. It keeps nothing from one request to the next; who is healthy is the watch's to know."""
+    """Makes the calls of decisions. It keeps nothing from one request to the next; who is healthy is the watch's to know.
+
+    ``budget`` bounds what retries and fail-overs add; dispatchers of one process share it. ``slot_wait_s`` is how long a
+    request waits where every candidate has as many calls as it takes.
+    """
 
     def __init__(
         self,
@@ -176,6 +214,8 @@ class Dispatcher:
         rng: Callable[[], float] = random.random,
         bounds: CommitBounds = _DEFAULT_BOUNDS,
         max_attempts: int = 6,
+        budget: RetryBudget | None = None,
+        slot_wait_s: float = 30.0,
     ) -> None:
         self._lanes = lanes
         self._watch = watch
@@ -184,6 +224,8 @@ class Dispatcher:
         self._rng = rng
         self._bounds = bounds
         self._max_attempts = max_attempts
+        self._budget = RetryBudget(0.2, clock) if budget is None else budget
+        self._slot_wait_s = slot_wait_s
 
     async def open(
         self,
@@ -200,60 +242,88 @@ class Dispatcher:
         ``started`` is when the request was read, on this dispatcher's clock; ``log`` gets every attempt, whether this returns,
         raises or is cancelled. After ``hedge``, a candidate that is slow has another one asked beside it.
 
-        Raises the refusal of the decision, the last `ProviderError` when all candidates failed, or `NoDeployment` when the
-        fleet has none of them any more.
+        Raises the refusal of the decision, the last `ProviderError` when all candidates failed or the retry budget is spent,
+        `AllBusy` when all of them were full for too long, or `NoDeployment` when none may be asked now.
         """
         decision.raise_if_refused()
         log = AttemptLog() if log is None else log
         plan = Plan(decision, fleet, self._max_attempts, self._rng)
-        last: ProviderError | None = None
-        while (step := plan.next()) is not None:
-            if step.pause_s:
-                await self._sleep(step.pause_s)
+        while (admitted := await self._next(plan, log)) is not None:
             try:
-                return await self._ask(turn, plan, step, started, log, hedge)
-            except ProviderError as error:
-                last = error
-        if last is None:
-            raise NoDeployment("no candidate of this decision is in the fleet any more; send the request again")
-        raise last
+                return await self._ask(turn, plan, admitted, started, log, hedge)
+            except ProviderError:
+                continue  # the plan knows
+        raise plan.error()
 
     async def close(self) -> None:
         """Closes all lanes."""
         for lane in self._lanes.values():
             await lane.close()
 
+    async def _next(self, plan: Plan, log: AttemptLog) -> _Admitted | None:
+        """The next step, as soon as its deployment lets it in; ``None`` when nobody may be asked any more."""
+        paid = plan.last is None or not plan.last.reached
+        while (step := plan.next()) is not None or plan.full:
+            if not paid and not self._budget.take():
+                _tell_spent(plan, log)
+                return None
+            paid = True
+            if step is None:
+                admission = await self._watch.slot(plan.full, self._slot_wait_s)
+                step = plan.waited(admission)
+                if step is None:
+                    continue
+            else:
+                if step.pause_s:
+                    await self._sleep(step.pause_s)
+                admission = self._watch.begin(step.deployment.id, anyway=step.candidate.last_resort)
+            if admission.begun:
+                if plan.last is None:
+                    self._budget.request()
+                return _Admitted(step, admission)
+            plan.passed_over(step, admission)
+        return None
+
     async def _ask(
-        self, turn: Turn, plan: Plan, first: Step, started: float, log: AttemptLog, hedge: HedgeAfter | None
+        self, turn: Turn, plan: Plan, first: _Admitted, started: float, log: AttemptLog, hedge: HedgeAfter | None
     ) -> Answer:
         """The answer of a step, or with ``hedge`` of the next one beside it; the plan hears of every failure."""
 
-        async def attempt(step: Step) -> Answer:
+        async def attempt(admitted: _Admitted) -> Answer:
             try:
-                return await self._attempt(turn, step, started, log)
+                return await self._attempt(turn, admitted, started, log)
             except ProviderError as error:
-                plan.failed(step, error)
+                plan.failed(admitted.step, error)
                 raise
 
-        def lost(step: Step) -> None:
-            record = log.lost(step.deployment.id)
+        def beside() -> _Admitted | None:
+            step = plan.beside()
+            if step is None or not self._budget.take():
+                return None
+            admission = self._watch.begin(step.deployment.id)
+            return _Admitted(plan.next() or step, admission) if admission.begun else None
+
+        def lost(admitted: _Admitted) -> None:
+            record = log.lost(admitted.step.deployment.id)
             if record is not None:  # it would have taken longer still: who loses must not look quick
                 latency_s = record.ended_s - record.started_s
-                self._watch.answered(step.deployment.id, latency_s, stream=turn.stream, session=None)
+                self._watch.answered(record.deployment.id, latency_s, stream=turn.stream, session=None)
 
-        after_s = self._watch.p95_s(first.deployment.id, stream=turn.stream) if hedge == "p95" else hedge
+        after_s = self._watch.p95_s(first.step.deployment.id, stream=turn.stream) if hedge == "p95" else hedge
         if after_s is None:
             return await attempt(first)
-        return await race(attempt, first, after_s=after_s, beside=plan.beside, lost=lost)
+        return await race(attempt, first, after_s=after_s, beside=beside, lost=lost)
 
-    async def _attempt(self, turn: Turn, step: Step, started: float, log: AttemptLog) -> Answer:
-        deployment = step.deployment
-        call = Call(deployment, build(turn, deployment, step.candidate), stream=turn.stream)
-        events = self._lanes[deployment.lane].events(call)
-        run = _Run(log.begin(deployment, turn.prompt_tokens, self._clock() - started), self._watch, self._clock, started)
+    async def _attempt(self, turn: Turn, admitted: _Admitted, started: float, log: AttemptLog) -> Answer:
+        step, deployment = admitted.step, admitted.step.deployment
+        record = log.begin(deployment, turn.prompt_tokens, self._clock() - started)
+        run = _Run(record, self._watch, admitted, self._clock, started)
         try:
+            call = Call(deployment, build(turn, deployment, step.candidate), stream=turn.stream)
+            events = self._lanes[deployment.lane].events(call)
             head = await read_head(events, self._bounds, deployment.id, stream=turn.stream)
         except ProviderError as error:
+            error.add(step.key_name)
             run.fail(error, error)
             raise
         except Exception:  # a mistake of ours: the engine is not to blame
@@ -265,3 +335,11 @@ class Dispatcher:
         answer = Answer(step, log, run, head, events)
         self._watch.answered(deployment.id, run.record.latency_s, stream=turn.stream, session=turn.session)
         return answer
+
+
+def _tell_spent(plan: Plan, log: AttemptLog) -> None:
+    """Says in the error, and in the record of the attempt that had it, why nobody else is asked."""
+    note = "; nobody else is asked, as retries have used up their share of the load (policy.retry_budget)"
+    if plan.last is not None:
+        plan.last.add(note)
+        log.tell_last(plan.last.message)

@@ -47,5 +47,6 @@ def _known_secrets(deployment: Deployment) -> list[str]:
     known = [part for value in deployment.headers.values() for part in (value, value.rpartition(" ")[2])]
     in_query = [pair.partition("=")[2] for pair in (deployment.api_base or "").partition("?")[2].split("&")]
     known += [*in_query, *map(unquote_plus, in_query)]
-    known += [value.reveal() for value in (deployment.api_key, *deployment.transport.values()) if isinstance(value, Secret)]
+    sent = (deployment.api_key, *deployment.api_keys, *deployment.transport.values())
+    known += [value.reveal() for value in sent if isinstance(value, Secret)]
     return sorted({secret for secret in known if len(secret) >= 4}, key=len, reverse=True)

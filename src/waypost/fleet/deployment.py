@@ -58,8 +58,9 @@ class Deployment:
     ``id`` is unique and stable; ``group`` is the name that routes use (LiteLLM's ``model_name``), shared by replicas.
     ``window_tokens`` is what the engine will really allocate, not what the model was trained for. ``settings`` are request-time
     parameters in OpenAI's form or the engine's own; ``transport`` is the rest of ``litellm_params`` that only the LiteLLM lane
-    reads (region, API version, …) and may hold secrets. ``sources`` says where each fact comes from: ``config``, ``engine``,
-    ``catalogue`` or ``assumed``.
+    reads (region, API version, …) and may hold secrets. ``api_keys`` are all keys where there are several, ``api_key`` the one
+    to use; ``max_parallel`` is how many calls it takes at once. ``sources`` says where each fact comes from: ``config``,
+    ``engine``, ``catalogue`` or ``assumed``.
     """
 
     id: str
@@ -82,6 +83,8 @@ class Deployment:
     timeouts: Timeouts = Timeouts()
     sources: Mapping[str, str] = field(default_factory=empty, repr=False)
     weight: float = 1.0
+    api_keys: tuple[Secret, ...] = ()
+    max_parallel: int | None = None
 
     @property
     def is_pattern(self) -> bool:
@@ -115,8 +118,10 @@ def is_in_ollamas_cloud(provider: str, model: str) -> bool:
 class Status:
     """How a deployment is now. ``up`` and ``loaded`` are ``None`` until somebody has looked.
 
-    ``latency_s`` is how long it takes lately to the first output of a stream, ``whole_latency_s`` for an answer that is not
-    streamed; ``None`` if it gave none in the last minutes.
+    ``probing``: after a cooldown, one call is on its way that decides whether there are others. ``resting_keys`` are the
+    positions (from 0) of keys that are left alone for a while, where there are several. ``latency_s`` is how long it takes
+    lately to the first output of a stream, ``whole_latency_s`` for an answer that is not streamed; ``None`` if it gave none in
+    the last minutes.
     """
 
     up: bool | None = None
@@ -124,5 +129,7 @@ class Status:
     loaded: bool | None = None
     in_flight: int = 0
     cooling_s: float | None = None
+    probing: bool = False
+    resting_keys: tuple[int, ...] = ()
     latency_s: float | None = None
     whole_latency_s: float | None = None

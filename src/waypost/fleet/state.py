@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import math
+import random
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from waypost.errors import (
-    ConnectFailed,
-    ProviderAuthFailed,
-    ProviderContextTooLong,
-    ProviderError,
-    ProviderRateLimited,
-    ProviderRejected,
-    ProviderTimeout,
-)
+from waypost.errors import ProviderAuthFailed, ProviderError, ProviderRateLimited
+from waypost.fleet.breaker import FIRST_BACK_OFF_S, Breaker, pause_s
 from waypost.fleet.deployment import Deployment, Status
 from waypost.fleet.latency import Latency
 from waypost.fleet.places import Place, is_missing, kind_hint, learn, place_of, places, remember, reported
 from waypost.fleet.sessions import Sessions
+from waypost.fleet.slots import Admission, Slots, Waiter
 from waypost.fleet.view import FleetView
 from waypost.turn import EMPTY
 
@@ -31,71 +26,58 @@ if TYPE_CHECKING:
 
     from waypost.fleet.report import EngineReport
 
-# Short enough that a restarted engine is soon used again, growing so that a dead one is not asked all the time.
-FIRST_BACK_OFF_S = 2.0
-LONGEST_BACK_OFF_S = 60.0
-AUTH_PAUSE_S = 60.0
-# An engine may ask for any pause; more than this is taken for a mistake.
-LONGEST_PAUSE_S = 3600.0
-# These fail every request alike; other failures may lie in one request, so several in a row are needed.
-_AT_ONCE = (ConnectFailed, ProviderTimeout)
-_PATIENCE = 3
 # A busy engine may miss one look.
 _LOOKS_TO_BE_DOWN = 2
 
 
 @dataclass(slots=True)
 class _Live:
-    """What changes about one deployment."""
+    """What changes about one deployment. ``key_rests``: until when a key of several is left alone, by its position from 0."""
 
     up: bool | None = None
     loaded: bool | None = None
     seen: str | None = None
     in_flight: int = 0
     missed_looks: int = 0
-    failures: int = 0
-    failed_last: bool = False
-    unreachable: bool = False
-    back_offs: int = 0
-    trouble: str | None = None
-    back_off_until: float = 0.0
-    pause_until: float = 0.0
+    breaker: Breaker = field(default_factory=Breaker)
+    key_rests: dict[int, float] = field(default_factory=dict)
     latency: Latency = field(default_factory=Latency)
     whole_latency: Latency = field(default_factory=Latency)
     snapshot: Status | None = None
     snapshot_until: float = 0.0
 
     def status(self, now: float) -> Status:
-        """The status as a value; made again only after a change, or while it cools."""
-        left_s = max(self.back_off_until, self.pause_until) - now
-        first_s, whole_s = self.latency.value(now), self.whole_latency.value(now)
-        if left_s > 0:
-            self.snapshot = None
-            return Status(
-                self.up, self.trouble, self.loaded, self.in_flight, left_s, latency_s=first_s, whole_latency_s=whole_s
-            )
-        if self.snapshot is None or now >= self.snapshot_until:
-            self.snapshot = Status(
-                self.up, self.seen, self.loaded, self.in_flight, None, latency_s=first_s, whole_latency_s=whole_s
-            )
+        """The status as a value; made again only after a change, or while time alone changes it."""
+        if self.snapshot is not None and now < self.snapshot_until:
+            return self.snapshot
+        left_s = 0.0 if self.breaker.closed else self.breaker.left_s(now)
+        probing, first_s, whole_s = self.breaker.probing, self.latency.value(now), self.whole_latency.value(now)
+        if left_s <= 0 and not self.key_rests:
+            self.snapshot = Status(self.up, self.seen, self.loaded, self.in_flight, None, probing, (), first_s, whole_s)
             self.snapshot_until = min(self.latency.until(now), self.whole_latency.until(now))
-        return self.snapshot
-
-    def forgive(self) -> None:
-        """Failures end here. A pause that the engine asked for lasts all the same."""
-        self.failures, self.back_offs, self.back_off_until, self.unreachable = 0, 0, 0.0, False
+            return self.snapshot
+        self.key_rests = {key: until for key, until in self.key_rests.items() if until > now}
+        cooling_s, said = (left_s, self.breaker.trouble) if left_s > 0 else (None, self.seen)
+        resting = tuple(sorted(self.key_rests))
+        return Status(self.up, said, self.loaded, self.in_flight, cooling_s, probing, resting, first_s, whole_s)
 
 
 class Fleet:
     """Deployments and how each is. Reading is cheap and never waits; every change shows in the next `view`.
 
-    ``clock`` gives seconds and never goes back. Methods may be called from any thread; `refresh` belongs to one loop.
-    An id that the fleet does not have may be used everywhere, and shows nowhere: a request may outlive its deployment.
+    ``clock`` gives seconds and never goes back; ``rng`` gives numbers from 0 to 1, for the jitter of cooldowns. Methods may be
+    called from any thread; `refresh` belongs to one loop. An id that the fleet does not have may be used everywhere, and shows
+    nowhere: a request may outlive its deployment.
     """
 
-    def __init__(self, deployments: Iterable[Deployment], *, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, deployments: Iterable[Deployment], *, clock: Callable[[], float], rng: Callable[[], float] = random.random
+    ) -> None:
         self._clock = clock
-        self._change = threading.Lock()
+        self._rng = rng
+        self._slots = Slots()
+        # Re-entrant: an answer that is collected as garbage ends its call, whatever its thread is doing just then.
+        self._change = threading.RLock()
         self._refreshing = asyncio.Lock()
         self._deployments: dict[str, Deployment] = {}
         self._live: dict[str, _Live] = {}
@@ -114,7 +96,7 @@ class Fleet:
             now = self._clock()
             statuses = {name: self._live[name].status(now) for name in self._deployments}
             view = FleetView(tuple(self._deployments.values()), MappingProxyType(statuses))
-            if all(status.cooling_s is None for status in statuses.values()):
+            if all(self._live[name].snapshot is not None for name in statuses):
                 self._view = view
                 self._view_until = min((self._live[name].snapshot_until for name in statuses), default=math.inf)
             return view
@@ -125,7 +107,9 @@ class Fleet:
         if session is None:
             return view
         with self._change:
-            known = [name for name in self._sessions.of(session) if name in self._live and not self._live[name].failed_last]
+            known = [
+                name for name in self._sessions.of(session) if name in self._live and not self._live[name].breaker.failed_last
+            ]
         return FleetView(view.deployments, view.statuses, tuple(known)) if known else view
 
     def replace(self, deployments: Iterable[Deployment]) -> None:
@@ -150,23 +134,70 @@ class Fleet:
             self._kinds = {place: kind for place, kind in self._kinds.items() if place in here}
             self._view = None
 
-    def begin(self, deployment_id: str) -> None:
-        """A request is on its way."""
-        with self._change:
-            live = self._live.setdefault(deployment_id, _Live())
-            live.in_flight += 1
-            self._changed(live)
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for a slot."""
+        return len(self._slots.queue)
 
-    def end(self, deployment_id: str) -> None:
-        """A request is over, however it went."""
+    def begin(self, deployment_id: str, *, anyway: bool = False) -> Admission:
+        """Asks whether a call may be made now; one that may is counted until its `end`.
+
+        A deployment that cools lets nobody in, except ``anyway``; one whose cooldown has ended lets one call in, and others
+        when that one gives output. ``max_parallel`` calls are let in at once.
+        """
+        with self._change:
+            return self._enter(deployment_id, anyway)
+
+    async def slot(self, deployment_ids: Collection[str], wait_s: float) -> Admission:
+        """Waits until one of these lets a call in, behind those who came before, or until time is up or all of them cool.
+
+        A caller who is cancelled leaves the queue at once.
+        """
+        waiter = Waiter(deployment_ids)
+        with self._change:
+            self._slots.join(waiter)
+            for name in deployment_ids:  # what has become free since it was asked
+                self._offer(name)
+            nobody = self._nobody(deployment_ids)
+            if waiter.admission is None and nobody.retry_s is not None:
+                self._slots.leave(waiter)
+                return nobody
+        left = True
+        try:
+            await waiter.wait(wait_s)
+            left = False
+        finally:
+            with self._change:
+                self._slots.leave(waiter)
+            if left and waiter.admission is not None:
+                self.end(waiter.admission.deployment, probe=waiter.admission.probe)
+        if waiter.admission is not None:
+            return waiter.admission
+        with self._change:
+            return self._nobody(deployment_ids)
+
+    def end(self, deployment_id: str, *, probe: bool = False) -> None:
+        """A call is over, however it went: whoever waits for its slot gets it."""
         with self._change:
             live = self._live.get(deployment_id)
             if live is None:
                 return
             live.in_flight = max(0, live.in_flight - 1)
+            if probe:
+                live.breaker.release()
             if not live.in_flight and deployment_id not in self._deployments:
                 del self._live[deployment_id]
             self._changed(live)
+            self._offer(deployment_id)
+
+    def answers(self, deployment_id: str) -> None:
+        """A probe gives output: its deployment takes calls again."""
+        with self._change:
+            live = self._live.get(deployment_id)
+            if live is not None:
+                live.breaker.answers(self._clock())
+                self._changed(live)
+                self._offer(deployment_id)
 
     def answered(self, deployment_id: str, latency_s: float | None, *, stream: bool, session: str | None) -> None:
         """It gave its first output after ``latency_s`` seconds, or its whole answer where that is not streamed."""
@@ -187,35 +218,36 @@ class Fleet:
             return None if live is None else (live.latency if stream else live.whole_latency).p95()
 
     def succeeded(self, deployment_id: str) -> None:
-        """It answered: earlier failures are forgiven."""
+        """It answered to the end: earlier failures are forgiven."""
         with self._change:
             live = self._live.get(deployment_id)
             if live is not None:
-                live.up, live.missed_looks, live.seen, live.failed_last = True, 0, None, False
-                live.forgive()
+                live.up, live.missed_looks, live.seen = True, 0, None
+                live.breaker.success(self._clock())
                 self._changed(live)
 
-    def failed(self, deployment_id: str, error: ProviderError) -> None:
-        """It failed. What lies in the request never counts against the deployment; a cooldown is never shortened."""
-        if isinstance(error, (ProviderRejected, ProviderContextTooLong)):
-            return
+    def failed(self, deployment_id: str, error: ProviderError, *, key: int | None = None) -> None:
+        """It failed. What lies in the request never counts against the deployment; a cooldown is never shortened.
+
+        ``key`` is the position of the key that was used, where there are several: a key that is refused or rate limited rests
+        alone, and the deployment cools only when all of its keys rest.
+        """
         with self._change:
-            live = self._live.get(deployment_id)
-            if live is None or deployment_id not in self._deployments:
+            live, deployment = self._live.get(deployment_id), self._deployments.get(deployment_id)
+            if live is None or deployment is None:
                 return
-            now, asked_s = self._clock(), _believable(error.retry_after_s)
-            live.failures += 1
-            live.failed_last = True
-            if isinstance(error, ProviderAuthFailed):
-                live.pause_until = max(live.pause_until, now + AUTH_PAUSE_S)
-            elif asked_s is not None:
-                live.pause_until = max(live.pause_until, now + asked_s)
-            elif isinstance(error, ProviderRateLimited):
-                live.pause_until = max(live.pause_until, now + _next_back_off(live, now))
-            elif isinstance(error, _AT_ONCE) or live.failures >= _PATIENCE:
-                live.back_off_until = max(live.back_off_until, now + _next_back_off(live, now))
-            live.unreachable = isinstance(error, ConnectFailed)
-            live.trouble = error.message
+            now = self._clock()
+            if key is not None and isinstance(error, (ProviderAuthFailed, ProviderRateLimited)):
+                until = now + (pause_s(error) or FIRST_BACK_OFF_S)
+                live.key_rests[key] = max(live.key_rests.get(key, 0.0), until)
+                resting = [until for until in live.key_rests.values() if until > now]
+                if len(resting) >= len(deployment.api_keys):
+                    live.breaker.trouble = error.message
+                    live.breaker.pause(min(resting))
+            else:
+                live.breaker.failure(error, now, self._rng)
+            if live.breaker.left_s(now) > 0:
+                self._slots.withdraw(deployment_id)
             self._changed(live)
 
     async def refresh(
@@ -275,12 +307,39 @@ class Fleet:
         missing = is_missing(report, deployment)
         live.up, live.seen = report.serves and not missing, report.problem
         live.loaded = model.loaded if model else None
-        if live.up and live.unreachable:
-            live.forgive()  # whoever could not be reached has just been reached
+        if live.up and live.breaker.unreachable:
+            live.breaker.forgive(self._clock())
+            self._offer(deployment_id)
         if missing:
             live.seen = f"its engine has no model {deployment.model}"
         if model is not None:
             self._deployments[deployment_id] = learn(deployment, model)
+
+    def _enter(self, deployment_id: str, anyway: bool = False) -> Admission:
+        live = self._live.get(deployment_id) or self._live.setdefault(deployment_id, _Live())
+        half_open = not (live.breaker.closed or anyway)
+        if half_open and (left_s := live.breaker.left_s(self._clock())) > 0:
+            return Admission(deployment_id, begun=False, retry_s=left_s)
+        deployment = self._deployments.get(deployment_id)
+        if deployment is not None and deployment.max_parallel is not None and live.in_flight >= deployment.max_parallel:
+            return Admission(deployment_id, begun=False, queue=True)
+        if half_open and not live.breaker.probe():
+            return Admission(deployment_id, begun=False, queue=True)
+        live.in_flight += 1
+        self._changed(live)
+        return Admission(deployment_id, begun=True, probe=half_open)
+
+    def _nobody(self, deployment_ids: Collection[str]) -> Admission:
+        """Why nobody of these lets a call in: somebody may yet, or they all cool."""
+        now = self._clock()
+        cooling = {name: live.breaker.left_s(now) for name in deployment_ids if (live := self._live.get(name)) is not None}
+        first = min(cooling, key=cooling.__getitem__, default=next(iter(deployment_ids)))
+        left_s = cooling.get(first, 0.0)
+        return Admission(first, begun=False, queue=left_s <= 0, retry_s=left_s if left_s > 0 else None)
+
+    def _offer(self, deployment_id: str) -> None:
+        if self._slots.queue:
+            self._slots.offer(deployment_id, lambda: self._enter(deployment_id))
 
     def _changed(self, live: _Live) -> None:
         live.snapshot = None
@@ -288,17 +347,5 @@ class Fleet:
 
 
 def _identity(deployment: Deployment) -> tuple[object, ...]:
-    return deployment.lane, deployment.provider, deployment.model, deployment.api_base, deployment.api_key
-
-
-def _believable(pause_s: float | None) -> float | None:
-    """A pause in seconds, of at most an hour; ``None`` where none was asked for."""
-    return min(pause_s, LONGEST_PAUSE_S) if pause_s is not None and pause_s > 0 else None
-
-
-def _next_back_off(live: _Live, now: float) -> float:
-    """The length of the next back-off. Requests that fail together make one step, not one each."""
-    if max(live.back_off_until, live.pause_until) <= now:
-        live.back_offs += 1
-    doublings = min(max(live.back_offs, 1) - 1, 16)
-    return min(LONGEST_BACK_OFF_S, FIRST_BACK_OFF_S * 2.0**doublings)
+    keys = deployment.api_keys or deployment.api_key
+    return deployment.lane, deployment.provider, deployment.model, deployment.api_base, keys

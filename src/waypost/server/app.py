@@ -80,7 +80,15 @@ class Endpoints:
         down = {d.id: view.status(d.id).reason for d in view if view.status(d.id).up is False}
         total = len(view.deployments)
         status = "down" if len(down) == total else "degraded" if down else "ready"
-        body = {"status": status, "deployments": total, "down": down, "ledger_rows_dropped": self._router.ledger.dropped}
+        body = {
+            "status": status,
+            "deployments": total,
+            "down": down,
+            "cooling": {d.id: cooling_s for d in view if (cooling_s := view.status(d.id).cooling_s) is not None},
+            "waiting_for_a_slot": self._router.fleet.waiting,
+            "retries_refused": self._router.budget.refused,
+            "ledger_rows_dropped": self._router.ledger.dropped,
+        }
         return Json(body, status_code=503 if status == "down" else 200)
 
     async def openapi(self, request: Request) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Mapping
 
 import orjson
@@ -161,5 +162,5 @@ async def send_error(send: Send, error: WaypostError, headers: Mapping[str, str]
     """An error in OpenAI's shape, with what its kind says about trying again."""
     more: dict[str, str] = {"x-should-retry": "true" if error.status in (429, 502, 503, 504) else "false"}
     if isinstance(error, NoDeployment | ProviderError) and error.retry_after_s is not None:
-        more["retry-after"] = str(max(1, round(error.retry_after_s)))
+        more["retry-after"] = str(max(1, math.ceil(error.retry_after_s)))
     await send_json(send, error.status, openai.error_body(error), {**(headers or {}), **more})

@@ -37,6 +37,8 @@ _READ_AT_START = (
     "ledger.queue_size",
     "policy.commit_max_bytes",
     "policy.commit_max_s",
+    "policy.retry_budget",
+    "policy.slot_wait_s",
 )
 
 

@@ -18,7 +18,7 @@ from waypost.dispatch.patience import Patience
 from waypost.dispatch.reading import is_answer, read_event
 from waypost.dispatch.retry_after import retry_after_s
 from waypost.dispatch.tool_calls import ToolCallNumbering
-from waypost.errors import ConnectFailed, ProviderError, ProviderProtocolError, ProviderTimeout
+from waypost.errors import ConnectFailed, ConnectTimeout, ProviderError, ProviderProtocolError, ProviderTimeout
 from waypost.fleet.deployment import Deployment
 from waypost.secret import Secret
 
@@ -198,13 +198,10 @@ def _error(deployment: Deployment, error: Exception, now_s: float) -> ProviderEr
     if "ContextWindowExceededError" in kinds:
         return from_status(deployment, 400, {"code": "context_length_exceeded", "message": said}, None)
     if "Timeout" in kinds:
+        within = f"{deployment.timeouts.connect_s:g} s (connect timeout)"
         connecting = kinds & {"ConnectTimeout", "ConnectionTimeoutError"}
-        late = (
-            f"accept a connection within {deployment.timeouts.connect_s:g} s (connect timeout)"
-            if connecting
-            else "answer in time"
-        )
-        return ProviderTimeout(f"{name} did not {late}", deployment=name)
+        late = f"accept a connection within {within}" if connecting else "answer in time"
+        return (ConnectTimeout if connecting else ProviderTimeout)(f"{name} did not {late}", deployment=name)
     if kinds & {"ConnectError", "ClientConnectorError"}:
         return ConnectFailed(f"{name} cannot be reached: the connection was refused or failed", deployment=name)
     if kinds & {"APIResponseValidationError", "JSONDecodeError"} or not isinstance(status, int):

@@ -30,10 +30,10 @@ from waypost.dispatch.retry_after import retry_after_s
 from waypost.dispatch.sse import MAX_EVENT_BYTES
 from waypost.errors import (
     ConnectFailed,
+    ConnectTimeout,
     ProviderError,
     ProviderProtocolError,
     ProviderRejected,
-    ProviderTimeout,
     ProviderUnavailable,
 )
 from waypost.fleet.deployment import Deployment
@@ -220,7 +220,7 @@ def _connection_error(deployment: Deployment, error: Exception) -> ProviderError
     if isinstance(error, asyncio.TimeoutError):
         seconds = deployment.timeouts.connect_s
         message = f"{name} did not accept a connection within {seconds:g} s (connect timeout)"
-        return ProviderTimeout(message, deployment=name)
+        return ConnectTimeout(message, deployment=name)
     if isinstance(error, socket.gaierror):
         why = "cannot be reached: the host name of its api_base is unknown"
     elif isinstance(error, ssl.SSLError):
