@@ -20,8 +20,8 @@ Ending = Literal["ok", "partial", "failed", "refused", "cancelled"]
 Record = Callable[[Ending, WaypostError | None], None]
 
 
-STOP = "the server stops"
-"""What a task is cancelled with when it is the server that goes, and not the client."""
+STOP = "Task cancelled, timeout graceful shutdown exceeded"
+"""What uvicorn cancels a task with when it is the server that goes, and not the client."""
 
 STALLED = "the client does not read"
 """What it is cancelled with when the client is there, and takes nothing."""
@@ -90,6 +90,11 @@ class Exchange:
             raise
         finally:
             self._end(ending, error)
+
+    async def break_off(self, error: WaypostError) -> None:
+        """Gives the answer up although the client is there, because of ``error``."""
+        await self._answer.aclose()
+        self._end("partial", error)
 
     async def aclose(self) -> None:
         """Gives the answer up and frees the engine; nothing happens once the events have ended."""

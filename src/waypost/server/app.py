@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from waypost.decide.names import resolve
 from waypost.dialects import openai
 from waypost.errors import CallerError, InvalidRequest, NotFound, WaypostError
 from waypost.router import Router
 from waypost.server.body import ClientLeft, read_body
-from waypost.server.chat import ChatEndpoint, request_headers
+from waypost.server.chat import ChatEndpoint, request_headers, send_error
 from waypost.server.feedback import FeedbackEndpoints
 from waypost.server.headers import decision_headers
 from waypost.server.hosts import HostGate
 from waypost.server.models import list_models
 from waypost.server.openapi import document
 from waypost.server.reply import Json
+
+CHAT_PATH = "/v1/chat/completions"
 
 Background = Callable[[], AbstractAsyncContextManager[None]]
 
@@ -115,9 +117,10 @@ def create_app(router: Router, background: Background, *, host: str) -> ASGIApp:
         finally:
             await router.aclose()
 
+    chat = ChatEndpoint(router, server.max_body_bytes)
     app = Starlette(
         routes=[
-            Route("/v1/chat/completions", ChatEndpoint(router, server.max_body_bytes), methods=["POST"]),
+            Route(CHAT_PATH, chat, methods=["POST"]),
             Route("/v1/models", paths.models),
             Route("/v1/models/{model:path}", paths.models),
             Route("/v1/route", paths.route, methods=["POST"]),
@@ -136,7 +139,27 @@ def create_app(router: Router, background: Background, *, host: str) -> ASGIApp:
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
-    return HostGate(app, {host, *server.allowed_hosts})
+    return HostGate(Shortcut(app, chat), {host, *server.allowed_hosts})
+
+
+class Shortcut:
+    """Takes chat completions past the table of paths, which costs a tenth of what they cost in all."""
+
+    def __init__(self, app: ASGIApp, chat: ChatEndpoint) -> None:
+        self._app = app
+        self._chat = chat
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Everything else goes to the app."""
+        if scope["type"] != "http" or scope["path"] != CHAT_PATH or scope["method"] != "POST":
+            await self._app(scope, receive, send)
+            return
+        try:
+            await self._chat(scope, receive, send)
+        except Exception:  # a mistake of ours: uvicorn logs it
+            with suppress(RuntimeError):  # the answer has begun
+                await send_error(send, _mistake())
+            raise
 
 
 def _error(error: WaypostError, status: int | None = None) -> Response:
@@ -145,7 +168,7 @@ def _error(error: WaypostError, status: int | None = None) -> Response:
 
 async def _our_error(request: Request, error: Exception) -> Response:
     del request
-    return _error(error) if isinstance(error, WaypostError) else _error(WaypostError("something went wrong in Waypost"))
+    return _error(error if isinstance(error, WaypostError) else _mistake())
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
@@ -164,4 +187,8 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 async def _unexpected(request: Request, error: Exception) -> Response:
     del request, error
-    return _error(WaypostError("something went wrong in Waypost; the log has the details"))
+    return _error(_mistake())
+
+
+def _mistake() -> WaypostError:
+    return WaypostError("something went wrong in Waypost; the log has the details")

@@ -14,15 +14,14 @@ from waypost.decide.card import Decision
 from waypost.dialects import openai
 from waypost.dialects.hints import hints
 from waypost.errors import NoDeployment, ProviderError, WaypostError
-from waypost.exchange import STALLED, STOP, Exchange, stopping
+from waypost.exchange import Exchange, stopping
 from waypost.router import Router
 from waypost.server.body import ClientLeft, read_body
 from waypost.server.headers import answer_headers, decision_headers, safe_value
 from waypost.server.pings import Pings
+from waypost.server.protocol import LEAVE
 from waypost.server.reply import header_list, send_json
 
-# To write one error to a client while the server stops.
-_LAST_WORDS_S = 1.0
 _STREAM_HEADERS = {"content-type": "text/event-stream", "cache-control": "no-store", "x-accel-buffering": "no"}
 _NO_PINGS = contextlib.nullcontext()
 
@@ -35,7 +34,7 @@ class ChatEndpoint:
         self._max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Runs the request beside a watch on the connection, and ends it when the client is gone."""
+        """Answers, unless the client goes: then the protocol cancels this task (no other server than ours runs it)."""
         started = self._router.clock()
         try:
             raw = await read_body(scope, receive, self._max_body_bytes)
@@ -44,21 +43,14 @@ class ChatEndpoint:
         except WaypostError as error:
             await send_error(send, error)
             return
-        work = asyncio.create_task(self._answer(request_headers(scope), raw, started, send))
-        watch = asyncio.create_task(_until_gone(receive))
+        task = asyncio.current_task()
+        if task is not None:
+            scope["state"][LEAVE] = task.cancel
         try:
-            await asyncio.wait((work, watch), return_when=asyncio.FIRST_COMPLETED)
+            await self._answer(request_headers(scope), raw, started, send)
         except asyncio.CancelledError:
-            # The server has waited long enough for its clients: this one is still there, and gets an error to read.
-            work.cancel(STOP)
-            await asyncio.wait((work,), timeout=_LAST_WORDS_S)
-        finally:
-            left = [task for task in (work, watch) if not task.done()]
-            for task in left:
-                task.cancel(STALLED if STALLED in scope.get("state", ()) else None)
-            await asyncio.gather(*left, return_exceptions=True)
-        if not work.cancelled():
-            work.result()
+            # The client is gone, or the server goes and has said so: nobody is left to tell.
+            return
 
     async def _answer(self, headers: Mapping[str, str], raw: bytes, started: float, send: Send) -> None:
         router = self._router
@@ -129,6 +121,7 @@ async def _send_stream(
             stop = stopping(cancelled)
             if stop is None:
                 raise
+            await exchange.break_off(stop)
             tail = openai.frame(openai.error_body(stop))
     await send({"type": "http.response.body", "body": tail})
 
@@ -138,11 +131,6 @@ def _card_chunk(last: bytes, card: Decision) -> bytes:
     like = orjson.loads(last) if last else {}
     kept = {key: like[key] for key in ("id", "created", "model") if key in like}
     return orjson.dumps({**kept, "object": "chat.completion.chunk", "choices": [], "waypost": card.to_dict()})
-
-
-async def _until_gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 def request_headers(scope: Scope) -> dict[str, str]:

@@ -7,6 +7,7 @@ listed. A browser names the page's own site in ``Origin``: that must be this mac
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import re
 from collections.abc import Iterable
@@ -27,19 +28,22 @@ class HostGate:
     def __init__(self, app: ASGIApp, allowed: Iterable[str]) -> None:
         self._app = app
         self._allowed = {name.lower() for name in allowed}
+        self._admits = functools.lru_cache(256)(self._decide)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes the request on, or answers 403."""
         if scope["type"] == "http":
             headers: dict[bytes, bytes] = dict(scope["headers"])
-            host = _name(headers.get(b"host", b"").decode("latin-1"))
-            origin = headers.get(b"origin")
-            page = None if origin is None else _name(origin.decode("latin-1").partition("://")[2])
-            if not (self._is_ours(host) or host == "" or _address(host)) or not (page is None or self._is_ours(page)):
+            if not self._admits(headers.get(b"host", b""), headers.get(b"origin")):
                 error = HostRefused("this server does not answer to that site: list its name under server.allowed_hosts")
                 await send_json(send, error.status, error_body(error))
                 return
         await self._app(scope, receive, send)
+
+    def _decide(self, host: bytes, origin: bytes | None) -> bool:
+        name = _name(host.decode("latin-1"))
+        page = None if origin is None else _name(origin.decode("latin-1").partition("://")[2])
+        return bool((self._is_ours(name) or name == "" or _address(name)) and (page is None or self._is_ours(page)))
 
     def _is_ours(self, name: str) -> bool:
         address = _address(name)

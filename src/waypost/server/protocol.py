@@ -12,6 +12,8 @@ from waypost.dialects.openai import error_body
 from waypost.errors import HeadersTooLarge, InvalidRequest, ReceiveTimeout, WaypostError
 from waypost.exchange import STALLED
 
+LEAVE = "waypost.leave"
+"""Where a request's state holds what is to be called, with ``STALLED`` or nothing, when its client is gone."""
 # What h11 allows; nginx allows half of it.
 MAX_HEAD_BYTES = 64 << 10
 # How long a client that is still sending may take to notice that it was refused. Closing at once would reset the connection,
@@ -24,7 +26,7 @@ class GuardedHttp(HttpToolsProtocol):
 
     The whole of a request, headers and body, has ``receive_timeout_s``: from the connection, and later from its first byte. A
     connection that waits between two requests is uvicorn's to close. An answer has no deadline, but a client that takes nothing
-    of it for ``send_timeout_s`` while more is waiting is cut off; the app then finds ``STALLED`` in the request's state.
+    of it for ``send_timeout_s`` while more is waiting is cut off. Whoever is in ``LEAVE`` is told that the client is gone.
     """
 
     receive_timeout_s: ClassVar[float]
@@ -50,6 +52,7 @@ class GuardedHttp(HttpToolsProtocol):
         self._received()
         self._sent()
         super().connection_lost(exc)
+        self._leave(None)
 
     def data_received(self, data: bytes) -> None:
         """A request that is complete with its first packet, as most are, needs no timer."""
@@ -131,9 +134,14 @@ class GuardedHttp(HttpToolsProtocol):
 
     def _stalled(self) -> None:
         self._sending = None
-        if self.cycle is not None:
-            self.cycle.scope["state"][STALLED] = True
+        self._leave(STALLED)
         self.transport.abort()
+
+    def _leave(self, why: str | None) -> None:
+        if self.cycle is not None and not self.cycle.response_complete:
+            leave = self.cycle.scope["state"].pop(LEAVE, None)
+            if leave is not None:
+                leave(why)
 
     def _refuse(self, error: WaypostError) -> None:
         body = error_body(error)
