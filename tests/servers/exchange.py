@@ -59,8 +59,8 @@ class Exchange:
         lines += [f"content-length: {len(body)}", *(f"{name.replace('_', '-')}: {value}" for name, value in headers.items())]
         await self.raw("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
 
-    async def begin(self) -> None:
-        await self.raw(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
+    async def begin(self, content_type: str = "text/event-stream") -> None:
+        await self.raw(f"HTTP/1.1 200 OK\r\ncontent-type: {content_type}\r\ntransfer-encoding: chunked\r\n\r\n".encode())
 
     async def piece(self, data: bytes) -> None:
         await self.raw(b"%x\r\n%s\r\n" % (len(data), data))

@@ -99,6 +99,8 @@ class Faultd:
             return fault_named("ok")
         if model in self.script:
             return self._fault(self.script[model].pop(0) if self.script[model] else "ok")
+        if model == "tool-flaky":  # every other call is wrong
+            return fault_named("tool-arguments" if self.count(model) % 2 else "tool-ok")
         return {"held": self._held, "429-said": self._rate_limited}.get(model) or fault_named(model)
 
     async def _rate_limited(self, exchange: Exchange) -> None:

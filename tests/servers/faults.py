@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from servers.exchange import Exchange
+from servers.tool_faults import TOOL_FAULTS
 
 CALL = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "get_weather", "arguments": '{"city":"Paris"}'}}
 
@@ -204,12 +205,18 @@ async def no_done(exchange: Exchange) -> None:
     await send(exchange, exchange.answer(), exchange.completion(), done=False)
 
 
-async def tool_cut(exchange: Exchange) -> None:
-    await exchange.begin()
-    await exchange.event(exchange.chunk({"role": "assistant", "content": None}))
-    half = {**CALL, "function": {"name": "get_weather", "arguments": '{"city":"Pa'}}
-    await exchange.event(exchange.chunk({"tool_calls": [half]}))
-    exchange.drop()
+def half_a_call(*, politely: bool) -> Fault:
+    """Cuts, or politely ends, inside the arguments of a tool call."""
+
+    async def fault(exchange: Exchange) -> None:
+        half = {**CALL, "function": {"name": "get_weather", "arguments": '{"city":"Pa'}}
+        await exchange.begin()
+        await exchange.event(exchange.chunk({"role": "assistant", "content": None}))
+        await exchange.event(exchange.chunk({"tool_calls": [half]}))
+        await (exchange.finish() if politely else exchange.raw(b""))
+        exchange.drop()
+
+    return fault
 
 
 async def two_calls(exchange: Exchange) -> None:
@@ -312,6 +319,7 @@ PATTERNS: tuple[tuple[str, Callable[..., Fault]], ...] = (
     (r"drop-after-(\d+)ms", lambda milliseconds: late(milliseconds, drop)),
 )
 FAULTS: dict[str, Fault] = {
+    **TOOL_FAULTS,
     "ok": ok,
     "big-event": big_event,
     "bom": framing(before=b"\xef\xbb\xbf: hello\n\n"),
@@ -350,7 +358,8 @@ FAULTS: dict[str, Fault] = {
     "slow-headers": slow_headers,
     "503-loading": loading,
     "503-once": loading,
-    "tool-cut": tool_cut,
+    "tool-cut": half_a_call(politely=False),
+    "tool-end": half_a_call(politely=True),
     "two-calls": two_calls,
     "usage-missing": usage_missing,
     "usage-zero": usage_zero,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import orjson
 
 from waypost.dispatch.classify import from_event
 from waypost.dispatch.events import Event
+from waypost.dispatch.lines import CONTENT_TYPES, LineParser
 from waypost.dispatch.reading import error_in, is_answer, read_event
 from waypost.dispatch.sse import MAX_EVENT_BYTES, EventTooLarge, SseEvent, SseParser
+from waypost.dispatch.tool_calls import StreamRepair, index_of
 from waypost.errors import ProviderProtocolError
 from waypost.fleet.deployment import Deployment
 
@@ -18,17 +19,21 @@ from waypost.fleet.deployment import Deployment
 class ChunkStream:
     """Reads one stream. A chunk goes on as the bytes that came; what cannot be read is left out and counted.
 
+    It comes as server-sent events, or as lines of JSON where ``content_type`` says so. A chunk is written anew only where its
+    tool calls have to be mended, or where it came in several lines.
+
     A stream is complete with ``[DONE]``, or with a finish reason for every choice: engines forget the one or the other. One
     that has neither was cut, however politely the connection was closed.
     """
 
-    __slots__ = ("_deployment", "_finished", "_parser", "_seen", "_skipped", "done")
+    __slots__ = ("_deployment", "_finished", "_parser", "_repair", "_seen", "_skipped", "done")
 
-    def __init__(self, deployment: Deployment, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
+    def __init__(self, deployment: Deployment, max_event_bytes: int = MAX_EVENT_BYTES, content_type: str = "") -> None:
         self._deployment = deployment
-        self._parser = SseParser(max_event_bytes)
-        self._seen: set[Any] = set()
-        self._finished: set[Any] = set()
+        self._parser = (LineParser if content_type in CONTENT_TYPES else SseParser)(max_event_bytes)
+        self._repair = StreamRepair()
+        self._seen: set[int] = set()
+        self._finished: set[int] = set()
         self._skipped = 0
         self.done = False
 
@@ -74,13 +79,15 @@ class ChunkStream:
         if not is_answer(parsed):
             self._skipped += 1
             return None
+        anew = b"\n" in data
         for choice in parsed["choices"]:
             if isinstance(choice, dict):
-                index = choice.get("index")
+                index = index_of(choice)
                 self._seen.add(index)
                 if choice.get("finish_reason"):
                     self._finished.add(index)
-        payload = orjson.dumps(parsed) if b"\n" in data else data
+                anew = self._repair.mend(choice, parsed.get("id")) or anew
+        payload = orjson.dumps(parsed) if anew else data
         event = read_event(payload, parsed, skipped=self._skipped)
         self._skipped = 0
         return event

@@ -80,7 +80,7 @@ def _as_chunk_choice(choice: Mapping[str, Any]) -> dict[str, Any]:
     delta = dict(message) if isinstance(message, dict) else {}
     calls = delta.get("tool_calls")
     if isinstance(calls, list):
-        delta["tool_calls"] = [{"index": at, **call} for at, call in enumerate(calls) if isinstance(call, dict)]
+        delta["tool_calls"] = [{**call, "index": at} for at, call in enumerate(calls) if isinstance(call, dict)]
     kept = {key: value for key, value in choice.items() if key != "message"}
     return {**kept, "delta": delta}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 MAX_EVENT_BYTES = 8 << 20
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
 
 
 class SseEvent(NamedTuple):
@@ -70,7 +70,7 @@ class SseParser:
         for ended in lines:
             line = ended.rstrip(b"\r\n")
             if self._first_line:
-                line = line.removeprefix(_BOM)
+                line = line.removeprefix(BOM)
                 self._first_line = False
             if line:
                 self._count(len(ended))

@@ -17,7 +17,7 @@ from waypost.dispatch.lanes.litellm_library import close_connections, connecting
 from waypost.dispatch.patience import Patience
 from waypost.dispatch.reading import is_answer, read_event
 from waypost.dispatch.retry_after import retry_after_s
-from waypost.dispatch.tool_calls import ToolCallNumbering
+from waypost.dispatch.tool_calls import StreamRepair, mend_completion
 from waypost.errors import ConnectFailed, ConnectTimeout, ProviderError, ProviderProtocolError, ProviderTimeout
 from waypost.fleet.deployment import Deployment
 from waypost.secret import Secret
@@ -26,7 +26,7 @@ from waypost.secret import Secret
 _CLASS_NAMES = re.compile(r"^(?:(?:litellm\.)?\w+(?:Error|Exception|Timeout): )*(?:\w+Exception - )?")
 _TOP = ("id", "object", "created", "model", "system_fingerprint", "service_tier")
 _CHOICE = ("index", "logprobs")
-_SAID = ("role", "content", "reasoning_content", "refusal", "function_call", "audio", "images", "annotations")
+_SAID = ("role", "content", "reasoning_content", "refusal", "tool_calls", "function_call", "audio", "images", "annotations")
 _USAGE = ("prompt_tokens", "completion_tokens", "total_tokens", "prompt_tokens_details", "completion_tokens_details")
 
 
@@ -126,7 +126,7 @@ class _ChunkReader:
 
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment
-        self._numbering: dict[int, ToolCallNumbering] = {}
+        self._repair = StreamRepair()
         self._finished = False
         self._output = False
 
@@ -137,7 +137,7 @@ class _ChunkReader:
         """
         if not is_answer(given):
             return None
-        choices = [self._choice(choice, str(given.get("id"))) for choice in given["choices"]]
+        choices = [self._choice(choice, given.get("id")) for choice in given["choices"]]
         event = _event({**_only(given, _TOP), "choices": choices}, given.get("usage"))
         self._finished = self._finished or event.finish_reason is not None
         self._output = self._output or event.output
@@ -152,13 +152,11 @@ class _ChunkReader:
             message = f"{self._deployment.id} ended the stream before its end"
             raise ProviderProtocolError(message, deployment=self._deployment.id)
 
-    def _choice(self, given: Mapping[str, Any], answer_id: str) -> dict[str, Any]:
-        said = given.get("delta") or {}
-        delta = _only(said, _SAID)
-        if said.get("tool_calls"):
-            numbering = self._numbering.setdefault(given.get("index", 0), ToolCallNumbering())
-            delta["tool_calls"] = numbering.renumber(said["tool_calls"], answer_id)
-        return {**_only(given, _CHOICE), "delta": delta, "finish_reason": given.get("finish_reason")}
+    def _choice(self, given: Mapping[str, Any], answer_id: Any) -> dict[str, Any]:
+        delta = _only(given.get("delta") or {}, _SAID)
+        choice = {**_only(given, _CHOICE), "delta": delta, "finish_reason": given.get("finish_reason")}
+        self._repair.mend(choice, answer_id)
+        return choice
 
 
 def _whole(deployment: Deployment, answer: Any) -> Event:
@@ -167,14 +165,11 @@ def _whole(deployment: Deployment, answer: Any) -> Event:
         raise ProviderProtocolError(f"{deployment.id} gave no chat completion", deployment=deployment.id)
     choices = []
     for choice in given["choices"]:
-        said = choice.get("message") or {}
-        message = {"content": None, **_only(said, _SAID)}
-        if said.get("tool_calls"):
-            message["tool_calls"] = [
-                {**call, "id": call.get("id") or f"call_{given.get('id')}_{at}"} for at, call in enumerate(said["tool_calls"])
-            ]
+        message = {"content": None, **_only(choice.get("message") or {}, _SAID)}
         choices.append({**_only(choice, _CHOICE), "message": message, "finish_reason": choice.get("finish_reason")})
-    return _event({**_only(given, _TOP), "choices": choices}, given.get("usage"))
+    body = {**_only(given, _TOP), "choices": choices}
+    mend_completion(body)
+    return _event(body, given.get("usage"))
 
 
 def _event(body: dict[str, Any], usage: Mapping[str, Any] | None) -> Event:

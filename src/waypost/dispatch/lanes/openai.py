@@ -28,6 +28,7 @@ from waypost.dispatch.patience import Patience
 from waypost.dispatch.reading import as_chunks, error_in, is_answer, read_event
 from waypost.dispatch.retry_after import retry_after_s
 from waypost.dispatch.sse import MAX_EVENT_BYTES
+from waypost.dispatch.tool_calls import mend_completion
 from waypost.errors import (
     ConnectFailed,
     ConnectTimeout,
@@ -69,13 +70,13 @@ class OpenAiLane:
             status = await _head(deployment, connection)
             if status // 100 != 2:
                 raise await self._refusal(deployment, status, connection)
-            content_type = connection.headers.get("content-type", "")
-            if not call.stream or content_type.startswith("application/json"):
+            content_type = connection.headers.get("content-type", "").partition(";")[0].strip().lower()
+            if not call.stream or content_type == "application/json":
                 body = await _whole(deployment, connection, self._max_body_bytes)
                 for event in _read_whole(call, content_type, body):
                     yield event
                 return
-            chunks = ChunkStream(deployment, self._max_event_bytes)
+            chunks = ChunkStream(deployment, self._max_event_bytes, content_type)
             while not chunks.done:
                 data = await _read(deployment, connection)
                 for event in chunks.feed(data) if data else chunks.end():
@@ -133,8 +134,10 @@ def _read_whole(call: Call, content_type: str, body: bytes) -> list[Event]:
         if said is not None:
             raise from_event(call.deployment, said)
     if not is_answer(parsed) or not any(isinstance(choice, dict) for choice in parsed["choices"]):
-        what = f"{content_type.partition(';')[0]} that is not a chat completion" if body else "an empty body"
+        what = f"{content_type} that is not a chat completion" if body else "an empty body"
         raise ProviderProtocolError(f"{call.deployment.id} answered with {what}", deployment=call.deployment.id)
+    if mend_completion(parsed):
+        body = orjson.dumps(parsed)
     return as_chunks(parsed) if call.stream else [read_event(body, parsed)]
 
 
