@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -153,3 +155,18 @@ def test_anything_an_engine_says_becomes_one_short_line(said: object) -> None:
 )
 def test_row_06_every_form_of_retry_after_is_read(headers: dict[str, str], expected: float | None) -> None:
     assert retry_after_s(headers, now_s=1_445_412_470.0) == expected
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.sampled_from(["²", "9" * 5000, "429"]),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(["error", "code", "status", "type", "message", "detail", "loc"]), inner, max_size=4
+            )
+        ),
+    )
+)
+def test_row_16_an_error_of_any_shape_is_an_error_of_our_tree(said: Any) -> None:
+    assert isinstance(from_event(ENGINE, said), errors.ProviderError)

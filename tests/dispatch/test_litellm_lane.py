@@ -152,9 +152,10 @@ async def test_rows_12_and_13_what_fails_before_the_first_output_is_invisible(de
     assert desk.faultd.count(fault) == 1
 
 
-@pytest.mark.parametrize("fault", ["cut-2", "stall-2", "error-after-2", "tool-cut"])
-async def test_rows_14_15_and_22_what_breaks_after_output_is_an_error(desk: Desk, fault: str) -> None:
-    seen = await desk.ask(through_litellm(desk, fault), "ok")
+@PROVIDERS
+@pytest.mark.parametrize("fault", ["cut-2", "stall-2", "error-after-2", "end-2", "tool-cut", "tool-end"])
+async def test_rows_14_15_21_and_22_what_breaks_after_output_is_an_error(desk: Desk, provider: str, fault: str) -> None:
+    seen = await desk.ask(through_litellm(desk, fault, provider=provider), "ok")
     assert isinstance(seen.error, errors.StreamBroken)
     assert not any(event.finish_reason for event in seen.events)
     assert desk.faultd.count("ok") == 0

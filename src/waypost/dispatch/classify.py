@@ -123,7 +123,7 @@ def _status_of(said: Any) -> int:
         return 500
     for key in ("code", "status", "status_code"):
         value = error.get(key)
-        if isinstance(value, str) and value.isdigit():
+        if isinstance(value, str) and len(value) == 3 and value.isdecimal():
             value = int(value)
         if isinstance(value, int) and 400 <= value < 600:
             return value

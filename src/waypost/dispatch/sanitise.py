@@ -37,7 +37,8 @@ def _said(value: Any) -> str:
             if value.get(key):
                 return _said(value[key])
     if isinstance(value, list) and value and isinstance(value[0], dict):
-        place = ".".join(str(step) for step in value[0].get("loc", ()))
+        steps = value[0].get("loc")
+        place = ".".join(map(str, steps)) if isinstance(steps, list) else ""
         return f"{place}: {_said(value[0])}" if place else _said(value[0])
     return ""
 

@@ -60,7 +60,7 @@ class LiteLlmLane:
             if not call.stream:
                 yield _whole(call.deployment, answer)
                 return
-            reader = _ChunkReader(call.deployment)
+            reader = _ChunkReader(call.deployment, answer)
             try:
                 while (chunk := await wait(anext(answer, None))) is not None:
                     patience.listen()
@@ -124,8 +124,9 @@ class LiteLlmLane:
 class _ChunkReader:
     """Reads one stream of LiteLLM's chunks: without private fields, and with tool calls that can be told apart."""
 
-    def __init__(self, deployment: Deployment) -> None:
+    def __init__(self, deployment: Deployment, answer: Any) -> None:
         self._deployment = deployment
+        self._answer = answer
         self._repair = StreamRepair()
         self._finished = False
         self._output = False
@@ -133,7 +134,8 @@ class _ChunkReader:
     def read(self, given: Mapping[str, Any]) -> Event | None:
         """The event for a chunk; ``None`` if it says nothing.
 
-        LiteLLM makes up a finish reason where the engine sent nothing that it can read, so one without any output is a failure.
+        LiteLLM makes up a finish reason where the engine sent none, so one that it did not receive is a failure, and so is one
+        without any output.
         """
         if not is_answer(given):
             return None
@@ -142,15 +144,23 @@ class _ChunkReader:
         self._finished = self._finished or event.finish_reason is not None
         self._output = self._output or event.output
         if event.finish_reason == "stop" and not self._output:
-            message = f"{self._deployment.id} answered with an empty stream"
-            raise ProviderProtocolError(message, deployment=self._deployment.id)
+            raise self._broken("answered with an empty stream")
+        if event.finish_reason is not None and self._made_up():
+            raise self._broken("ended the stream before its end")
         return event
 
     def end(self) -> None:
         """Raises if the stream has ended without a finish reason."""
         if not self._finished:
-            message = f"{self._deployment.id} ended the stream before its end"
-            raise ProviderProtocolError(message, deployment=self._deployment.id)
+            raise self._broken("ended the stream before its end")
+
+    def _made_up(self) -> bool:
+        """The wrapper of LiteLLM that has streams of its providers keeps what it received."""
+        names = ("received_finish_reason", "intermittent_finish_reason")
+        return all(getattr(self._answer, name, "unknown") is None for name in names)
+
+    def _broken(self, verdict: str) -> ProviderProtocolError:
+        return ProviderProtocolError(f"{self._deployment.id} {verdict}", deployment=self._deployment.id)
 
     def _choice(self, given: Mapping[str, Any], answer_id: Any) -> dict[str, Any]:
         delta = _only(given.get("delta") or {}, _SAID)
