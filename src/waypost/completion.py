@@ -68,9 +68,13 @@ class ReplyStream:
         return self
 
     async def __anext__(self) -> Reply:
-        event = await anext(self._events)
-        while event.usage_only and not self._with_usage:
+        try:
             event = await anext(self._events)
+            while event.usage_only and not self._with_usage:
+                event = await anext(self._events)
+        except BaseException:  # the end among them: either way the answer is recorded here
+            await self.aclose()
+            raise
         return reply_of(event.payload, self._exchange.decision, self._exchange.attempts)
 
     async def aclose(self) -> None:

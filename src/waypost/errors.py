@@ -31,6 +31,7 @@ The tree is split by *whose fault it is*, because that decides what happens next
     │   ├── ProviderRejected       another 4xx: the engine dislikes the request    400
     │   ├── ProviderUnavailable    5xx, 503 loading                                502
     │   ├── ProviderProtocolError  not what the protocol promises                  502
+    │   ├── ToolCallInvalid        a tool call that does not fit the tools offered 502
     │   └── StreamBroken           cut or failed after output was sent             502
     ├── ConfigError            the file is wrong; names file and line
     ├── ArtefactError          shipped or trained weights that cannot be used
@@ -283,6 +284,16 @@ class ProviderProtocolError(ProviderError):
     """The answer is not what the protocol promises: HTML, an empty body, a redirect, broken JSON."""
 
     code = "provider_protocol_error"
+
+
+class ToolCallInvalid(ProviderError):
+    """An answer whose tool calls fail their check, under ``verify: tools``. It marks an attempt; no caller ever gets it.
+
+    The deployment is as healthy as before: what it said was wrong, not how it serves.
+    """
+
+    code = "tool_call_invalid"
+    retry_same = True
 
 
 class StreamBroken(ProviderError):

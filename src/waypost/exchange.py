@@ -44,15 +44,20 @@ def http_status(ending: Ending, error: WaypostError | None) -> int:
 
 
 class Exchange:
-    """An answer that is committed to one deployment. Read ``events`` to the end, or call ``aclose``: either records it."""
+    """An answer that is committed to one deployment. Read ``events`` to the end, and call ``aclose``, which records it.
 
-    __slots__ = ("_answer", "_record", "_recorded", "decision")
+    To record an answer may take a while, as it is checked: close it when the client has it.
+    """
+
+    __slots__ = ("_answer", "_ending", "_error", "_record", "_recorded", "decision")
 
     def __init__(self, decision: Decision, answer: Answer | KeepingAnswer | KeptAnswer, record: Record) -> None:
         self.decision = decision
         self._answer = answer
         self._record = record
         self._recorded = False
+        self._ending: Ending = "cancelled"
+        self._error: WaypostError | None = None
 
     @property
     def deployment(self) -> Deployment:
@@ -71,25 +76,21 @@ class Exchange:
 
     async def events(self) -> AsyncGenerator[Event, None]:
         """The answer, piece by piece. Raises `StreamBroken` when the engine breaks off after output was given."""
-        ending: Ending = "cancelled"
-        error: WaypostError | None = None
         try:
             async with aclosing(self._answer.events()) as events:
                 async for event in events:
                     yield event
-            ending = "ok"
+            self._ending = "ok"
         except WaypostError as caught:
-            ending, error = "partial", caught
+            self._ending, self._error = "partial", caught
             raise
         except asyncio.CancelledError as cancelled:
-            error = stopping(cancelled)
-            ending = "partial" if error else "cancelled"
+            self._error = stopping(cancelled)
+            self._ending = "partial" if self._error else "cancelled"
             raise
         except Exception:  # a mistake of ours: it is recorded like any failure, and raised
-            ending, error = "partial", WaypostError("something went wrong in Waypost")
+            self._ending, self._error = "partial", WaypostError("something went wrong in Waypost")
             raise
-        finally:
-            self._end(ending, error)
 
     async def break_off(self, error: WaypostError) -> None:
         """Gives the answer up although the client is there, because of ``error``."""
@@ -97,17 +98,17 @@ class Exchange:
         self._end("partial", error)
 
     async def aclose(self) -> None:
-        """Gives the answer up and frees the engine; nothing happens once the events have ended."""
+        """Gives up what has not ended, frees the engine, and records how it went; a second time, nothing happens."""
         await self._answer.aclose()
-        self._end("cancelled", None)
+        self._end()
 
     def __del__(self) -> None:
-        """An answer that nobody read or closed is given up: its engine must not seem busy for ever."""
+        """An answer that nobody closed is given up: its engine must not seem busy for ever."""
         if not self._recorded and not sys.is_finalizing():
             self._answer.abandon()
-            self._end("cancelled", None)
+            self._end()
 
-    def _end(self, ending: Ending, error: WaypostError | None) -> None:
+    def _end(self) -> None:
         if not self._recorded:
             self._recorded = True
-            self._record(ending, error)
+            self._record(self._ending, self._error)

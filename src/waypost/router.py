@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -263,7 +264,8 @@ class Router:
         exchange = await self.open(turn, self.decide(turn, fleet), fleet, started=started)
         if stream:
             return ReplyStream(exchange, with_usage=wants_usage(turn))
-        payload = b"".join([event.payload async for event in exchange.events()])
+        async with aclosing(exchange):
+            payload = b"".join([event.payload async for event in exchange.events()])
         return reply_of(payload, exchange.decision, exchange.attempts)
 
     @overload
@@ -326,7 +328,7 @@ class Router:
         loop = asyncio.get_running_loop()
         if loop not in self._dispatchers:
             rules = self._config.policy
-            bounds = CommitBounds(max_bytes=rules.commit_max_bytes, max_s=rules.commit_max_s)
+            bounds = CommitBounds(rules.commit_max_bytes, rules.commit_max_events, rules.commit_max_s)
             dispatcher = Dispatcher(
                 open_lanes(), self.fleet, clock=self.clock, bounds=bounds, budget=self.budget, slot_wait_s=rules.slot_wait_s
             )
@@ -345,6 +347,7 @@ class Router:
         ending: Ending,
         error: WaypostError | None,
     ) -> None:
+        log.judge()
         attempts = log.attempts
         answered = next((attempt for attempt in attempts if attempt.committed), None)
         candidate = None if answered is None else decision.candidate(answered.deployment)

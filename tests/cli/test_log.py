@@ -121,7 +121,7 @@ def test_show_explains_an_answer(path: Path) -> None:
         "far second of the route (fallback) unknown",
         "blind modality cannot see images",
         "near 0.010 s 0.020 s none provider_unreachable: connection refused unknown unknown",
-        "far 0.020 s 1.500 s after 0.400 s finished: stop, engine said 200 100 in, 20 out, 0 cached $0.250000",
+        "far 0.020 s 1.500 s after 0.400 s finished: stop, engine said 200, checked: ok 100 in, 20 out, 0 cached $0.250000",
     ):
         assert line in said
 

@@ -50,6 +50,18 @@ def test_a_route_is_a_list_or_a_block() -> None:
     assert policy.routes["vision"].candidates == ("*",)
 
 
+@pytest.mark.parametrize("off", [False, "off"])  # YAML reads a plain `off` as false
+def test_what_is_checked_before_it_goes_out_is_said_for_all_and_for_a_route(off: Any) -> None:
+    assert policy_of("a").verify == "off"
+    config = config_of("a", policy={"verify": "tools"}, routes={"chat": {"verify": off}, "memory": ["a"]})
+    policy = config.setup.policy
+    assert (policy.verify, policy.routes["chat"].verify, policy.routes["memory"].verify) == ("tools", "off", None)
+    shown = effective(config)
+    assert (shown["policy"]["verify"], shown["routes"]["chat"]["verify"]) == ("tools", "off")
+    with pytest.raises(ConfigError, match=r"policy\.verify"):
+        policy_of("a", policy={"verify": "everything"})
+
+
 def test_a_route_may_be_for_long_turns_and_shows_it() -> None:
     config = config_of("a", routes={"memory": {"needs": {"context": 10_000}}, "chat": ["a"]})
     assert {name: route.needs_context for name, route in config.setup.policy.routes.items() if route.needs_context} == {

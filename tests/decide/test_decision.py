@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -105,6 +106,18 @@ def test_row_37_fallbacks_keep_every_guard() -> None:
     made = decide(turn(tools=(WEATHER,)), view, rules, artefacts("chat"))
     assert [(c.deployment, c.fallback) for c in made.candidates] == [("a", False), ("b", True)]
     assert [(r.deployment, r.guard) for r in made.removed] == [("deaf", "tools")]
+
+
+def test_only_turns_whose_answer_may_call_a_tool_are_verified() -> None:
+    rules = policy(verify="tools", routes={"memory": Route("memory", verify="off")})
+
+    def verify(**fields: Any) -> str:
+        made = decide(turn(**fields), fleet(deployment("a")), rules, artefacts("chat"))
+        assert made.to_dict()["verify"] == made.verify
+        return made.verify
+
+    assert verify(tools=(WEATHER,)) == verify(tools=(WEATHER,), model="a") == "tools"
+    assert verify() == verify(tools=(WEATHER,), tool_choice="none") == verify(tools=(WEATHER,), model="memory") == "off"
 
 
 def test_a_tool_history_needs_tools_even_when_none_are_offered_now() -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from servers.faultd import Faultd
 from waypost.decide.card import Candidate, Decision
+from waypost.decide.policy import Verify
 from waypost.decide.task import TaskScores
 from waypost.dispatch.attempt import Attempt
 from waypost.dispatch.attempt_log import AttemptLog
@@ -89,6 +90,23 @@ class Seen:
         return [json.loads(event.payload) for event in self.events]
 
     @property
+    def calls(self) -> list[tuple[Any, Any, str, str]]:
+        """Index, id, name and arguments of each tool call, joined by index as clients do."""
+        joined: dict[Any, list[Any]] = {}
+        for chunk in self.chunks:
+            for choice in chunk["choices"]:
+                for at, call in enumerate((choice.get("delta") or choice.get("message") or {}).get("tool_calls") or ()):
+                    made = joined.setdefault(call.get("index", at), [None, "", ""])
+                    made[0] = made[0] or call.get("id")
+                    made[1] += call["function"].get("name") or ""
+                    made[2] += call["function"].get("arguments") or ""
+        return [(index, *made) for index, made in joined.items()]
+
+    @property
+    def finish_reason(self) -> str | None:
+        return next((event.finish_reason for event in reversed(self.events) if event.finish_reason), None)
+
+    @property
     def text(self) -> str:
         return "".join(
             (choice.get("delta") or choice.get("message") or {}).get("content") or ""
@@ -107,6 +125,7 @@ class Desk:
         self.pauses: list[float] = []
         self.now = 0.0
         self.hedge: HedgeAfter | None = None
+        self.verify: Verify = "off"
         self.lanes: dict[str, Lane] = {"openai": OpenAiLane(), "litellm": LiteLlmLane(), "simulated": SimulatedLane()}
         self.dispatcher = Dispatcher(self.lanes, self.watch, sleep=self._pause, rng=random.Random(1).random)
 
@@ -146,13 +165,13 @@ class Desk:
     ) -> Answer:
         fleet = view or FleetView(tuple(d if isinstance(d, Deployment) else self.deployment(d) for d in deployments))
         self.log = AttemptLog()
-        asked = turn(stream=stream, **body)
-        return await self.dispatcher.open(asked, decision(fleet), fleet, started=0.0, log=self.log, hedge=self.hedge)
+        asked, decided = turn(stream=stream, **body), replace(decision(fleet), verify=self.verify)
+        return await self.dispatcher.open(asked, decided, fleet, started=0.0, log=self.log, hedge=self.hedge)
 
     async def ask(
         self, *deployments: Deployment | str, stream: bool = True, view: FleetView | None = None, **body: Any
     ) -> Seen:
-        """Reads one answer to its end, whatever it is."""
+        """Reads one answer to its end, whatever it is, and has it judged."""
         seen = Seen()
         try:
             answer = await self.open(*deployments, stream=stream, view=view, **body)
@@ -160,6 +179,7 @@ class Desk:
             async with aclosing(answer.events()) as events:
                 async for event in events:
                     seen.events.append(event)
+            self.log.judge()
         except WaypostError as error:
             seen.error = error
         return seen

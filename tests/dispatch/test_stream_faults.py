@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 
 import pytest
 from desk import Desk
 
 from servers.faultd import TEXT, USAGE
+from servers.tool_faults import TOOLS
+from waypost.dispatch.commit import CommitBounds
 from waypost.dispatch.lanes.openai import OpenAiLane
 from waypost.errors import ProviderProtocolError, StreamBroken
 
@@ -50,47 +53,77 @@ async def test_row_15_silence_in_the_middle_ends_with_the_idle_timeout_and_frees
     assert seen.text == "Hello from"
     await (await desk.faultd.hit("stall-2")).left.wait()
     assert desk.faultd.count("ok") == 0
+    [attempt] = desk.attempts
+    assert (attempt.error, attempt.committed, attempt.finish_reason) == ("stream_broken", True, None)
 
 
 async def test_row_16_an_unreadable_event_is_left_out_and_counted(desk: Desk) -> None:
-    seen = await desk.ask("malformed-event")
+    seen = await desk.ask("malformed-event", "ok")
     assert (seen.text, seen.error) == (TEXT, None)
-    assert desk.attempts[0].skipped_events == 2
+    assert (desk.faultd.count("malformed-event"), desk.faultd.count("ok")) == (1, 0)
+    [attempt] = desk.attempts
+    assert (attempt.skipped_events, attempt.error, attempt.finish_reason) == (2, None, "stop")
+    assert desk.watch.successes["malformed-event"] == 1
 
 
 @pytest.mark.parametrize(
-    "fault", ["bytes", "crlf", "cr", "no-space", "comments", "multi-line", "bom", "no-blank-line"], ids=lambda fault: fault
+    "fault",
+    ["bytes", "crlf", "cr", "no-space", "comments", "multi-line", "bom", "no-blank-line", "ndjson", "ndjson-crlf"],
+    ids=lambda fault: fault,
 )
 async def test_rows_17_to_19_every_legal_framing_gives_the_same_answer(desk: Desk, fault: str) -> None:
     reference = await desk.ask(desk.deployment("ok"))
     seen = await desk.ask(desk.deployment(fault))
     assert [{**chunk, "model": "ok"} for chunk in seen.chunks] == reference.chunks
     assert not any(b"\n" in event.payload for event in seen.events)
+    assert desk.faultd.count(fault) == 1
+    [attempt] = desk.attempts
+    assert (attempt.error, attempt.finish_reason, attempt.skipped_events) == (None, "stop", 0)
+    assert attempt.usage is not None
+    assert (attempt.usage.prompt_tokens, attempt.usage.estimated) == (11, False)
 
 
 async def test_row_20_a_finish_reason_without_done_is_a_success(desk: Desk) -> None:
-    seen = await desk.ask("no-done")
+    seen = await desk.ask("no-done", "ok")
     assert (seen.text, seen.error) == (TEXT, None)
-    assert desk.attempts[0].finish_reason == "stop"
+    assert (desk.faultd.count("no-done"), desk.faultd.count("ok")) == (1, 0)
+    [attempt] = desk.attempts
+    assert (attempt.error, attempt.finish_reason) == (None, "stop")
     assert desk.watch.successes["no-done"] == 1
 
 
-async def test_row_22_half_a_tool_call_is_never_a_complete_answer(desk: Desk) -> None:
-    seen = await desk.ask("tool-cut", "ok")
+async def test_row_21_an_end_without_done_and_finish_reason_is_incomplete_and_counts_against_the_engine(desk: Desk) -> None:
+    seen = await desk.ask("end-3", "ok")
     assert isinstance(seen.error, StreamBroken)
-    assert not any(event.finish_reason for event in seen.events)
+    assert "ended the stream before its end" in seen.error.message
+    assert (seen.text, seen.finish_reason) == ("Hello from faultd:", None)
+    assert desk.outcomes == [("end-3", "stream_broken")]
+    assert desk.watch.failures == [("end-3", "provider_protocol_error")]
     assert desk.faultd.count("ok") == 0
+
+
+@pytest.mark.parametrize("fault", ["tool-cut", "tool-end"])
+async def test_row_22_half_a_tool_call_is_never_a_complete_answer(desk: Desk, fault: str) -> None:
+    seen = await desk.ask(fault, "ok", tools=TOOLS)
+    assert isinstance(seen.error, StreamBroken)
+    assert seen.finish_reason is None
+    assert (desk.faultd.count(fault), desk.faultd.count("ok")) == (1, 0)
+    [attempt] = desk.attempts
+    assert (attempt.error, attempt.committed, attempt.finish_reason, attempt.verdict) == ("stream_broken", True, None, None)
 
 
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
 async def test_row_30_missing_usage_is_estimated_and_a_zero_stays_a_zero(desk: Desk, stream: bool) -> None:
-    await desk.ask("usage-missing", stream=stream)
+    seen = await desk.ask("usage-missing", stream=stream)
+    assert not any("usage" in chunk for chunk in seen.chunks)
     usage = desk.attempts[0].usage
     assert usage is not None
     assert usage.estimated
     assert usage.prompt_tokens == 7
     assert usage.completion_tokens
-    await desk.ask("usage-zero", stream=stream)
+    seen = await desk.ask("usage-zero", stream=stream)
+    assert seen.chunks[-1]["usage"]["prompt_tokens"] == 0
+    assert [desk.faultd.count(fault) for fault in ("usage-missing", "usage-zero")] == [1, 1]
     usage = desk.attempts[0].usage
     assert usage is not None
     assert (usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens, usage.estimated) == (0, 0, 0, False)
@@ -109,14 +142,25 @@ async def test_row_30_the_engines_count_gives_the_cost(desk: Desk, stream: bool)
     assert desk.attempts[0].cost_usd is None
 
 
-async def test_row_31_an_event_over_the_limit_ends_the_stream_and_the_engine_is_cut_off(desk: Desk) -> None:
+@pytest.mark.parametrize("fault", ["big-event", "big-line"])
+async def test_row_31_an_event_over_the_limit_ends_the_stream_the_engine_is_cut_off_and_memory_stays_flat(
+    desk: Desk, fault: str
+) -> None:
     await desk.lanes["openai"].close()
     desk.lanes["openai"] = OpenAiLane(max_event_bytes=1 << 20)
-    seen = await desk.ask("big-event")
+    tracemalloc.start()
+    try:
+        seen = await desk.ask(fault, "ok")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
     assert isinstance(seen.error, StreamBroken)
     assert "larger than Waypost accepts" in seen.error.message
     assert seen.text == "Hello"
-    await (await desk.faultd.hit("big-event")).left.wait()
+    assert peak < 8 << 20  # of the 20 MB that were to come; both ends of the connection are in this process
+    await (await desk.faultd.hit(fault)).left.wait()
+    assert desk.faultd.count("ok") == 0
+    assert desk.outcomes == [(fault, "stream_broken")]
 
 
 async def test_a_whole_body_over_the_limit_is_an_error(desk: Desk) -> None:
@@ -141,3 +185,13 @@ async def test_chunks_go_on_as_the_bytes_that_came(desk: Desk) -> None:
     assert seen.events[1].payload == json.dumps(seen.chunks[1], ensure_ascii=False).encode()
     assert seen.events[-1].usage_only
     assert seen.chunks[-1]["usage"] == USAGE
+
+
+@pytest.mark.parametrize("bound", [{"max_events": 1}, {"max_bytes": 100}])
+async def test_what_is_held_back_is_bounded_by_events_and_bytes(desk: Desk, bound: dict[str, int]) -> None:
+    desk.dispatcher._bounds = CommitBounds(**bound)
+    seen = await desk.ask("role-then-error", "ok")
+    assert isinstance(seen.error, StreamBroken)
+    assert desk.faultd.count("ok") == 0
+    desk.dispatcher._bounds = CommitBounds()
+    assert (await desk.ask("role-then-error", "ok")).text == TEXT

@@ -49,7 +49,16 @@ def outcome(decision_id: str = "wp_1", **fields: Any) -> Outcome:
         "attempts": (
             Attempt("near", 0.01, 0.02, error="provider_unreachable", message="connection refused"),
             Attempt(
-                "far", 0.02, 1.5, 0.4, committed=True, upstream_status=200, finish_reason="stop", usage=USAGE, cost_usd=0.25
+                "far",
+                0.02,
+                1.5,
+                0.4,
+                committed=True,
+                upstream_status=200,
+                finish_reason="stop",
+                usage=USAGE,
+                cost_usd=0.25,
+                verdict="ok",
             ),
         ),
         "started_at": 1_700_000_000.25,
@@ -101,6 +110,7 @@ ATTEMPTS = st.builds(
     USAGES,
     NUMBERS,
     st.integers(0, 9),
+    st.none() | TEXTS,
 )
 
 

@@ -117,6 +117,9 @@ OLD_ROW = """
 """
 
 
+OLD_ATTEMPT = "INSERT INTO attempts (decision, position, deployment, committed, skipped_events) VALUES (1, 0, 'near', 1, 0)"
+
+
 def test_a_ledger_of_the_first_form_gets_what_came_later_and_keeps_its_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,10 +128,14 @@ def test_a_ledger_of_the_first_form_gets_what_came_later_and_keeps_its_rows(
     old, _ = open_for_writing(path, salt=b"0" * 16)
     with closing(old):
         old.execute(OLD_ROW)
+        old.execute(OLD_ATTEMPT)
     monkeypatch.undo()
     connection, _ = open_for_writing(path, salt=b"0" * 16)
     connection.close()
     ledger = SqliteLedger(path)
     ledger.add_corrections([correction("a")])
     assert [(row["id"], row["cache"]) for row in ledger.tail(9)] == [("old", None)]
+    kept = ledger.get("old")
+    assert kept is not None
+    assert [attempt["verdict"] for attempt in kept["attempts"]] == [None]
     assert len(ledger.corrections()) == 1

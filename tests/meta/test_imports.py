@@ -24,6 +24,7 @@ ROOMS = {
 # Slow to import or large: only these modules may have them, and only when a function runs.
 HEAVY = {
     "litellm": ("dispatch.lanes.litellm", "config.", "learn.baselines."),
+    "jsonschema_rs": ("dispatch.json_schema.",),
     "sklearn": ("learn.",),
     "scipy": ("learn.",),
     "pyarrow": ("learn.",),

@@ -208,6 +208,8 @@ def _attempt(attempt: dict[str, Any]) -> list[str]:
         result += f": {attempt['message']}"
     if attempt["skipped_events"]:
         result += f", {attempt['skipped_events']} unreadable events left out"
+    if attempt["verdict"]:
+        result += f", checked: {attempt['verdict']}"
     times = [_seconds(attempt[key]) for key in ("started_s", "ended_s")]
     return [
         attempt["deployment"],

@@ -100,6 +100,7 @@ def compile_policy(file: ConfigFile, root: Node, adopted: Adopted, checked: Chec
         balancing=adopted.balancing if adopted.balancing and "balancing" not in rules.model_fields_set else rules.balancing,
         group_balancing=MappingProxyType(_group_balancing(rules.group_balancing, root, checked)),
         session_affinity=rules.session_affinity,
+        verify=rules.verify,
     )
 
 
@@ -162,6 +163,7 @@ def _route(
         needs_context=block.needs.context,
         description=block.description,
         examples=block.examples,
+        verify=block.verify,
     )
 
 

@@ -27,7 +27,7 @@ from waypost.config.blocks import Block, FilePath, Name, Number, Open, Seconds, 
 from waypost.config.discovery import DiscoverySettings
 from waypost.decide.correction import MOST, PER_CALLER
 from waypost.decide.labels import TASKS
-from waypost.decide.policy import Balancing, Policy
+from waypost.decide.policy import Balancing, Policy, Verify
 from waypost.fleet.deployment import Timeouts
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -35,6 +35,13 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 # Defaults that other rooms own: the schema repeats none of them.
 _RULES = Policy(version="", routes={})
 _DEADLINES = Timeouts()
+
+
+def _off(value: Any) -> Any:
+    return "off" if value is False else value  # YAML 1.1 reads `off` as false
+
+
+Checked = Annotated[Verify, BeforeValidator(_off)]
 
 
 def _says_something(text: str) -> str:
@@ -174,6 +181,7 @@ class RouteBlock(Block):
         "route.",
         json_schema_extra={"minItems": FEWEST_EXAMPLES, "maxItems": MOST_EXAMPLES},
     )
+    verify: Checked | None = Field(default=None, description="The same as `policy.verify`, for this route.")
 
     @model_validator(mode="before")
     @classmethod
@@ -274,7 +282,15 @@ class PolicySettings(Block):
     commit_max_bytes: Whole = Field(
         default=2**20, ge=1024, le=1 << 30, description="Bytes of an answer held back before its first output."
     )
+    commit_max_events: Whole = Field(
+        default=256, ge=1, le=1_000_000, description="Events of a stream held back before its first output."
+    )
     commit_max_s: Seconds = Field(default=600.0, description="Seconds to the first output, before another deployment is asked.")
+    verify: Checked = Field(
+        default=_RULES.verify,
+        description="`tools`: an answer that may call tools is held back whole, and one whose calls fail their check is asked "
+        "for once more. `off`: it is checked when it has gone out.",
+    )
 
     @property
     def hedge_after(self) -> float | Literal["p95"] | None:

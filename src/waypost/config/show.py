@@ -63,6 +63,7 @@ def _route(route: Route) -> dict[str, Any]:
         "cache": None if route.cache_s is None else {"ttl_s": route.cache_s},
         "description": route.description,
         "examples": list(route.examples),
+        "verify": route.verify,
     }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from waypost.decide.policy import Verify
 from waypost.decide.task import TaskScores
 from waypost.errors import NoDeployment, WaypostError
 from waypost.turn import empty
@@ -77,7 +78,8 @@ class Refusal:
 class Decision:
     """What should be done with a turn: candidates in order, and a reason for everything.
 
-    ``route`` is ``None`` where the caller named a deployment. With no candidate, ``refusal`` says why.
+    ``route`` is ``None`` where the caller named a deployment. With no candidate, ``refusal`` says why. ``verify`` says what of
+    the answer is checked before it goes out.
     """
 
     id: str
@@ -92,6 +94,7 @@ class Decision:
     policy_version: str
     artefact_version: str
     refusal: Refusal | None = None
+    verify: Verify = "off"
 
     def candidate(self, deployment: str) -> Candidate:
         """The candidate that stands for a deployment of this decision."""
@@ -127,5 +130,6 @@ class Decision:
             "answer_tokens": self.answer_tokens,
             "policy_version": self.policy_version,
             "artefact_version": self.artefact_version,
+            "verify": self.verify,
             "refusal": {"code": self.refusal.error.code, "message": self.refusal.message} if self.refusal else None,
         }

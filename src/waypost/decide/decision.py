@@ -186,6 +186,7 @@ def decide(turn: Turn, fleet: FleetView, policy: Policy, artefacts: Artefacts) -
         policy_version=policy.version,
         artefact_version=artefacts.task_model.version,
         refusal=None if choice.candidates else _refusal(case, choice),
+        verify=policy.verify_of(turn, choice.route),
     )
 
 

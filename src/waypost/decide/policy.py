@@ -10,6 +10,8 @@ from waypost.decide.labels import DEFAULT_TASK
 from waypost.turn import Turn, empty
 
 Balancing = Literal["least_busy", "weighted", "latency"]
+Verify = Literal["off", "tools"]
+"""What of an answer is checked before it goes out: nothing, or its tool calls."""
 
 VIRTUAL_MODELS = ("auto", "auto-fast", "auto-cheap", "auto-best", "auto-private")
 
@@ -20,6 +22,7 @@ class Route:
     laid over the request. ``private`` keeps the route on local deployments. With ``needs_context``, turns of more tokens than
     that come here, whatever their text asks for. With ``examples``, turns that are like them come here, and like the
     ``description``. ``cache_s`` is for how many seconds its answers are kept for who asks the same; ``None`` keeps none.
+    ``description``. ``verify`` says what of an answer is checked before it goes out; ``None``: what the policy says.
     """
 
     name: str
@@ -30,6 +33,7 @@ class Route:
     description: str | None = None
     examples: tuple[str, ...] = ()
     cache_s: float | None = None
+    verify: Verify | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,7 @@ class Policy:
     balancing: Balancing = "least_busy"
     group_balancing: Mapping[str, Balancing] = field(default_factory=empty)
     session_affinity: bool = True
+    verify: Verify = "off"
 
     def balancing_of(self, group: str) -> Balancing:
         """How the replicas of a group share its requests."""
@@ -61,6 +66,12 @@ class Policy:
     def default_route_of(self, turn: Turn) -> str:
         """Where a turn of this channel goes when it is not clear what it asks for."""
         return self.channel_routes.get(turn.channel or "", self.default_route)
+
+    def verify_of(self, turn: Turn, route: Route) -> Verify:
+        """What of the answer to a turn is checked before it goes out: nothing, where no tool may be called."""
+        if not turn.tools or turn.tool_choice == "none":
+            return "off"
+        return self.verify if route.verify is None else route.verify
 
     def answer_tokens_of(self, turn: Turn) -> int:
         """The length to expect of an answer: the caller's cap, or what is assumed without one."""

@@ -14,6 +14,8 @@ class Attempt:
 
     ``error`` is a code of ``waypost.errors`` (``None``: it worked), ``message`` its sentence. ``committed`` says that output
     reached the client, so that nobody else could be asked any more. ``skipped_events`` counts unreadable pieces of the stream.
+    ``verdict`` says whether the answer was what was asked for (`waypost.dispatch.answer_check`); ``None`` where nothing was to
+    be checked, or nothing can be said.
     """
 
     deployment: str
@@ -28,6 +30,7 @@ class Attempt:
     usage: Usage | None = None
     cost_usd: float | None = None
     skipped_events: int = 0
+    verdict: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

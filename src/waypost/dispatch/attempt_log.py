@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from waypost.dispatch.answer_check import AnswerCheck, Verdict
 from waypost.dispatch.attempt import Attempt, CacheUse
 from waypost.dispatch.events import Event, Usage
 from waypost.errors import ProviderError, WaypostError
@@ -16,6 +17,7 @@ class AttemptRecord:
     """One attempt while it runs; ``attempt`` is how it stands now. Times are seconds since the request was read."""
 
     __slots__ = (
+        "check",
         "_finish_reason",
         "_first_output_s",
         "_prompt_tokens",
@@ -29,6 +31,7 @@ class AttemptRecord:
         "message",
         "started_s",
         "upstream_status",
+        "verdict",
     )
 
     def __init__(self, deployment: Deployment, prompt_tokens: int, started_s: float) -> None:
@@ -38,6 +41,8 @@ class AttemptRecord:
         self.error: str | None = None
         self.message: str | None = None
         self.upstream_status: int | None = None
+        self.verdict: Verdict | None = None
+        self.check: AnswerCheck | None = None
         self._prompt_tokens = prompt_tokens
         self._first_output_s: float | None = None
         self._finish_reason: str | None = None
@@ -61,6 +66,8 @@ class AttemptRecord:
             self._finish_reason = event.finish_reason
         if event.usage is not None:
             self._usage = event.usage
+        if self.check is not None:
+            self.check.see(event.payload)
 
     def end(self, now_s: float) -> None:
         """Takes down that it is over. Where the engine gave output but no count of it, ours is made now, once."""
@@ -74,6 +81,23 @@ class AttemptRecord:
         self.error = error.code
         self.message = error.message
         self.upstream_status = error.upstream_status
+
+    def judge(self) -> Verdict | None:
+        """Takes down whether the answer, which is complete, is what was asked for. It may take a while, and is done once."""
+        if self.check is not None:
+            self.verdict = self.check.verdict()
+            self.check = None
+        return self.verdict
+
+    def prefer_another(self, error: ProviderError) -> None:
+        """The answer is complete, and does not go out: ``error`` says why."""
+        self.committed = False
+        self.fail(error)
+
+    def prefer_after_all(self) -> None:
+        """It goes out, as there is none that is better."""
+        self.committed = True
+        self.error = self.message = None
 
     def cancel(self) -> None:
         """The caller left; the engine did nothing wrong."""
@@ -108,6 +132,7 @@ class AttemptRecord:
             usage=self._usage,
             cost_usd=_cost_usd(self.deployment, self._usage),
             skipped_events=self._skipped,
+            verdict=self.verdict,
         )
 
 
@@ -143,7 +168,15 @@ class AttemptLog:
         record.lose()
         return record
 
-    def begin(self, deployment: Deployment, prompt_tokens: int, started_s: float) -> AttemptRecord:
+    def judge(self) -> None:
+        """Has the answer that went out checked, if it came to its end: when the client has it, as it may take a while."""
+        for record in self._records:
+            if record.committed and record.error is None:
+                record.judge()
+
+    def begin(
+        self, deployment: Deployment, prompt_tokens: int, started_s: float, check: AnswerCheck | None = None
+    ) -> AttemptRecord:
         """Opens the record of a new attempt."""
         record = AttemptRecord(deployment, prompt_tokens, started_s)
         self._records.append(record)

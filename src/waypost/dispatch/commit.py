@@ -32,10 +32,13 @@ class Head:
     complete: bool
 
 
-async def read_head(events: AsyncIterator[Event], bounds: CommitBounds, deployment: str, *, stream: bool) -> Head:
+async def read_head(
+    events: AsyncIterator[Event], bounds: CommitBounds, deployment: str, *, stream: bool, whole: bool = False
+) -> Head:
     """The first events of an answer, up to its first output or its finish reason; all of an answer that is not streamed.
 
-    Raises the lane's ``ProviderError`` if the answer fails before that: then nothing of it was shown to anybody.
+    With ``whole``, all of a stream too, unless it is longer than ``bounds.max_bytes``. Raises the lane's ``ProviderError`` if
+    the answer fails before that: then nothing of it was shown to anybody.
     """
     held: list[Event] = []
     held_bytes = 0
@@ -46,9 +49,8 @@ async def read_head(events: AsyncIterator[Event], bounds: CommitBounds, deployme
                 held_bytes += len(event.payload)
                 if not stream:
                     continue
-                if event.output or event.finish_reason is not None:
-                    return Head(tuple(held), complete=False)
-                if len(held) >= bounds.max_events or held_bytes >= bounds.max_bytes:
+                begun = event.output or event.finish_reason is not None or len(held) >= bounds.max_events
+                if held_bytes >= bounds.max_bytes or (begun and not whole):
                     return Head(tuple(held), complete=False)
     except asyncio.TimeoutError as error:
         raise ProviderTimeout(f"{deployment} gave no output within {bounds.max_s:g} s", deployment=deployment) from error

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Map
 from typing import NamedTuple, Protocol
 
 from waypost.decide.card import Decision
+from waypost.dispatch.answer_check import AnswerCheck, Verdict
 from waypost.dispatch.attempt import Attempt, CacheUse
 from waypost.dispatch.attempt_log import AttemptLog, AttemptRecord
 from waypost.dispatch.commit import CommitBounds, Head, read_head
@@ -17,7 +18,8 @@ from waypost.dispatch.hedge import HedgeAfter, race
 from waypost.dispatch.plan import Plan, Step
 from waypost.dispatch.request import build
 from waypost.dispatch.retry_budget import RetryBudget
-from waypost.errors import ProviderError, StreamBroken
+from waypost.dispatch.verification import Verification
+from waypost.errors import ProviderError, StreamBroken, ToolCallInvalid
 from waypost.fleet.deployment import Deployment
 from waypost.fleet.slots import Admission
 from waypost.fleet.view import FleetView
@@ -164,6 +166,18 @@ class Answer:
         """What the cache did for the request; ``None`` where it had no part in it."""
         return self._log.cache
 
+    def verdict(self) -> Verdict | None:
+        """Whether it is what was asked for, before any of it goes out; ``None`` also where not all of it is here."""
+        return self._run.record.judge() if self._head.complete else None
+
+    def reject(self, error: ToolCallInvalid) -> None:
+        """It does not go out, unless `accept` says so later. The engine has done its work."""
+        self._run.record.prefer_another(error)
+
+    def accept(self) -> None:
+        """It goes out after all."""
+        self._run.record.prefer_after_all()
+
     async def events(self) -> AsyncGenerator[Event, None]:
         """What was held back up to the commit point, then the rest as it comes.
 
@@ -248,11 +262,14 @@ class Dispatcher:
         decision.raise_if_refused()
         log = AttemptLog() if log is None else log
         plan = Plan(decision, fleet, self._max_attempts, self._rng)
+        verification = None if decision.verify == "off" else Verification()
         while (admitted := await self._next(plan, log)) is not None:
             try:
-                return await self._ask(turn, plan, admitted, started, log, hedge)
+                return await self._ask(turn, plan, admitted, started, log, hedge, verification)
             except ProviderError:
                 continue  # the plan knows
+        if verification is not None and (kept := verification.settle()) is not None:
+            return kept
         raise plan.error()
 
     async def close(self) -> None:
@@ -285,13 +302,22 @@ class Dispatcher:
         return None
 
     async def _ask(
-        self, turn: Turn, plan: Plan, first: _Admitted, started: float, log: AttemptLog, hedge: HedgeAfter | None
+        self,
+        turn: Turn,
+        plan: Plan,
+        first: _Admitted,
+        started: float,
+        log: AttemptLog,
+        hedge: HedgeAfter | None,
+        verification: Verification | None,
     ) -> Answer:
         """The answer of a step, or with ``hedge`` of the next one beside it; the plan hears of every failure."""
+        streams = turn.stream and verification is None
 
         async def attempt(admitted: _Admitted) -> Answer:
             try:
-                return await self._attempt(turn, admitted, started, log)
+                answer = await self._attempt(turn, admitted, started, log, whole=verification is not None)
+                return answer if verification is None else verification.admit(answer)
             except ProviderError as error:
                 plan.failed(admitted.step, error)
                 raise
@@ -307,21 +333,22 @@ class Dispatcher:
             record = log.lost(admitted.step.deployment.id)
             if record is not None:  # it would have taken longer still: who loses must not look quick
                 latency_s = record.ended_s - record.started_s
-                self._watch.answered(record.deployment.id, latency_s, stream=turn.stream, session=None)
+                self._watch.answered(record.deployment.id, latency_s, stream=streams, session=None)
 
-        after_s = self._watch.p95_s(first.step.deployment.id, stream=turn.stream) if hedge == "p95" else hedge
+        after_s = self._watch.p95_s(first.step.deployment.id, stream=streams) if hedge == "p95" else hedge
         if after_s is None:
             return await attempt(first)
         return await race(attempt, first, after_s=after_s, beside=beside, lost=lost)
 
-    async def _attempt(self, turn: Turn, admitted: _Admitted, started: float, log: AttemptLog) -> Answer:
+    async def _attempt(self, turn: Turn, admitted: _Admitted, started: float, log: AttemptLog, *, whole: bool) -> Answer:
         step, deployment = admitted.step, admitted.step.deployment
         record = log.begin(deployment, turn.prompt_tokens, self._clock() - started)
         run = _Run(record, self._watch, admitted, self._clock, started)
         try:
-            call = Call(deployment, build(turn, deployment, step.candidate), stream=turn.stream)
-            events = self._lanes[deployment.lane].events(call)
-            head = await read_head(events, self._bounds, deployment.id, stream=turn.stream)
+            body = build(turn, deployment, step.candidate)
+            record.check = AnswerCheck.of(body)
+            events = self._lanes[deployment.lane].events(Call(deployment, body, stream=turn.stream))
+            head = await read_head(events, self._bounds, deployment.id, stream=turn.stream, whole=whole)
         except ProviderError as error:
             error.add(step.key_name)
             run.fail(error, error)
@@ -333,7 +360,8 @@ class Dispatcher:
             run.abandon()
             raise
         answer = Answer(step, log, run, head, events)
-        self._watch.answered(deployment.id, run.record.latency_s, stream=turn.stream, session=turn.session)
+        streams = turn.stream and not whole  # one that was held back whole was as slow as one that is not streamed
+        self._watch.answered(deployment.id, run.record.latency_s, stream=streams, session=turn.session)
         return answer
 
 

@@ -87,6 +87,7 @@ def _attempt_of(attempt: Attempt) -> dict[str, Any]:
         "upstream_status": attempt.upstream_status,
         "finish_reason": attempt.finish_reason,
         "skipped_events": attempt.skipped_events,
+        "verdict": attempt.verdict,
         **_usage_of(attempt.usage),
         "cost_usd": attempt.cost_usd,
     }

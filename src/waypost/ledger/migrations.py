@@ -91,7 +91,9 @@ _V2 = (
 
 _V3 = ("ALTER TABLE decisions ADD COLUMN cache TEXT",)
 
-MIGRATIONS = (_V1, _V2, _V3)
+_V4 = ("ALTER TABLE attempts ADD COLUMN verdict TEXT",)
+
+MIGRATIONS = (_V1, _V2, _V3, _V4)
 
 
 def migrate(connection: sqlite3.Connection, *, salt: bytes) -> bytes:

@@ -19,7 +19,7 @@ _DECISION = (
 )
 _ATTEMPT = (
     *("deployment", "started_s", "ended_s", "first_output_s", "committed", "error", "message", "upstream_status"),
-    *("finish_reason", "skipped_events"),
+    *("finish_reason", "skipped_events", "verdict"),
     *_USAGE,
     "cost_usd",
 )

@@ -36,6 +36,7 @@ _READ_AT_START = (
     "ledger.path",
     "ledger.queue_size",
     "policy.commit_max_bytes",
+    "policy.commit_max_events",
     "policy.commit_max_s",
     "policy.retry_budget",
     "policy.slot_wait_s",
