@@ -65,6 +65,13 @@ def test_an_id_that_another_call_has_already_is_made_anew_also_where_later_piece
     ]
 
 
+def test_two_calls_with_one_index_and_one_id_are_told_apart_where_the_first_is_complete() -> None:
+    parts = (piece(0, id="a", name="f", arguments="{}"), piece(0, id="a", name="f", arguments="{}"))
+    assert [(index, call_id) for index, call_id, _ in numbered(*parts)] == [(0, "a"), (1, "call_answer_1")]
+    ended = (piece(0, id="a", name="f", arguments="{}"), piece(0, id="a", name="f", arguments=""))
+    assert [index for index, *_ in numbered(*ended)] == [0, 0]
+
+
 def test_arguments_given_as_an_object_become_text() -> None:
     assert numbered({"index": 0, "id": "a", "function": {"name": "f", "arguments": {"city": "Köln"}}}) == [
         (0, "a", '{"city":"Köln"}')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import orjson
 
@@ -11,7 +12,7 @@ from waypost.dispatch.events import Event
 from waypost.dispatch.lines import CONTENT_TYPES, LineParser
 from waypost.dispatch.reading import error_in, is_answer, read_event
 from waypost.dispatch.sse import MAX_EVENT_BYTES, EventTooLarge, SseEvent, SseParser
-from waypost.dispatch.tool_calls import StreamRepair, index_of
+from waypost.dispatch.tool_calls import StreamRepair
 from waypost.errors import ProviderProtocolError
 from waypost.fleet.deployment import Deployment
 
@@ -31,7 +32,7 @@ class ChunkStream:
     def __init__(self, deployment: Deployment, max_event_bytes: int = MAX_EVENT_BYTES, content_type: str = "") -> None:
         self._deployment = deployment
         self._parser = (LineParser if content_type in CONTENT_TYPES else SseParser)(max_event_bytes)
-        self._repair = StreamRepair()
+        self._repair: StreamRepair | None = None
         self._seen: set[int] = set()
         self._finished: set[int] = set()
         self._skipped = 0
@@ -43,7 +44,7 @@ class ChunkStream:
             found = self._parser.feed(data)
         except EventTooLarge as error:
             raise self._broken("sent one event that is larger than Waypost accepts") from error
-        yield from self._read(found)
+        return self._read(found)
 
     def end(self) -> Iterator[Event]:
         """The rest, when the connection has closed; raises if the answer is not complete."""
@@ -79,18 +80,28 @@ class ChunkStream:
         if not is_answer(parsed):
             self._skipped += 1
             return None
-        anew = b"\n" in data
-        for choice in parsed["choices"]:
-            if isinstance(choice, dict):
-                index = index_of(choice)
-                self._seen.add(index)
-                if choice.get("finish_reason"):
-                    self._finished.add(index)
-                anew = self._repair.mend(choice, parsed.get("id")) or anew
-        payload = orjson.dumps(parsed) if anew else data
+        mended = self._note(parsed, data)
+        payload = orjson.dumps(parsed) if mended or b"\n" in data else data
         event = read_event(payload, parsed, skipped=self._skipped)
         self._skipped = 0
         return event
+
+    def _note(self, chunk: dict[str, Any], data: bytes) -> bool:
+        """Takes down how far each choice is, and mends its tool calls; whether there was anything to mend."""
+        if self._repair is None and b"tool_calls" in data:
+            self._repair = StreamRepair()
+        mended = False
+        for choice in chunk["choices"]:
+            if isinstance(choice, dict):
+                index = choice.get("index")
+                if type(index) is not int:
+                    index = 0
+                self._seen.add(index)
+                if choice.get("finish_reason"):
+                    self._finished.add(index)
+                if self._repair is not None and self._repair.mend(choice, chunk.get("id")):
+                    mended = True
+        return mended
 
     def _broken(self, verdict: str) -> ProviderProtocolError:
         return ProviderProtocolError(f"{self._deployment.id} {verdict}", deployment=self._deployment.id)

@@ -36,8 +36,9 @@ def read_event(payload: bytes, parsed: Mapping[str, Any], *, skipped: int = 0) -
         finish_reason = choice.get("finish_reason") or finish_reason
         said = choice.get("delta") or choice.get("message")
         if isinstance(said, dict):
-            output = output or any(said.get(name) for name in _OUTPUTS)
-            text += _text_of(said)
+            added = _text_of(said)
+            text += added
+            output = output or bool(added) or any(map(said.get, _OUTPUTS))
     usage = read_usage(parsed.get("usage"))
     return Event(
         payload=payload,

@@ -30,7 +30,9 @@ class StreamRepair:
         index = index_of(choice)
         mended = False
         if pieces and isinstance(pieces, list):
-            numbering = self._calls.setdefault(index, ToolCallNumbering())
+            numbering = self._calls.get(index)
+            if numbering is None:
+                numbering = self._calls[index] = ToolCallNumbering()
             numbered = numbering.renumber(pieces, str(answer_id))
             if numbered != pieces:
                 delta["tool_calls"] = numbered
@@ -69,8 +71,8 @@ class ToolCallNumbering:
     """Gives each tool call of a streamed choice its own index and an id.
 
     LiteLLM hands on Ollama's calls with index 0 each, and a call without arguments without an id (LiteLLM #33678): a client
-    that joins pieces by index would glue two calls into one. A new call begins where a piece brings a name and either another
-    id, or none while the call before it is already complete JSON.
+    that joins pieces by index would glue two calls into one. A new call begins where a piece brings a name and another id; or,
+    with the same id or none, where the arguments of the call before it are already complete.
     """
 
     __slots__ = ("_calls", "_latest")
@@ -100,7 +102,8 @@ class ToolCallNumbering:
             self._calls.append(_Call(call_id, piece.get("id")))
             piece = {**piece, "id": call_id, "type": piece.get("type") or "function"}
         call = self._calls[number]
-        call.arguments.append(_text(said.get("arguments")))
+        if text := _text(said.get("arguments")):
+            call.arguments.append(text)
         if piece.get("id") and piece["id"] != call.id:
             piece = {**piece, "id": call.id}
         return piece if piece.get("index") == number else {**piece, "index": number}
@@ -108,8 +111,10 @@ class ToolCallNumbering:
     @staticmethod
     def _begins_another(call: _Call, piece: Mapping[str, Any], said: Mapping[str, Any]) -> bool:
         given = piece.get("id")
-        if not said.get("name") or (given and given == call.given):
+        if not said.get("name"):
             return False
+        if given and given == call.given:  # the same call, unless all of it has come
+            return bool(call.arguments and said.get("arguments")) and call.is_complete
         return bool(given) or call.is_complete
 
 
