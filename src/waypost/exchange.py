@@ -92,10 +92,9 @@ class Exchange:
             self._ending, self._error = "partial", WaypostError("something went wrong in Waypost")
             raise
 
-    async def break_off(self, error: WaypostError) -> None:
-        """Gives the answer up although the client is there, because of ``error``."""
-        await self._answer.aclose()
-        self._end("partial", error)
+    def break_off(self, error: WaypostError) -> None:
+        """Takes in why the answer stops although the client is there."""
+        self._ending, self._error = "partial", error
 
     async def aclose(self) -> None:
         """Gives up what has not ended, frees the engine, and records how it went; a second time, nothing happens."""

@@ -17,13 +17,13 @@ class AttemptRecord:
     """One attempt while it runs; ``attempt`` is how it stands now. Times are seconds since the request was read."""
 
     __slots__ = (
-        "check",
         "_finish_reason",
         "_first_output_s",
         "_prompt_tokens",
         "_skipped",
         "_text",
         "_usage",
+        "check",
         "committed",
         "deployment",
         "ended_s",
@@ -174,9 +174,7 @@ class AttemptLog:
             if record.committed and record.error is None:
                 record.judge()
 
-    def begin(
-        self, deployment: Deployment, prompt_tokens: int, started_s: float, check: AnswerCheck | None = None
-    ) -> AttemptRecord:
+    def begin(self, deployment: Deployment, prompt_tokens: int, started_s: float) -> AttemptRecord:
         """Opens the record of a new attempt."""
         record = AttemptRecord(deployment, prompt_tokens, started_s)
         self._records.append(record)

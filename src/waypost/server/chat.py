@@ -45,7 +45,7 @@ class ChatEndpoint:
             return
         task = asyncio.current_task()
         if task is not None:
-            scope["state"][LEAVE] = task.cancel
+            scope.setdefault("state", {})[LEAVE] = task.cancel
         try:
             await self._answer(request_headers(scope), raw, started, send)
         except asyncio.CancelledError:
@@ -121,7 +121,7 @@ async def _send_stream(
             stop = stopping(cancelled)
             if stop is None:
                 raise
-            await exchange.break_off(stop)
+            exchange.break_off(stop)
             tail = openai.frame(openai.error_body(stop))
     await send({"type": "http.response.body", "body": tail})
 
