@@ -5,7 +5,7 @@
 The real server in front of faultd, an engine that fails on purpose. It prints resident memory, sockets and threads while it
 runs, and at the end the slope of the memory after a warm-up, whether the requests in flight went back to zero, whether every
 call that hung was hung up on, and what the ledger has. Exit code 1: something stayed behind, or memory grew by more than a
-megabyte a minute. Needs Linux. Run it from a checkout, with the tests beside it.
+megabyte a minute. Needs Linux. Run it from a checkout.
 """
 
 from __future__ import annotations
@@ -24,19 +24,16 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aiohttp
 from gateway.processes import Program, free_port, start
 from gateway.prompts import prompts
 
+from waypost.faults.exchange import Hit
+from waypost.faults.faultd import Faultd
+
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
-
-if TYPE_CHECKING:
-    from servers.exchange import Exchange, Hit
-    from servers.faults import Fault
-
 MOST_MB_A_MINUTE = 1.0
 DRAIN_S = 10.0
 # Memory is judged once the server is warm: it remembers its last 10,000 decisions, and fills pools and caches.
@@ -93,24 +90,11 @@ class Sample:
     threads: int
 
 
-async def listing(exchange: Exchange) -> None:
-    """The answer to a request without a model: the server is looking at its engine."""
-    await exchange.json(200, {"object": "list", "data": [{"id": name, "owned_by": "faultd"} for name in ("ok", *FAULTS)]})
-
-
 class Engine:
     """faultd, and the calls to it that hang; what is over is forgotten, so that this process does not grow."""
 
     def __init__(self) -> None:
-        from servers.faultd import Faultd  # noqa: PLC0415 - it is beside the tests, and found once the path is set
-
-        class Listing(Faultd):
-            """faultd that is taken for an engine: it lists its models to whoever looks."""
-
-            def _fault(self, model: str) -> Fault:
-                return listing if model == "None" else super()._fault(model)
-
-        self.faultd = Listing()
+        self.faultd = Faultd(models=FAULTS)
         self.hung = 0
         self._hanging: list[Hit] = []
 

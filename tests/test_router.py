@@ -16,9 +16,9 @@ import waypost
 from engines.gateway import fleet_config
 from engines.llamacpp import LlamaCpp
 from engines.process import free_port
-from servers.faultd import Faultd
 from waypost import Router
 from waypost.errors import ConnectFailed, InvalidRequest, MissingCapability, UnknownModel
+from waypost.faults.faultd import Faultd
 from waypost.router import new_id
 
 WEATHER = {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object"}}}

@@ -11,7 +11,7 @@ import pytest
 from desk import Desk
 from whole import Client, MakeClient, entry
 
-from servers.faultd import Faultd
+from waypost.faults.faultd import Faultd
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from servers.faultd import Faultd
 from waypost.decide.card import Candidate, Decision
 from waypost.decide.policy import Verify
 from waypost.decide.task import TaskScores
@@ -25,6 +24,7 @@ from waypost.dispatch.lanes.litellm import LiteLlmLane
 from waypost.dispatch.lanes.openai import OpenAiLane
 from waypost.dispatch.lanes.simulated import SimulatedLane
 from waypost.errors import ProviderError, WaypostError
+from waypost.faults.faultd import Faultd
 from waypost.fleet.deployment import Deployment, Price, Timeouts
 from waypost.fleet.slots import Admission
 from waypost.fleet.state import Fleet

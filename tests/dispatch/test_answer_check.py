@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from servers.tool_faults import TOOLS
 from waypost.dispatch.answer_check import MAX_CALLS, MAX_HELD_BYTES, AnswerCheck, Verdict
 from waypost.dispatch.json_schema import MAX_VALUE_BYTES
+from waypost.faults.tool_faults import TOOLS
 
 PARIS = '{"city": "Paris"}'
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}

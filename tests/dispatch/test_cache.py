@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from servers.exchange import Exchange
-from servers.faultd import TEXT, Faultd
-from servers.faults import Fault, fault_named
 from waypost import Router
 from waypost.errors import ProviderError, StreamBroken
+from waypost.faults.exchange import Exchange
+from waypost.faults.faultd import TEXT, Faultd
+from waypost.faults.faults import Fault, fault_named
 
 WEATHER = {"type": "function", "function": {"name": "switch_light", "parameters": {"type": "object"}}}
 

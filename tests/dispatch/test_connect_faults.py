@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from desk import KEY, LITELLM_WARNS, Desk
 
-from servers.faultd import TEXT, Faultd
 from waypost.dispatch.dispatcher import Dispatcher
 from waypost.dispatch.retry_budget import RetryBudget
 from waypost.errors import (
@@ -19,6 +18,7 @@ from waypost.errors import (
     ProviderTimeout,
     ProviderUnavailable,
 )
+from waypost.faults.faultd import TEXT, Faultd
 from waypost.fleet.deployment import LaneName, Timeouts
 from waypost.secret import Secret
 

@@ -9,10 +9,10 @@ from dataclasses import replace
 import pytest
 from desk import LITELLM_WARNS, Desk, decision, turn
 
-from servers.faultd import TEXT, Faultd
 from waypost.dispatch.events import Call, Event
 from waypost.dispatch.retry_budget import RetryBudget
 from waypost.errors import ProviderError, ProviderRejected, ProviderUnavailable
+from waypost.faults.faultd import TEXT, Faultd
 from waypost.fleet.deployment import Deployment, LaneName, Timeouts
 from waypost.fleet.view import FleetView
 

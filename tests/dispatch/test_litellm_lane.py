@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from desk import KEY, LITELLM_WARNS, Desk
 
-from servers.faultd import TEXT, Faultd
 from waypost import errors
 from waypost.dispatch.events import Call
 from waypost.dispatch.lanes import litellm as lane_module
 from waypost.dispatch.lanes.litellm import LiteLlmLane
+from waypost.faults.faultd import TEXT, Faultd
 from waypost.fleet.deployment import Deployment, Timeouts
 from waypost.secret import Secret
 

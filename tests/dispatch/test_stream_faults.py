@@ -8,11 +8,11 @@ import tracemalloc
 import pytest
 from desk import Desk
 
-from servers.faultd import TEXT, USAGE
-from servers.tool_faults import TOOLS
 from waypost.dispatch.commit import CommitBounds
 from waypost.dispatch.lanes.openai import OpenAiLane
 from waypost.errors import ProviderProtocolError, StreamBroken
+from waypost.faults.faultd import TEXT, USAGE
+from waypost.faults.tool_faults import TOOLS
 
 
 @pytest.mark.parametrize("fault", ["first-event-error", "role-then-error", "cut-0", "end-0", "stall-0"])

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from desk import LITELLM_WARNS, Desk
 
-from servers.faultd import TEXT
-from servers.tool_faults import TOOLS
 from waypost.dispatch.commit import CommitBounds
 from waypost.errors import ProviderUnavailable, StreamBroken
+from waypost.faults.faultd import TEXT
+from waypost.faults.tool_faults import TOOLS
 from waypost.fleet.deployment import Deployment, Timeouts
 
 MODES = pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])

@@ -10,7 +10,6 @@ import pytest
 from openai import APIStatusError, AsyncOpenAI
 from whole import MakeClient, entry
 
-from servers.faultd import TEXT, Faultd
 from waypost.errors import (
     AllBusy,
     ForbiddenField,
@@ -21,6 +20,7 @@ from waypost.errors import (
     ProviderRateLimited,
     WaypostError,
 )
+from waypost.faults.faultd import TEXT, Faultd
 
 PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
 MODES = pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])

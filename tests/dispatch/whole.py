@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import yaml
 
-from servers.faultd import Faultd
 from waypost.config import loads
 from waypost.errors import WaypostError
+from waypost.faults.faultd import Faultd
 from waypost.router import Router
 from waypost.server.app import create_app
 

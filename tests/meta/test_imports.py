@@ -19,6 +19,7 @@ ROOMS = {
     "config": ("waypost.fleet.deployment", "waypost.decide.correction", "waypost.decide.policy", "waypost.decide.labels"),
     "learn": ("waypost.decide", "waypost.ledger"),
     "artefacts": (),
+    "faults": (),
 }
 
 # Slow to import or large: only these modules may have them, and only when a function runs.
@@ -60,6 +61,11 @@ def test_an_import_that_looks_ahead_is_seen(line: str) -> None:
 def test_only_the_command_line_imports_learning() -> None:
     users = {module.room for module in modules() for found in imports(module) if within(found.target, ("waypost.learn",))}
     assert users <= {"learn", "cli"}
+
+
+def test_only_the_command_line_imports_faults() -> None:
+    users = {module.room for module in modules() for found in imports(module) if within(found.target, ("waypost.faults",))}
+    assert users <= {"faults", "cli"}
 
 
 def test_only_the_command_line_and_the_entry_point_import_the_command_line() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from front import Front, Serve, entry
 
-from servers.faultd import Faultd
+from waypost.faults.faultd import Faultd
 
 
 @pytest.fixture

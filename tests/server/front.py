@@ -12,8 +12,8 @@ from typing import Any
 import uvicorn
 import yaml
 
-from servers.faultd import Faultd
 from waypost.config import loads
+from waypost.faults.faultd import Faultd
 from waypost.ledger import MemoryLedger
 from waypost.router import Router
 from waypost.server.app import create_app

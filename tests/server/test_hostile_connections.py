@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from front import Front, Said, Serve, chat, closed, entry, request
 
-from servers.faultd import Faultd
+from waypost.faults.faultd import Faultd
 
 SOON_S = 0.3
 HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\n"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from front import Front, Serve, chat, closed, entry, request, until
 
-from servers.faultd import Faultd
+from waypost.faults.faultd import Faultd
 
 LANES = pytest.mark.parametrize(
     # LiteLLM uses what pydantic deprecates, in every call.

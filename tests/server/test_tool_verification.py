@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from servers.faultd import Faultd
-from servers.tool_faults import TOOLS
 from waypost import Router
+from waypost.faults.faultd import Faultd
+from waypost.faults.tool_faults import TOOLS
 from waypost.server.chat import ChatEndpoint
 
 MODES = pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])

@@ -8,7 +8,7 @@ import json
 import pytest
 from front import PATIENT, Serve, chat
 
-from servers.faultd import TEXT
+from waypost.faults.faultd import TEXT
 
 PING_S = 0.03
 

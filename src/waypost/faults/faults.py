@@ -1,15 +1,21 @@
-"""The faults of faultd, by the model name that asks for them."""
+"""The faults of faultd, by the model name that asks for them.
+
+They are written in OpenAI's words; each goes out in the dialect of its request.
+"""
 
 from __future__ import annotations
 
 import gzip
 import json
 import re
+import time
 from collections.abc import Awaitable, Callable
+from email.utils import formatdate
 from typing import Any
 
-from servers.exchange import Exchange
-from servers.tool_faults import TOOL_FAULTS
+from waypost.faults.exchange import Exchange
+from waypost.faults.tool_faults import TOOL_FAULTS
+from waypost.faults.wire import PLAIN, Framing
 
 CALL = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "get_weather", "arguments": '{"city":"Paris"}'}}
 
@@ -17,11 +23,15 @@ Fault = Callable[[Exchange], Awaitable[None]]
 
 
 def fault_named(model: str) -> Fault:
-    """The fault that a model name stands for: a word of ``FAULTS``, or a pattern with a number such as ``cut-3``."""
+    """The fault that a model name stands for: a word of ``FAULTS``, or a pattern with a number such as ``cut-3``.
+
+    What follows an ``@`` only tells models with one fault apart. A name that stands for nothing is a 404.
+    """
+    name = model.partition("@")[0]
     for pattern, make in PATTERNS:
-        if match := re.fullmatch(pattern, model):
+        if match := re.fullmatch(pattern, name):
             return make(*(int(group) for group in match.groups()))
-    return FAULTS[model]
+    return FAULTS.get(name, no_such_model)
 
 
 async def ok(exchange: Exchange) -> None:
@@ -36,7 +46,7 @@ async def send(exchange: Exchange, chunks: list[dict[str, Any]], completion: dic
     for chunk in chunks:
         await exchange.event(chunk)
     if done:
-        await exchange.piece(b"data: [DONE]\n\n")
+        await exchange.done()
     await exchange.finish()
 
 
@@ -57,9 +67,31 @@ def bad_keys(code: int) -> Fault:
     return fault
 
 
+async def no_such_model(exchange: Exchange) -> None:
+    message = f"no fault is called {exchange.hit.model!r}; GET /v1/models lists them"
+    await exchange.json(404, {"error": {"message": message, "type": "invalid_request_error", "code": "model_not_found"}})
+
+
 def rate_limited(seconds: int) -> Fault:
     async def fault(exchange: Exchange) -> None:
         await exchange.json(429, {"error": {"message": "slow down"}}, retry_after=str(seconds))
+
+    return fault
+
+
+def rate_limited_in_ms(milliseconds: int) -> Fault:
+    async def fault(exchange: Exchange) -> None:
+        await exchange.json(429, {"error": {"message": "slow down"}}, retry_after_ms=str(milliseconds))
+
+    return fault
+
+
+def rate_limited_until(seconds: int) -> Fault:
+    """The pause as the date of its end."""
+
+    async def fault(exchange: Exchange) -> None:
+        end = formatdate(time.time() + seconds, usegmt=True)
+        await exchange.json(429, {"error": {"message": "slow down"}}, retry_after=end)
 
     return fault
 
@@ -73,7 +105,7 @@ def cut(after: int) -> Fault:
             for chunk in exchange.answer()[: after + 1]:
                 await exchange.event(chunk)
         else:
-            body = json.dumps(exchange.completion()).encode()
+            body = json.dumps(exchange.wire.whole(200, exchange.completion())).encode()
             await exchange.raw(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body))
             await exchange.raw(body[: 10 * after])
         exchange.drop()
@@ -162,42 +194,33 @@ async def malformed_event(exchange: Exchange) -> None:
     chunks = exchange.answer()
     for chunk in chunks[:3]:
         await exchange.event(chunk)
-    await exchange.piece(b'data: {"choices": [{"delta": {"cont\n\n' + b'data: {"unknown": 1}\n\n')
+    await exchange.piece(exchange.wire.broken)
     for chunk in chunks[3:]:
         await exchange.event(chunk)
-    await exchange.piece(b"data: [DONE]\n\n")
+    await exchange.done()
     await exchange.finish()
 
 
-def framing(prefix: bytes = b"data: ", end: bytes = b"\n\n", before: bytes = b"", last: bytes = b"data: [DONE]\n\n") -> Fault:
-    """The right answer in another legal framing."""
+def framing(how: Framing, before: bytes = b": hello\n", last: bytes | None = None) -> Fault:
+    """The right answer in another legal framing of server-sent events."""
 
     async def fault(exchange: Exchange) -> None:
         await exchange.begin()
-        await exchange.piece(before or b": hello\n")
+        await exchange.piece(before)
         for chunk in exchange.answer():
-            await exchange.event(chunk, prefix, end)
-        await exchange.piece(last)
+            await exchange.event(chunk, how)
+        await exchange.piece(exchange.wire.done() if last is None else last)
         await exchange.finish()
 
     return fault
 
 
-async def multi_line(exchange: Exchange) -> None:
-    await exchange.begin()
-    for chunk in exchange.answer():
-        lines = json.dumps(chunk, indent=1).splitlines()
-        await exchange.piece("".join(f"data: {line}\n" for line in lines).encode() + b"\n")
-    await exchange.piece(b"data: [DONE]\n\n")
-    await exchange.finish()
-
-
 async def one_byte_at_a_time(exchange: Exchange) -> None:
     await exchange.begin()
     for chunk in exchange.answer():
-        for byte in b"data: " + json.dumps(chunk, ensure_ascii=False).encode() + b"\n\n":
+        for byte in exchange.wire.event(chunk):
             await exchange.piece(bytes((byte,)))
-    await exchange.piece(b"data: [DONE]\n\n")
+    await exchange.done()
     await exchange.finish()
 
 
@@ -259,10 +282,10 @@ async def endless(exchange: Exchange) -> None:
 async def flood(exchange: Exchange) -> None:
     """Words as fast as somebody takes them."""
     await exchange.begin()
+    await exchange.event(exchange.chunk({"role": "assistant", "content": ""}))
     chunk = exchange.chunk({"content": "x" * 65_536})
     while not await exchange.gone(0):
         await exchange.event(chunk)
-        exchange.hit.sent += 65_536
 
 
 async def large(exchange: Exchange) -> None:
@@ -308,6 +331,8 @@ PATTERNS: tuple[tuple[str, Callable[..., Fault]], ...] = (
     (r"(\d{3})", status),
     (r"429-ra(\d+)", rate_limited),
     (r"bad-keys-(\d+)", bad_keys),
+    (r"429-ms(\d+)", rate_limited_in_ms),
+    (r"429-date(\d+)", rate_limited_until),
     (r"cut-(\d+)", cut),
     (r"end-(\d+)", ends),
     (r"stall-(\d+)", stall),
@@ -322,9 +347,9 @@ FAULTS: dict[str, Fault] = {
     **TOOL_FAULTS,
     "ok": ok,
     "big-event": big_event,
-    "bom": framing(before=b"\xef\xbb\xbf: hello\n\n"),
+    "bom": framing(PLAIN, before=b"\xef\xbb\xbf: hello\n\n"),
     "bytes": one_byte_at_a_time,
-    "comments": framing(prefix=b": ping\n: pong\n\n: x\nid: 7\nretry: 10\ndata: "),
+    "comments": framing(Framing(before=b": ping\n: pong\n\n: x\nid: 7\nretry: 10\n")),
     "context-too-long": too_long(
         {"message": "This model's maximum context length is 64 tokens.", "code": "context_length_exceeded"}
     ),
@@ -337,8 +362,8 @@ FAULTS: dict[str, Fault] = {
             "n_ctx": 2048,
         }
     ),
-    "cr": framing(end=b"\r\r"),
-    "crlf": framing(end=b"\r\n\r\n"),
+    "cr": framing(Framing(end=b"\r\r")),
+    "crlf": framing(Framing(end=b"\r\n\r\n")),
     "drop": drop,
     "empty-200": empty,
     "endless": endless,
@@ -349,11 +374,11 @@ FAULTS: dict[str, Fault] = {
     "json-to-stream": json_to_stream,
     "large": large,
     "malformed-event": malformed_event,
-    "multi-line": multi_line,
+    "multi-line": framing(Framing(indent=1)),
     "never-headers": never_headers,
-    "no-blank-line": framing(last=b"data: [DONE]"),
+    "no-blank-line": framing(PLAIN, last=b"data: [DONE]"),
     "no-done": no_done,
-    "no-space": framing(prefix=b"data:"),
+    "no-space": framing(Framing(prefix=b"data:")),
     "role-then-error": error_after(0),
     "slow-headers": slow_headers,
     "503-loading": loading,

@@ -6,7 +6,7 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from servers.exchange import Exchange
+from waypost.faults.exchange import Exchange
 
 TOOLS = [
     {
@@ -45,7 +45,7 @@ def calling(*calls: dict[str, Any], finish_reason: str = "tool_calls") -> Callab
                 await exchange.event(exchange.chunk({"tool_calls": [piece]}))
         await exchange.event(exchange.chunk({}, finish_reason))
         await exchange.event(exchange.answer()[-1])
-        await exchange.piece(b"data: [DONE]\n\n")
+        await exchange.done()
         await exchange.finish()
 
     return fault
