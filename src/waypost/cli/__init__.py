@@ -14,7 +14,7 @@ from waypost._version import __version__
 from waypost.errors import WaypostError
 
 COMMANDS = {
-    "bench": "Measure Waypost itself.",
+    "bench": "Measure Waypost itself, and what a gateway makes of failing upstreams.",
     "check": "Check a config file and say what is wrong, with line numbers.",
     "config": "Print the JSON schema of the config, or the config as it takes effect.",
     "eval": "Measure the shipped models on labelled data.",

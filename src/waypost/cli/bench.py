@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import click
 
+from waypost.cli.bench_faults import faultd_command, faults_command
 from waypost.cli.output import json_option, print_json
 
 # About a hundred tokens, as people write them.
@@ -22,7 +23,11 @@ _PROMPT = (
 
 @click.group()
 def command() -> None:
-    """Measure Waypost itself."""
+    """Measure Waypost itself, and what a gateway makes of failing upstreams."""
+
+
+command.add_command(faults_command)
+command.add_command(faultd_command)
 
 
 @command.command("decide")
