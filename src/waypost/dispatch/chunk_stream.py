@@ -8,9 +8,10 @@ from typing import Any
 import orjson
 
 from waypost.dispatch.classify import from_event
+from waypost.dispatch.conform import Form
 from waypost.dispatch.events import Event
 from waypost.dispatch.lines import CONTENT_TYPES, LineParser
-from waypost.dispatch.reading import error_in, is_answer, read_event
+from waypost.dispatch.reading import error_in, is_answer
 from waypost.dispatch.sse import MAX_EVENT_BYTES, EventTooLarge, SseEvent, SseParser
 from waypost.dispatch.tool_calls import StreamRepair
 from waypost.errors import ProviderProtocolError
@@ -18,7 +19,7 @@ from waypost.fleet.deployment import Deployment
 
 
 class ChunkStream:
-    """Reads one stream. A chunk goes on as the bytes that came; what cannot be read is left out and counted.
+    """Reads one stream. A chunk in the right form goes on as the bytes that came; what cannot be read is left out and counted.
 
     It comes as server-sent events, or as lines of JSON where ``content_type`` says so. A chunk is written anew only where its
     tool calls have to be mended, or where it came in several lines.
@@ -27,11 +28,12 @@ class ChunkStream:
     that has neither was cut, however politely the connection was closed.
     """
 
-    __slots__ = ("_deployment", "_finished", "_parser", "_repair", "_seen", "_skipped", "done")
+    __slots__ = ("_deployment", "_finished", "_form", "_parser", "_repair", "_seen", "_skipped", "done")
 
     def __init__(self, deployment: Deployment, max_event_bytes: int = MAX_EVENT_BYTES, content_type: str = "") -> None:
         self._deployment = deployment
         self._parser = (LineParser if content_type in CONTENT_TYPES else SseParser)(max_event_bytes)
+        self._form = Form(deployment.model)
         self._repair: StreamRepair | None = None
         self._seen: set[int] = set()
         self._finished: set[int] = set()
@@ -50,6 +52,7 @@ class ChunkStream:
         """The rest, when the connection has closed; raises if the answer is not complete."""
         yield from self._read(self._parser.flush())
         if self.done or (self._finished and self._seen <= self._finished):
+            yield from self._form.rest()
             return
         if not self._seen and self._skipped:
             raise self._broken("answered with nothing that can be read")
@@ -61,6 +64,7 @@ class ChunkStream:
                 return
             if data == b"[DONE]":
                 self.done = True
+                yield from self._form.rest()
                 return
             event = self._event(name, data)
             if event is not None:
@@ -80,28 +84,21 @@ class ChunkStream:
         if not is_answer(parsed):
             self._skipped += 1
             return None
-        mended = self._note(parsed, data)
+        mended = b"tool_calls" in data and self._mended(parsed)
         payload = orjson.dumps(parsed) if mended or b"\n" in data else data
-        event = read_event(payload, parsed, skipped=self._skipped)
+        event = self._form.chunk(payload, parsed, skipped=self._skipped)
+        for choice in parsed["choices"]:
+            index = choice["index"]
+            self._seen.add(index)
+            if choice["finish_reason"]:
+                self._finished.add(index)
         self._skipped = 0
         return event
 
-    def _note(self, chunk: dict[str, Any], data: bytes) -> bool:
-        """Takes down how far each choice is, and mends its tool calls; whether there was anything to mend."""
-        if self._repair is None and b"tool_calls" in data:
-            self._repair = StreamRepair()
-        mended = False
-        for choice in chunk["choices"]:
-            if isinstance(choice, dict):
-                index = choice.get("index")
-                if type(index) is not int:
-                    index = 0
-                self._seen.add(index)
-                if choice.get("finish_reason"):
-                    self._finished.add(index)
-                if self._repair is not None and self._repair.mend(choice, chunk.get("id")):
-                    mended = True
-        return mended
+    def _mended(self, chunk: dict[str, Any]) -> bool:
+        """Mends the tool calls of a chunk; whether there was anything to mend."""
+        repair = self._repair = self._repair or StreamRepair()
+        return any([repair.mend(choice, chunk.get("id")) for choice in chunk["choices"] if isinstance(choice, dict)])
 
     def _broken(self, verdict: str) -> ProviderProtocolError:
         return ProviderProtocolError(f"{self._deployment.id} {verdict}", deployment=self._deployment.id)

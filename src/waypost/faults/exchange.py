@@ -130,7 +130,7 @@ class Exchange:
         return chunks
 
     def completion(self, *, usage: Any = USAGE) -> dict[str, Any]:
-        message = {"role": "assistant", "content": TEXT}
-        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        message = {"role": "assistant", "content": TEXT, "refusal": None}
+        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
         more = {} if usage is None else {"usage": usage}
         return {**self.base, "object": "chat.completion", "choices": [choice], **more}

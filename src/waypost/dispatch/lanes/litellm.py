@@ -12,10 +12,11 @@ from weakref import WeakKeyDictionary
 import orjson
 
 from waypost.dispatch.classify import from_status
+from waypost.dispatch.conform import Form
 from waypost.dispatch.events import Call, Event
 from waypost.dispatch.lanes.litellm_library import close_connections, connecting_within, load
 from waypost.dispatch.patience import Patience
-from waypost.dispatch.reading import is_answer, read_event
+from waypost.dispatch.reading import is_answer
 from waypost.dispatch.retry_after import retry_after_s
 from waypost.dispatch.tool_calls import StreamRepair, mend_completion
 from waypost.errors import ConnectFailed, ConnectTimeout, ProviderError, ProviderProtocolError, ProviderTimeout
@@ -64,10 +65,11 @@ class LiteLlmLane:
             try:
                 while (chunk := await wait(anext(answer, None))) is not None:
                     patience.listen()
-                    event = reader.read(chunk.model_dump(exclude_none=True))
-                    if event is not None:
-                        yield event
-                reader.end()
+                    read = reader.read(chunk.model_dump(exclude_none=True))
+                    if read is not None:
+                        yield read
+                for event in reader.end():
+                    yield event
             finally:
                 await answer.aclose()
         except ProviderError:
@@ -127,6 +129,7 @@ class _ChunkReader:
     def __init__(self, deployment: Deployment, answer: Any) -> None:
         self._deployment = deployment
         self._answer = answer
+        self._form = Form(deployment.model)
         self._repair = StreamRepair()
         self._finished = False
         self._output = False
@@ -140,7 +143,8 @@ class _ChunkReader:
         if not is_answer(given):
             return None
         choices = [self._choice(choice, given.get("id")) for choice in given["choices"]]
-        event = _event({**_only(given, _TOP), "choices": choices}, given.get("usage"))
+        chunk = _body(given, choices)
+        event = self._form.chunk(orjson.dumps(chunk), chunk)
         self._finished = self._finished or event.finish_reason is not None
         self._output = self._output or event.output
         if event.finish_reason == "stop" and not self._output:
@@ -149,10 +153,11 @@ class _ChunkReader:
             raise self._broken("ended the stream before its end")
         return event
 
-    def end(self) -> None:
-        """Raises if the stream has ended without a finish reason."""
+    def end(self) -> list[Event]:
+        """What is left to say; raises if the stream has ended without a finish reason."""
         if not self._finished:
             raise self._broken("ended the stream before its end")
+        return self._form.rest()
 
     def _made_up(self) -> bool:
         """The wrapper of LiteLLM that has streams of its providers keeps what it received."""
@@ -175,17 +180,18 @@ def _whole(deployment: Deployment, answer: Any) -> Event:
         raise ProviderProtocolError(f"{deployment.id} gave no chat completion", deployment=deployment.id)
     choices = []
     for choice in given["choices"]:
-        message = {"content": None, **_only(choice.get("message") or {}, _SAID)}
+        message = _only(choice.get("message") or {}, _SAID)
         choices.append({**_only(choice, _CHOICE), "message": message, "finish_reason": choice.get("finish_reason")})
-    body = {**_only(given, _TOP), "choices": choices}
+    body = _body(given, choices)
     mend_completion(body)
-    return _event(body, given.get("usage"))
+    return Form(deployment.model).completion(orjson.dumps(body), body)
 
 
-def _event(body: dict[str, Any], usage: Mapping[str, Any] | None) -> Event:
-    if usage:
-        body["usage"] = _only(usage, _USAGE)
-    return read_event(orjson.dumps(body), body)
+def _body(given: Mapping[str, Any], choices: list[dict[str, Any]]) -> dict[str, Any]:
+    body = {**_only(given, _TOP), "choices": choices}
+    if given.get("usage"):
+        body["usage"] = _only(given["usage"], _USAGE)
+    return body
 
 
 def _only(given: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The lane to every server that speaks OpenAI's chat completions: vLLM, llama.cpp, TensorRT-LLM, LM Studio, clouds.
 
-What the engine sends goes on as the bytes that came: a chunk is parsed once, to see output, usage and errors, and not written
-again.
+What the engine sends goes on as the bytes that came: a chunk is parsed once, to see output, usage and errors, and written again
+only where it is not in the form that OpenAI's schema promises.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ import orjson
 from waypost._version import __version__
 from waypost.dispatch.chunk_stream import ChunkStream
 from waypost.dispatch.classify import from_event, from_response
+from waypost.dispatch.conform import Form
 from waypost.dispatch.events import Call, Event
 from waypost.dispatch.http_connection import ConnectionBroken, HttpConnection, NotHttp
 from waypost.dispatch.http_pool import HttpPool, Origin
 from waypost.dispatch.patience import Patience
-from waypost.dispatch.reading import as_chunks, error_in, is_answer, read_event
+from waypost.dispatch.reading import as_chunks, error_in, is_answer
 from waypost.dispatch.retry_after import retry_after_s
 from waypost.dispatch.sse import MAX_EVENT_BYTES
 from waypost.dispatch.tool_calls import mend_completion
@@ -138,7 +139,8 @@ def _read_whole(call: Call, content_type: str, body: bytes) -> list[Event]:
         raise ProviderProtocolError(f"{call.deployment.id} answered with {what}", deployment=call.deployment.id)
     if mend_completion(parsed):
         body = orjson.dumps(parsed)
-    return as_chunks(parsed) if call.stream else [read_event(body, parsed)]
+    answer = Form(call.deployment.model).completion(body, parsed)
+    return as_chunks(parsed) if call.stream else [answer]
 
 
 async def _head(deployment: Deployment, connection: HttpConnection) -> int:
