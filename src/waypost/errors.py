@@ -32,6 +32,7 @@ The tree is split by *whose fault it is*, because that decides what happens next
     │   ├── ProviderUnavailable    5xx, 503 loading                                502
     │   ├── ProviderProtocolError  not what the protocol promises                  502
     │   ├── ToolCallInvalid        a tool call that does not fit the tools offered 502
+    │   ├── ProviderIgnoredRequest not what the request asks for                   502
     │   └── StreamBroken           cut or failed after output was sent             502
     ├── ConfigError            the file is wrong; names file and line
     ├── ArtefactError          shipped or trained weights that cannot be used
@@ -294,6 +295,12 @@ class ToolCallInvalid(ProviderError):
 
     code = "tool_call_invalid"
     retry_same = True
+
+
+class ProviderIgnoredRequest(ProviderError):
+    """The engine answered, and ignored what the request asks of the answer's form; the message says which parameter."""
+
+    code = "provider_ignored_request"
 
 
 class StreamBroken(ProviderError):

@@ -15,6 +15,7 @@ import pytest
 from waypost.decide.card import Candidate, Decision
 from waypost.decide.policy import Verify
 from waypost.decide.task import TaskScores
+from waypost.dialects.openai_tools import read_tool_choice, read_tools
 from waypost.dispatch.attempt import Attempt
 from waypost.dispatch.attempt_log import AttemptLog
 from waypost.dispatch.dispatcher import Answer, Dispatcher
@@ -203,7 +204,9 @@ def turn(*, stream: bool = True, **body: Any) -> Turn:
     full: Mapping[str, Any] = {"model": "auto", "messages": messages, **body}
     cap = body.get("max_completion_tokens", body.get("max_tokens"))
     said = (Message("user", (Text("hi"),)),)
-    return Turn("turn-1", "auto", said, full, stream=stream, prompt_tokens=7, answer_tokens=cap)
+    tools = read_tools(full)
+    choice = read_tool_choice(full, tools) if tools else None
+    return Turn("turn-1", "auto", said, full, tools, choice, stream=stream, prompt_tokens=7, answer_tokens=cap)
 
 
 def candidate(deployment: Deployment, **settings: Any) -> Candidate:

@@ -98,7 +98,8 @@ class ChunkStream:
     def _mended(self, chunk: dict[str, Any]) -> bool:
         """Mends the tool calls of a chunk; whether there was anything to mend."""
         repair = self._repair = self._repair or StreamRepair()
-        return any([repair.mend(choice, chunk.get("id")) for choice in chunk["choices"] if isinstance(choice, dict)])
+        choices = [choice for choice in chunk["choices"] if isinstance(choice, dict)]
+        return any([repair.mend(choice, chunk.get("id")) for choice in choices])  # noqa: C419  # all of them, not the first
 
     def _broken(self, verdict: str) -> ProviderProtocolError:
         return ProviderProtocolError(f"{self._deployment.id} {verdict}", deployment=self._deployment.id)

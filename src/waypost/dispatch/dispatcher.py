@@ -13,6 +13,7 @@ from waypost.dispatch.answer_check import AnswerCheck, Verdict
 from waypost.dispatch.attempt import Attempt, CacheUse
 from waypost.dispatch.attempt_log import AttemptLog, AttemptRecord
 from waypost.dispatch.commit import CommitBounds, Head, read_head
+from waypost.dispatch.demands import Demands, held_to
 from waypost.dispatch.events import Call, Event, Lane
 from waypost.dispatch.hedge import HedgeAfter, race
 from waypost.dispatch.plan import Plan, Step
@@ -347,7 +348,8 @@ class Dispatcher:
         try:
             body = build(turn, deployment, step.candidate)
             record.check = AnswerCheck.of(body)
-            events = self._lanes[deployment.lane].events(Call(deployment, body, stream=turn.stream))
+            call = Call(deployment, body, stream=turn.stream)
+            events = held_to(Demands.of(turn, body), call, self._lanes[deployment.lane].events(call))
             head = await read_head(events, self._bounds, deployment.id, stream=turn.stream, whole=whole)
         except ProviderError as error:
             error.add(step.key_name)

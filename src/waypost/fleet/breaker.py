@@ -10,6 +10,7 @@ from waypost.errors import (
     ProviderAuthFailed,
     ProviderContextTooLong,
     ProviderError,
+    ProviderIgnoredRequest,
     ProviderRateLimited,
     ProviderRejected,
     ProviderTimeout,
@@ -29,7 +30,7 @@ FEWEST_FAILURES, FAILURE_RATIO = 3, 0.5
 
 # These fail every request alike; other failures may lie in one request, so the ratio decides.
 _AT_ONCE = (ConnectFailed, ProviderTimeout)
-_THE_CALLERS = (ProviderRejected, ProviderContextTooLong)
+_THE_CALLERS = (ProviderRejected, ProviderContextTooLong, ProviderIgnoredRequest)
 
 
 class Breaker:
