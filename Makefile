@@ -9,16 +9,19 @@ unexport PYTHONDONTWRITEBYTECODE
 UV := .boot/bin/uv
 PY := .venv/bin/python
 JS := tests/clients/js
+CLIENTS := tests/clients/python
+CLIENTS_ENV := .cache/environments/clients
 NPM := $(shell command -v npm 2>/dev/null)
 
-COMPILE := $(UV) pip compile pyproject.toml --quiet --universal --python-version 3.10 --generate-hashes --no-header --no-annotate
-COMPILE_ALL := $(COMPILE) --extra litellm --extra train --group dev
-COMPILE_SERVE := $(COMPILE) --extra litellm --group build --constraint requirements.lock
+COMPILE := $(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --no-annotate
+COMPILE_ALL := $(COMPILE) pyproject.toml --extra litellm --extra train --group dev
+COMPILE_SERVE := $(COMPILE) pyproject.toml --extra litellm --group build --constraint requirements.lock
+COMPILE_CLIENTS := $(COMPILE) $(CLIENTS)/requirements.in
 STALE := does not follow from pyproject.toml: run \`make lock\`
 INSTALL_SELF := $(UV) pip install --quiet --python $(PY) --no-deps --no-build-isolation --editable .
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check lock audit bench bench-gateway clean
+.PHONY: help serve test heavy check lock audit bench bench-gateway clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -26,9 +29,12 @@ help: ## List the targets
 serve: .venv/.serve ## Serve on 127.0.0.1:4100; options in ARGS="-c FILE --port 4200"
 	@exec .venv/bin/waypost serve $(ARGS)
 
-test: .venv/.develop $(if $(NPM),$(JS)/node_modules/.package-lock.json) ## Run all tests, on real engines; options in ARGS
+test: .venv/.develop $(CLIENTS_ENV)/complete $(if $(CI_FULL),heavy) $(if $(NPM),$(JS)/node_modules/.package-lock.json) ## Run all tests, on real engines; options in ARGS
 	@$(if $(NPM),:,echo "no npm here: the tests with JavaScript clients skip")
 	@$(PY) -m pytest $(ARGS)
+
+heavy: .venv/.develop ## Build the large environments that some tests need (gigabytes): transformers serve, LlamaIndex, LiteLLM
+	@$(PY) tests/engines/environments.py
 
 check: .venv/.develop ## Lint, format, types, import rules, locks, advisories
 	$(PY) -m ruff check .
@@ -40,6 +46,7 @@ check: .venv/.develop ## Lint, format, types, import rules, locks, advisories
 lock: $(UV) ## Resolve again, with upgrades only where ARGS asks (ARGS="--upgrade-package NAME")
 	$(COMPILE_ALL) --output-file requirements.lock $(ARGS)
 	$(COMPILE_SERVE) --output-file requirements-serve.lock
+	$(COMPILE_CLIENTS) --output-file $(CLIENTS)/requirements.lock $(ARGS)
 	printf 'uv==%s\n' $$($(UV) --version | cut -d' ' -f2) | $(UV) pip compile - --quiet --universal --python-version 3.10 \
 	  --generate-hashes --no-header --no-annotate --output-file requirements-boot.lock
 	$(if $(NPM),cd $(JS) && $(NPM) install --package-lock-only --ignore-scripts --no-audit --no-fund --loglevel=error)
@@ -78,6 +85,12 @@ $(UV): requirements-boot.lock
 	$(INSTALL_SELF)
 	@touch .venv/.serve $@
 
+# Clients that want other versions than we do.
+$(CLIENTS_ENV)/complete: $(CLIENTS)/requirements.lock | $(UV)
+	$(UV) venv --quiet --clear --python "$$(command -v $(PYTHON))" $(CLIENTS_ENV)
+	$(UV) pip sync --quiet --python $(CLIENTS_ENV)/bin/python --require-hashes $<
+	@touch $@
+
 $(JS)/node_modules/.package-lock.json: $(JS)/package.json $(JS)/package-lock.json
 	cd $(JS) && $(NPM) ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
@@ -90,4 +103,6 @@ $(JS)/node_modules/.package-lock.json: $(JS)/package.json $(JS)/package-lock.jso
 	@diff requirements.lock .cache/requirements.lock >/dev/null || { echo "requirements.lock $(STALE)"; exit 1; }
 	@$(COMPILE_SERVE) --output-file .cache/requirements-serve.lock
 	@diff requirements-serve.lock .cache/requirements-serve.lock >/dev/null || { echo "requirements-serve.lock $(STALE)"; exit 1; }
-	@echo "locks: they follow from pyproject.toml"
+	@cp $(CLIENTS)/requirements.lock .cache/clients.lock && $(COMPILE_CLIENTS) --output-file .cache/clients.lock
+	@diff $(CLIENTS)/requirements.lock .cache/clients.lock >/dev/null || { echo "$(CLIENTS)/requirements.lock $(STALE)"; exit 1; }
+	@echo "locks: they follow from pyproject.toml and $(CLIENTS)/requirements.in"

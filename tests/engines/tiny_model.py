@@ -70,7 +70,7 @@ def _add_weights(writer: GGUFWriter, script: Script) -> None:
     width = VOCABULARY_SIZE
     writer.add_tensor("token_embd.weight", np.eye(width, dtype=half))
     writer.add_tensor("output_norm.weight", np.ones(width, dtype=single))
-    writer.add_tensor("output.weight", _next_token_table(script).astype(half))
+    writer.add_tensor("output.weight", next_token_table(script).astype(half))
     random = np.random.default_rng(1)
     for layer in range(LAYERS):
         block = f"blk.{layer}."
@@ -90,7 +90,7 @@ def _add_weights(writer: GGUFWriter, script: Script) -> None:
         writer.add_tensor(f"{block}ffn_down.weight", np.zeros((width, FEED_FORWARD), dtype=half))
 
 
-def _next_token_table(script: Script) -> np.ndarray:
+def next_token_table(script: Script) -> np.ndarray:
     """Column u holds the logits after token u. The last norm scales a one-hot vector by the root of its width."""
     table = np.zeros((VOCABULARY_SIZE, VOCABULARY_SIZE), dtype=np.float32)
     for token, successors in enumerate(script.successors):
