@@ -49,11 +49,12 @@ class CountingWatch:
         self.usual_s: dict[tuple[str, bool], float] = {}
         self.answers: list[tuple[str, float | None, bool, str | None]] = []
         self.failures: list[tuple[str, str]] = []
+        self.failing: set[str] = set()
 
     def begin(self, deployment_id: str, *, anyway: bool = False) -> Admission:
         self.begun[deployment_id] += 1
         self.in_flight[deployment_id] += 1
-        return Admission(deployment_id, begun=True)
+        return Admission(deployment_id, begun=True, failing=deployment_id in self.failing)
 
     async def slot(self, deployment_ids: Collection[str], wait_s: float) -> Admission:
         raise AssertionError("nobody is ever full here")
@@ -73,9 +74,11 @@ class CountingWatch:
 
     def succeeded(self, deployment_id: str) -> None:
         self.successes[deployment_id] += 1
+        self.failing.discard(deployment_id)
 
     def failed(self, deployment_id: str, error: ProviderError, *, key: int | None = None) -> None:
         self.failures.append((deployment_id, error.code))
+        self.failing.add(deployment_id)
 
 
 @dataclass

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 from desk import Desk, Seen, turn
-from servers.exchange import USAGE, Exchange
-from servers.faultd import Faultd
-from servers.faults import Fault, send
 
 from waypost.dispatch.demands import Demands
 from waypost.errors import ProviderIgnoredRequest, StreamBroken
+from waypost.faults.exchange import USAGE, Exchange
+from waypost.faults.faultd import Faultd
+from waypost.faults.faults import Fault, send
 
 NAMED = {"type": "function", "function": {"name": "get_time"}}
 

@@ -15,9 +15,6 @@ from waypost.faults.bench import Finding, run
 from waypost.faults.cases import CASES, Case
 from waypost.faults.gateway_config import litellm_config, waypost_config
 
-# What docs/reliability.md says that Waypost does not do yet.
-MISSED = {"row-09-500-burst-stream", "row-34-429-ra2-stream"}
-
 
 async def bench(url: str, port: int, cases: Sequence[Case] = CASES) -> list[Finding]:
     return await run(url, key=None, prefix="", faultd_port=port, cases=cases)
@@ -29,7 +26,7 @@ async def test_waypost_keeps_what_its_page_on_reliability_promises(waypost_serve
     config["discovery"]["refresh_s"] = 0.3  # faultd starts after the gateway
     found = await bench(waypost_server(config).base_url, port)
     missed = {finding.model: (finding.reason, finding.seen) for finding in found if finding.verdict != "pass"}
-    assert {model: why for model, why in missed.items() if model not in MISSED} == {}
+    assert missed == {}
     assert [finding.model for finding in found] == [case.key for case in CASES]
 
 

@@ -192,7 +192,8 @@ class PolicySettings(Block):
         default=(), description="Who is asked although it is down or cools, when all candidates and their fallbacks are."
     )
     retry_budget: Annotated[Number, Field(ge=0, le=10)] = Field(
-        default=0.2, description="The share of calls that retries and fail-overs may add; ten in ten seconds they always may."
+        default=0.2,
+        description="What retries and fail-overs to failing engines may add to all calls; ten in ten seconds they always may.",
     )
     slot_wait_s: Annotated[Number, Field(ge=0, le=86_400)] = Field(
         default=30.0, description="Seconds that a request waits where every candidate has as many calls as it takes."

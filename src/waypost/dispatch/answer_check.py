@@ -1,4 +1,4 @@
-"""Is an answer what was asked for? Its tool calls against the tools offered, its text against the form that it must have."""
+"""Does an answer fit what was offered? Its tool calls the tools, its text the schema. `demands` sees to the rest."""
 
 from __future__ import annotations
 
@@ -11,25 +11,9 @@ import orjson
 from waypost.dispatch.json_schema import MAX_VALUE_BYTES, fits
 from waypost.dispatch.tool_calls import index_of
 
-Verdict = Literal[
-    "ok",
-    "invalid_arguments",
-    "invalid_json",
-    "too_many_calls",
-    "wrong_tool",
-    "unknown_tool",
-    "missing_call",
-    "invalid_text",
-]
+Verdict = Literal["ok", "invalid_arguments", "invalid_json", "unknown_tool", "invalid_text"]
 # Of two answers that fail, the one whose verdict stands earlier is nearer to what was asked for.
-CALL_FAILURES: tuple[Verdict, ...] = (
-    "invalid_arguments",
-    "invalid_json",
-    "too_many_calls",
-    "wrong_tool",
-    "unknown_tool",
-    "missing_call",
-)
+CALL_FAILURES: tuple[Verdict, ...] = ("invalid_arguments", "invalid_json", "unknown_tool")
 MAX_HELD_BYTES = 4 << 20
 # An engine that runs wild may repeat a call for ever; those behind these are not judged.
 MAX_CALLS = 16
@@ -74,9 +58,7 @@ class AnswerCheck:
         self._body = body
         self._held: list[bytes] = []
         self._held_bytes = 0
-        form = body.get("response_format")
-        wants_text = isinstance(form, Mapping) and form.get("type") in ("json_object", "json_schema")
-        self._mark = b"" if wants_text else b"_call"  # of tool_calls and function_call
+        self._mark = b"_call" if _schema(body) is None else b""  # of tool_calls and function_call
 
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> AnswerCheck | None:
@@ -97,40 +79,24 @@ class AnswerCheck:
         if self._held_bytes > MAX_HELD_BYTES:
             return None
         choices = _assemble(map(orjson.loads, self._held))
-        if self._demanded() and not any(choice.calls for choice in choices):
-            return "missing_call"
         found = [verdict for choice in choices for verdict in self._of_choice(choice)]
         wrong = next((verdict for verdict in found if verdict not in ("ok", None)), None)
         return wrong or ("ok" if found and None not in found else None)
 
     def _of_choice(self, choice: _Choice) -> list[Verdict | None]:
         if choice.calls:
-            if len(choice.calls) > 1 and self._body.get("parallel_tool_calls") is False:
-                return ["too_many_calls"]
             found = [self._of_call(pieces) for pieces in list(choice.calls.values())[:MAX_CALLS]]
             return found if len(choice.calls) <= MAX_CALLS else [*found, None]
-        form = self._body.get("response_format")
-        if not isinstance(form, Mapping) or choice.refused:
-            return []
-        return [_of_text("".join(choice.text), form)] if form.get("type") in ("json_object", "json_schema") else []
+        schema = _schema(self._body)
+        return [] if schema is None or choice.refused else [_of_text("".join(choice.text), schema)]
 
     def _of_call(self, pieces: list[Mapping[str, Any]]) -> Verdict | None:
         name = next((piece["name"] for piece in pieces if _text(piece.get("name"))), "")
         offered = _offered(self._body)
         if name not in offered:
             return "unknown_tool"
-        if self._demanded() not in ("", "required", name):
-            return "wrong_tool"
         schema = offered[name]
         return "ok" if schema is None else _of_arguments("".join(_text(piece.get("arguments")) for piece in pieces), schema)
-
-    def _demanded(self) -> str:
-        """``required``, or the name of the tool that must be called; empty where the model may choose."""
-        choice = self._body.get("tool_choice") or self._body.get("function_call")
-        if isinstance(choice, Mapping):
-            named = next((choice[key] for key in ("function", "custom") if isinstance(choice.get(key), Mapping)), choice)
-            return str(named.get("name") or "")
-        return "required" if choice == "required" else ""
 
 
 def _offered(body: Mapping[str, Any]) -> dict[str, Mapping[str, Any] | None]:
@@ -161,18 +127,20 @@ def _of_arguments(arguments: str, schema: Any) -> Verdict | None:
     return None if fit is None else "ok" if fit else "invalid_arguments"
 
 
-def _of_text(text: str, form: Mapping[str, Any]) -> Verdict | None:
+def _schema(body: Mapping[str, Any]) -> Any:
+    """The schema that the text must fit; ``None`` where it need not fit any."""
+    form = body.get("response_format")
+    described = form.get("json_schema") if isinstance(form, Mapping) and form.get("type") == "json_schema" else None
+    return described.get("schema") if isinstance(described, Mapping) else None
+
+
+def _of_text(text: str, schema: Any) -> Verdict | None:
     if len(text) > MAX_VALUE_BYTES:
         return None
     try:
-        read = orjson.loads(text)
+        fit = fits(schema, orjson.loads(text))
     except orjson.JSONDecodeError:
         return "invalid_text"
-    if form.get("type") == "json_object":
-        return "ok" if isinstance(read, dict) else "invalid_text"
-    described = form.get("json_schema")
-    schema = described.get("schema") if isinstance(described, Mapping) else None
-    fit = True if schema is None else fits(schema, read)
     return None if fit is None else "ok" if fit else "invalid_text"
 
 

@@ -280,12 +280,9 @@ class Dispatcher:
 
     async def _next(self, plan: Plan, log: AttemptLog) -> _Admitted | None:
         """The next step, as soon as its deployment lets it in; ``None`` when nobody may be asked any more."""
-        paid = plan.last is None or not plan.last.reached
         while (step := plan.next()) is not None or plan.full:
-            if not paid and not self._budget.take():
-                _tell_spent(plan, log)
+            if step is not None and step.again and not self._pays(plan, log):
                 return None
-            paid = True
             if step is None:
                 admission = await self._watch.slot(plan.full, self._slot_wait_s)
                 step = plan.waited(admission)
@@ -298,9 +295,19 @@ class Dispatcher:
             if admission.begun:
                 if plan.last is None:
                     self._budget.request()
+                elif admission.failing and not step.again and not self._pays(plan, log):
+                    self._watch.end(step.deployment.id, probe=admission.probe)
+                    return None
                 return _Admitted(step, admission)
             plan.passed_over(step, admission)
         return None
+
+    def _pays(self, plan: Plan, log: AttemptLog) -> bool:
+        """Whether the budget has room for another call of this request; after one that reached no engine it needs none."""
+        if plan.last is None or not plan.last.reached or self._budget.take():
+            return True
+        _tell_spent(plan, log)
+        return False
 
     async def _ask(
         self,

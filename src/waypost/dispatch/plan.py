@@ -31,12 +31,16 @@ BUSY_RETRY_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One deployment to ask, after a pause. ``key`` is the position of the key to use, from 0, where there are several."""
+    """One deployment to ask, after a pause; ``again``, if it has failed this request before.
+
+    ``key`` is the position of the key to use, from 0, where there are several.
+    """
 
     candidate: Candidate
     deployment: Deployment
     pause_s: float = 0.0
     key: int | None = None
+    again: bool = False
 
     @property
     def key_name(self) -> str:
@@ -126,7 +130,7 @@ class Plan:
         may = error.retry_same or (isinstance(error, ProviderRateLimited) and error.retry_after_s is not None)
         its_turn = self._again is None and self._retried in (None, step.deployment.id) and self._retries < MAX_RETRIES
         if may and its_turn and pause_s <= MAX_RETRY_PAUSE_S:
-            self._again = replace(step, pause_s=pause_s)
+            self._again = replace(step, pause_s=pause_s, again=True)
 
     def error(self) -> WaypostError:
         """What to tell the caller: the last failure, or why nobody was asked at all."""

@@ -1,4 +1,4 @@
-"""How much load calls beyond the first may add, over all requests of a process."""
+"""How much load calls beyond the first may add to engines that fail, over all requests of a process."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ FLOOR = 10
 
 
 class RetryBudget:
-    """Allows calls beyond the first up to a ``share`` of the requests of the last ten seconds, and ten of them in any case.
+    """Allows calls to engines that fail up to a ``share`` of the requests of the last ten seconds, and ten of them in any case.
 
-    Without a bound, an engine that fails under load gets each request several times, which keeps it down (Google's "Site
-    Reliability Engineering", chapter 21, gives clients 10 %). A call after one that reached no engine is not counted: it adds
-    nothing. Any thread may use it.
+    Without a bound, engines that fail under load get each request several times, which keeps them down (Google's "Site
+    Reliability Engineering", chapter 21, gives clients 10 %). A fail-over to one that does not fail is not counted: no engine
+    gets a request twice for it. Any thread may use it.
     """
 
     __slots__ = ("_change", "_clock", "_extra", "_requests", "_seconds", "_share", "refused")

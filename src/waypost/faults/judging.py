@@ -163,9 +163,10 @@ def few_extra(share: float) -> Judge:
 
 
 def one_probe(evidence: Evidence) -> str | None:
-    """When the pause is over, one request tries; the crowd waits or goes elsewhere."""
-    crowd = [hit for hit in evidence.hits if hit.at_s >= evidence.seen[1].started_s]
-    return f"{len(crowd)} requests at once" if len(crowd) > 1 else None
+    """When the pause is over, one request tries; the crowd waits or goes elsewhere. What tries again after a new pause may."""
+    crowd = [hit.at_s for hit in evidence.hits if hit.at_s >= evidence.seen[1].started_s]
+    at_once = sum(at_s < crowd[0] + 1 for at_s in crowd)
+    return f"{at_once} requests at once" if at_once > 1 else None
 
 
 def ejected(evidence: Evidence) -> str | None:

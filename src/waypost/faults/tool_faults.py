@@ -33,9 +33,9 @@ def calling(*calls: dict[str, Any], finish_reason: str = "tool_calls") -> Callab
 
     async def fault(exchange: Exchange) -> None:
         if not exchange.stream:
-            message = {"role": "assistant", "content": None, "tool_calls": list(calls)}
+            message = {"role": "assistant", "content": None, "refusal": None, "tool_calls": list(calls)}
             completion = exchange.completion()
-            completion["choices"] = [{"index": 0, "message": message, "finish_reason": finish_reason}]
+            completion["choices"] = [{"index": 0, "message": message, "logprobs": None, "finish_reason": finish_reason}]
             await exchange.json(200, completion)
             return
         await exchange.begin()

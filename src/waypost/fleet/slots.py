@@ -11,8 +11,9 @@ from typing import NamedTuple
 class Admission(NamedTuple):
     """Whether a call to a deployment may be made. One that is ``begun`` is counted, and has to be ended.
 
-    ``probe``: what becomes of this call decides whether its deployment is used again. Of a call that is not begun, ``queue``
-    says that it may wait for its turn, and ``retry_s`` how long the deployment cools, where it does.
+    ``probe``: what becomes of this call decides whether its deployment is used again. ``failing``: its last call failed. Of
+    one that is not begun, ``queue`` says that it may wait for its turn, and ``retry_s`` how long the deployment cools, where
+    it does.
     """
 
     deployment: str
@@ -20,6 +21,7 @@ class Admission(NamedTuple):
     probe: bool = False
     queue: bool = False
     retry_s: float | None = None
+    failing: bool = False
 
 
 class Waiter:

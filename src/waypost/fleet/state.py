@@ -327,7 +327,7 @@ class Fleet:
             return Admission(deployment_id, begun=False, queue=True)
         live.in_flight += 1
         self._changed(live)
-        return Admission(deployment_id, begun=True, probe=half_open)
+        return Admission(deployment_id, begun=True, probe=half_open, failing=live.breaker.failed_last)
 
     def _nobody(self, deployment_ids: Collection[str]) -> Admission:
         """Why nobody of these lets a call in: somebody may yet, or they all cool."""
