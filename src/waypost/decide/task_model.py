@@ -14,10 +14,11 @@ from waypost.decide.clauses import clauses
 from waypost.decide.corrections import Corrections, sketch_of_turn
 from waypost.decide.evidence import TOKENS, fact_evidence, word_evidence
 from waypost.decide.explanation import Explanation, Influence, explain
-from waypost.decide.features import MOST_ROWS, Distinct, Reading
+from waypost.decide.features import MOST_ROWS, REMEMBERED_CHARS, REMEMBERED_TEXTS, Distinct, Reading
 from waypost.decide.labels import ACTION, ACTS, LABEL_NAMES, LABELS, NEEDS, TASKS, Act, Need
 from waypost.decide.own_tasks import OwnTask, OwnTasks, background, learn_own_tasks
 from waypost.decide.reading import BARE_WORDS, FLAGS, TurnReading, read_turn
+from waypost.decide.recent import Recent
 from waypost.decide.task import TaskScores
 from waypost.decide.task_weights import Floats, TaskWeights, load_weights
 from waypost.turn import EMPTY, Message, Text, Turn
@@ -79,6 +80,7 @@ class LinearTaskModel:
     def __init__(self, weights: TaskWeights, corrections: Corrections | None = None, own: OwnTasks | None = None) -> None:
         self.weights = weights
         self._distinct = Distinct()
+        self._recent = Recent[tuple[object, ...], TaskScores](REMEMBERED_TEXTS)
         self._corrections = corrections or None
         learned = f"-own-{own.version}" if own is not None else ""
         self._version = f"{weights.version}{learned}{f'+{corrections.version}' if corrections else ''}"
@@ -105,14 +107,12 @@ class LinearTaskModel:
     def predict(self, turn: Turn) -> TaskScores:
         """The task of ``turn``. Facts decide where they can; a text that says nothing decides for nothing."""
         seen = read_turn(turn)
-        facts = seen.flags, turn.tool_choice, turn.tool_loop_open, turn.asks_about_image
-        model, about, scores = seen.request.known.get("scores", (None, None, None))
-        if model is self and about == facts and len(seen.parts) == 1:
-            again: TaskScores = scores
-            return again
-        found = self._predict(turn, self._past_greetings(seen))
-        if len(seen.parts) == 1:
-            seen.request.known["scores"] = self, facts, found
+        if len(seen.parts) > 1 or len(seen.text) > REMEMBERED_CHARS:
+            return self._predict(turn, self._past_greetings(seen))
+        key = seen.text, seen.flags, turn.tool_choice, turn.tool_loop_open, turn.asks_about_image
+        found = self._recent.get(key)
+        if found is None:
+            found = self._recent[key] = self._predict(turn, self._past_greetings(seen))
         return found
 
     def _predict(self, turn: Turn, seen: TurnReading) -> TaskScores:

@@ -14,7 +14,7 @@ from waypost.dispatch.lines import CONTENT_TYPES, LineParser
 from waypost.dispatch.reading import error_in, is_answer
 from waypost.dispatch.sse import MAX_EVENT_BYTES, EventTooLarge, SseEvent, SseParser
 from waypost.dispatch.tool_calls import StreamRepair
-from waypost.errors import ProviderProtocolError
+from waypost.errors import ProviderError, ProviderProtocolError
 from waypost.fleet.deployment import Deployment
 
 
@@ -46,7 +46,7 @@ class ChunkStream:
             found = self._parser.feed(data)
         except EventTooLarge as error:
             raise self._broken("sent one event that is larger than Waypost accepts") from error
-        return self._read(found)
+        return _told_apart(self._read(found)) if len(found) > 1 else self._read(found)
 
     def end(self) -> Iterator[Event]:
         """The rest, when the connection has closed; raises if the answer is not complete."""
@@ -103,3 +103,20 @@ class ChunkStream:
 
     def _broken(self, verdict: str) -> ProviderProtocolError:
         return ProviderProtocolError(f"{self._deployment.id} {verdict}", deployment=self._deployment.id)
+
+
+def _told_apart(events: Iterator[Event]) -> Iterator[Event]:
+    """Events of one packet: all but the last say that there are more."""
+    last: Event | None = None
+    try:
+        for event in events:
+            if last is not None:
+                last.more = True
+                yield last
+            last = event
+    except ProviderError:
+        if last is not None:
+            yield last
+        raise
+    if last is not None:
+        yield last

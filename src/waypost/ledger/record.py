@@ -29,14 +29,10 @@ class PromptDigest:
 
         The hash is an HMAC-SHA256 under the ledger's own salt: without it, hashes of common prompts would tell who asked what.
         """
-        digest = hmac.new(salt, digestmod="sha256")
-        chars = 0
-        for message in turn.messages:
-            text = message.text.encode("utf-8", "surrogatepass")
-            digest.update(b"%s %d:" % (message.role.encode(), len(text)))
-            digest.update(text)
-            chars += len(message.text)
-        return cls(hash=digest.hexdigest(), chars=chars, messages=len(turn.messages))
+        said = [(message.role.encode(), message.text) for message in turn.messages]
+        texts = [(role, text.encode("utf-8", "surrogatepass")) for role, text in said]
+        digest = hmac.digest(salt, b"".join([b"%s %d:%s" % (role, len(text), text) for role, text in texts]), "sha256")
+        return cls(hash=digest.hex(), chars=sum(len(text) for _, text in said), messages=len(said))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

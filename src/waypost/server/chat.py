@@ -105,15 +105,19 @@ async def _send_stream(
     found = answer_headers(exchange.attempts, exchange.deployment, exchange.cache, complete=False)
     headers = header_list({**_STREAM_HEADERS, **ours, **found})
     last = b""
+    held: list[bytes] = []
     async with contextlib.aclosing(exchange.events()) as events:
         if not begun:
             await send({"type": "http.response.start", "status": 200, "headers": headers})
         try:
             async for event in events:
-                if event.usage_only and not wants_usage:
-                    continue
-                last = event.payload
-                await send({"type": "http.response.body", "body": openai.frame(event.payload), "more_body": True})
+                if wants_usage or not event.usage_only:
+                    last = event.payload
+                    held.append(openai.frame(last))
+                if held and not event.more:
+                    body = held[0] if len(held) == 1 else b"".join(held)
+                    held.clear()
+                    await send({"type": "http.response.body", "body": body, "more_body": True})
             tail = (openai.frame(_card_chunk(last, card)) if card else b"") + openai.DONE
         except WaypostError as error:
             tail = openai.frame(openai.error_body(error))
@@ -123,7 +127,7 @@ async def _send_stream(
                 raise
             exchange.break_off(stop)
             tail = openai.frame(openai.error_body(stop))
-    await send({"type": "http.response.body", "body": tail})
+    await send({"type": "http.response.body", "body": b"".join((*held, tail))})
 
 
 def _card_chunk(last: bytes, card: Decision) -> bytes:

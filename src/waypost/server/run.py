@@ -7,6 +7,7 @@ import gc
 import math
 import signal
 import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -99,13 +100,18 @@ async def _serve(
         router = Router(config)
         assembly = await put_in_force(router, config, session)
         router.route("Good morning!")  # the first decision loads weights, and should not cost the first client
-        _settle_memory()
+        _settle()
         app = create_app(router, Upkeep(router, session, path, assembly).running, host=host)
         await _Announcing(settings(app, config), lambda: announce(router, assembly)).serve(sockets=[listening])
 
 
-def _settle_memory() -> None:
-    """Keeps the collector of cycles from what lives as long as the server, and from most requests: they leave no cycles."""
+def _settle() -> None:
+    """Sets the interpreter up for serving.
+
+    The collector of cycles is kept from what lives as long as the server, and from most requests: they leave no cycles. And the
+    ledger's thread must let go when a request comes: it would keep Python's lock for 5 ms otherwise.
+    """
+    sys.setswitchinterval(5e-4)
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    gc.set_threshold(10_000, 20, 50)
