@@ -110,26 +110,31 @@ class TaskScores:
     @property
     def label(self) -> str | None:
         """The likeliest of the task's finer labels; ``None`` where the model abstains or knows none."""
-        labels = self.labels
-        return max((label for label in labels if TASK_OF.get(label) == self.task), key=labels.__getitem__, default=None)
+        return self._likeliest(self.labels)
 
     def to_dict(self, *, explained: bool = True) -> dict[str, Any]:
         """Stable keys, for JSON. Without ``explained``, what must be found first is ``None``: tasks, evidence, language."""
-        likely = sorted(self.labels.items(), key=lambda item: -item[1])
+        labels = self.labels
+        likely = sorted([item for item in labels.items() if item[1] >= SHOWN_LABEL], key=lambda item: -item[1])
         return {
             "task": self.task,
-            "label": self.label,
+            "label": self._likeliest(labels),
             "tasks": list(self.tasks) if explained else None,
             "act": self.act,
             "needs": list(self.needs),
             "difficulty": None if self.difficulty is None else round(self.difficulty, 3),
             "confidence": round(self.confidence, 4),
             "probabilities": {task: round(p, 4) for task, p in self.probabilities.items()},
-            "labels": {label: round(p, 4) for label, p in likely if p >= SHOWN_LABEL},
+            "labels": {label: round(p, 4) for label, p in likely},
             "evidence": list(self.evidence) if explained else None,
             "language": self.language if explained else None,
             "own_task": self.own and {"name": self.own.name, "probability": round(self.own.probability, 4)},
         }
+
+    def _likeliest(self, labels: Mapping[str, float]) -> str | None:
+        """The likeliest of the task's own labels."""
+        own = [label for label in labels if TASK_OF.get(label) == self.task]
+        return max(own, key=labels.__getitem__) if own else None
 
 
 class TaskModel(Protocol):
