@@ -20,10 +20,10 @@ LANES = pytest.mark.parametrize(
 )
 
 
-async def leave(front: Front, body: dict[str, Any], *, after: bytes = b"") -> None:
+async def leave(front: Front, body: dict[str, Any], *, after: bytes = b"", behind: bytes = b"") -> None:
     """A client that sends ``body``, waits until it has read ``after`` and the engine has its request, and is gone."""
     reader, writer = await front.open()
-    writer.write(request(body))
+    writer.write(request(body) + behind)
     await front.faultd.hit(body["model"])
     if after:
         await reader.readuntil(after)
@@ -125,6 +125,16 @@ async def test_rows_26_and_28_a_client_that_leaves_while_we_connect_frees_the_at
         assert front.in_flight() == 0
         assert front.faultd.hits == []
         del reader
+
+
+@pytest.mark.parametrize(("body", "after"), [(chat("endless", stream=True), b" word"), (chat("never-headers"), b"")])
+async def test_rows_27_and_28_a_client_that_leaves_with_another_request_in_line_frees_the_engine(
+    serve: Serve, body: dict[str, Any], after: bytes
+) -> None:
+    front = await serve("endless", "never-headers", "ok")
+    await leave(front, body, after=after, behind=request(chat("ok")))
+    await assert_aborted(front, body["model"], committed=bool(after))
+    assert front.faultd.count("ok") == 0
 
 
 async def test_row_27_a_client_that_leaves_a_simulated_stream_leaves_nothing_behind(serve: Serve) -> None:

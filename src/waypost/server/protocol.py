@@ -6,7 +6,8 @@ import asyncio
 from http import HTTPStatus
 from typing import Any, ClassVar
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from waypost.dialects.openai import error_body
 from waypost.errors import HeadersTooLarge, InvalidRequest, ReceiveTimeout, WaypostError
@@ -36,6 +37,8 @@ class GuardedHttp(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._receiving: asyncio.TimerHandle | None = None
         self._sending: asyncio.TimerHandle | None = None
+        # The request that is being answered: ``cycle`` is the last one that came, which may be waiting behind it.
+        self._answering: RequestResponseCycle | None = None
         # Whether a request's headers are not complete, and what has come of them.
         self._in_head = True
         self._head_bytes = 0
@@ -52,6 +55,10 @@ class GuardedHttp(HttpToolsProtocol):
         self._received()
         self._sent()
         super().connection_lost(exc)
+        answering = self._answering
+        if answering is not None and not answering.response_complete:
+            answering.disconnected = True
+            answering.message_event.set()
         self._leave(None)
 
     def data_received(self, data: bytes) -> None:
@@ -75,6 +82,9 @@ class GuardedHttp(HttpToolsProtocol):
                 self._refusal = _head_too_large()
                 raise self._refusal
         super().on_headers_complete()
+        if len(self.pipeline) == 1:
+            # uvicorn reads no more now, and would not see the client go. A body beyond its limit, or a third request, waits.
+            self.flow.resume_reading()
 
     def on_message_complete(self) -> None:
         """The request is here; how long its answer takes is not the client's doing."""
@@ -137,9 +147,13 @@ class GuardedHttp(HttpToolsProtocol):
         self._leave(STALLED)
         self.transport.abort()
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
+
     def _leave(self, why: str | None) -> None:
-        if self.cycle is not None and not self.cycle.response_complete:
-            leave = self.cycle.scope["state"].pop(LEAVE, None)
+        if self._answering is not None and not self._answering.response_complete:
+            leave = self._answering.scope["state"].pop(LEAVE, None)
             if leave is not None:
                 leave(why)
 
