@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import tracemalloc
 
@@ -13,6 +14,7 @@ from waypost.dispatch.lanes.openai import OpenAiLane
 from waypost.errors import ProviderProtocolError, StreamBroken
 from waypost.faults.faultd import TEXT, USAGE
 from waypost.faults.tool_faults import TOOLS
+from waypost.fleet.deployment import Timeouts
 
 
 @pytest.mark.parametrize("fault", ["first-event-error", "role-then-error", "cut-0", "end-0", "stall-0"])
@@ -55,6 +57,17 @@ async def test_row_15_silence_in_the_middle_ends_with_the_idle_timeout_and_frees
     assert desk.faultd.count("ok") == 0
     [attempt] = desk.attempts
     assert (attempt.error, attempt.committed, attempt.finish_reason) == ("stream_broken", True, None)
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
+async def test_row_15_silence_is_noticed_long_before_an_answer_had_to_begin(desk: Desk, stream: bool) -> None:
+    patient = Timeouts(connect_s=1, first_byte_s=5, idle_s=0.3, total_s=5)
+    seen = await desk.ask(desk.deployment("stall-2", timeouts=patient), stream=stream)
+    assert seen.error is not None
+    assert "idle timeout" in seen.error.message
+    await asyncio.wait_for((await desk.faultd.hit("stall-2")).left.wait(), 1)
+    [attempt] = desk.attempts
+    assert 0.25 < attempt.ended_s - attempt.started_s < 2
 
 
 async def test_row_16_an_unreadable_event_is_left_out_and_counted(desk: Desk) -> None:

@@ -51,7 +51,7 @@ class HttpConnection(asyncio.Protocol):
         self.status = 0
         self.headers: dict[str, str] = {}
         self._informational = False
-        self._begun = False
+        self._begun = self._listening = False
         self._head_bytes = 0
         self._pieces: list[bytes] = []
         self._held_bytes = 0
@@ -141,6 +141,11 @@ class HttpConnection(asyncio.Protocol):
     async def _news(self) -> None:
         if self._patience is not None and self._begun:
             self._patience.listen()
+            if not self._listening and self._timer is not None:
+                # Silence is over sooner than what the timer was set for. Later deadlines are later, so it is moved once.
+                self._listening = True
+                self._timer.cancel()
+                self._watch(self._patience.left_s())
         self._waiter = self._loop.create_future()
         try:
             await self._waiter
