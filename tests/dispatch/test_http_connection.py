@@ -126,8 +126,9 @@ async def test_informational_answers_come_before_the_one_that_counts(site: Site)
         b"220 smtp.example.org ESMTP\r\n",
         b"HTTP/1.1 200 OK\r\nX: " + b"x" * MAX_HEAD_BYTES,
         b"HTTP/1.1 101 Up\r\nUpgrade: h2c\r\n\r\n",
+        b"HTTP/1.1 000 None\r\nContent-Length: 0\r\n\r\n",
     ],
-    ids=["another protocol", "an endless head", "an upgrade"],
+    ids=["another protocol", "an endless head", "an upgrade", "no status"],
 )
 async def test_what_is_no_answer_in_http_is_refused(site: Site, answer: bytes) -> None:
     connection = await site.ask(answer)
@@ -150,6 +151,20 @@ async def test_bytes_behind_an_answer_are_never_taken_for_the_next_one(site: Sit
     assert await site.body(OK + OK.replace(b"hello", b"stale")) == b"hello"
     assert await site.body(OK) == b"hello"
     assert site.connections == 2
+
+
+async def test_garbage_behind_an_answer_does_not_spoil_it(site: Site) -> None:
+    assert await site.body(OK + b"garbage") == b"hello"
+    assert await site.body(OK) == b"hello"
+    assert site.connections == 2
+
+
+@pytest.mark.parametrize("endless", [b"Trailer: ", b"1;extension="], ids=["trailers", "a chunk's extension"])
+async def test_endless_bytes_that_belong_to_no_body_end_the_answer(site: Site, endless: bytes) -> None:
+    head = CHUNKED[: CHUNKED.index(b"Trailer") if endless.startswith(b"T") else CHUNKED.index(b"0\r\n")]
+    with pytest.raises(NotHttp):
+        await site.body(head, endless, *[b"x" * 4096] * 40)
+    await asyncio.wait_for(site.gone.wait(), 1)
 
 
 async def test_a_reader_who_is_slow_holds_the_engine_up_and_loses_nothing(site: Site) -> None:

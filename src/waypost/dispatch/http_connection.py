@@ -171,14 +171,18 @@ class HttpConnection(asyncio.Protocol):
         if not self._is_awaited():
             self.close()
             return
-        self._head_bytes += 0 if self.status else len(data)
+        held_bytes = self._held_bytes
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            self._fail(ConnectionBroken() if self.status else NotHttp(str(error)))
-            return
-        if self._head_bytes > MAX_HEAD_BYTES and not self.status:
-            self._fail(NotHttp("the head is too long"))
+            if not self._complete:
+                self._fail(ConnectionBroken() if self.status else NotHttp(str(error)))
+                return
+            self._reusable = False
+        # A head, or trailers: bytes without any of the body between them.
+        self._head_bytes = self._head_bytes + len(data) if self._held_bytes == held_bytes else 0
+        if self._head_bytes > MAX_HEAD_BYTES and not self._complete:
+            self._fail(NotHttp("the head or its trailers are too long"))
             return
         if self._held_bytes > MAX_HELD_BYTES and not self._paused and self._transport is not None:
             self._paused = True
@@ -216,6 +220,8 @@ class HttpConnection(asyncio.Protocol):
             self._reusable = False
         elif self._informational:
             self.headers.clear()
+        elif status < 100:
+            raise NotHttp("no status")
         else:
             self.status = status
 
