@@ -19,6 +19,7 @@ import pytest
 from ledger.outcomes import decision, outcome, program, until_stored
 from waypost.decide.card import Candidate
 from waypost.ledger import writer
+from waypost.ledger.pending import EXPLAINED_ROWS
 from waypost.ledger.reader import SqliteReader
 from waypost.ledger.sqlite import SqliteLedger
 
@@ -64,6 +65,21 @@ async def test_explanations_are_left_out_when_there_is_no_time_for_them(path: Pa
     task = entry["card"]["task"]
     assert (task["tasks"], task["evidence"], task["language"], entry["prompt"]["language"]) == (None,) * 4
     assert (task["task"], task["probabilities"]) == ("coding", {"coding": 0.93, "chat": 0.07})
+
+
+async def test_of_many_outcomes_that_wait_only_the_first_keep_what_explanations_are_made_from(path: Path) -> None:
+    ledger = started(path)
+    with locked(path):
+        for n in range(EXPLAINED_ROWS + 2):
+            ledger.write(outcome(f"wp_{n}"))
+        first, last = ledger.get("wp_0"), ledger.get(f"wp_{EXPLAINED_ROWS + 1}")
+        assert first is not None
+        assert last is not None
+        assert (first["card"]["task"]["evidence"], last["card"]["task"]["evidence"]) == (["a code fence"], None)
+        assert last["card"]["task"]["probabilities"] == first["card"]["task"]["probabilities"]
+    await until_stored(ledger)
+    await ledger.close()
+    assert ledger.dropped == 0
 
 
 async def test_rows_arrive_while_the_ledger_is_open(path: Path) -> None:

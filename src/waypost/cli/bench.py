@@ -5,12 +5,16 @@ from __future__ import annotations
 import gc
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import count, islice
+from typing import TypeVar
 
 import click
 
 from waypost.cli.bench_faults import faultd_command, faults_command
 from waypost.cli.output import json_option, print_json
+
+Given = TypeVar("Given")
 
 # About a hundred tokens, as people write them.
 _PROMPT = (
@@ -38,7 +42,7 @@ command.add_command(faultd_command)
 @click.option("--tokens", default=100, show_default=True, type=click.IntRange(1, 200_000), help="The prompt's length, about.")
 @json_option
 def decide_command(deployments: int, repeat: int, tokens: int, as_json: bool) -> None:
-    """How long a decision takes, from the Turn to the card, on one core.
+    """How long a decision takes, from the Turn to the card, on one core. No prompt comes twice.
 
     JSON keys: prompt_tokens, deployments, repeat, p50_us, p99_us, parse_p50_us.
     """
@@ -53,7 +57,9 @@ def decide_command(deployments: int, repeat: int, tokens: int, as_json: bool) ->
     from waypost.fleet.view import FleetView
 
     text = (_PROMPT * (tokens // 100 + 1))[: len(_PROMPT) * tokens // 100]
-    raw = orjson.dumps({"model": "auto", "messages": [{"role": "user", "content": text}]})
+    numbered = (f"{text} {number:07}" for number in count())
+    requests = (orjson.dumps({"model": "auto", "messages": [{"role": "user", "content": said}]}) for said in numbered)
+    turns = (parse(raw, turn_id="bench") for raw in requests)
     able = Capabilities(tools=True, vision=True)
     view = FleetView(
         tuple(
@@ -63,11 +69,10 @@ def decide_command(deployments: int, repeat: int, tokens: int, as_json: bool) ->
     )
     policy = Policy("bench", {task: Route(task) for task in TASKS})
     artefacts = Artefacts(load_task_model())
-    turn = parse(raw, turn_id="bench")
-    decided = _times_us(lambda: decide(turn, view, policy, artefacts), repeat)
-    parsed = _times_us(lambda: parse(raw, turn_id="bench"), repeat)
+    decided = _times_us(lambda turn: decide(turn, view, policy, artefacts), turns, repeat)
+    parsed = _times_us(lambda raw: parse(raw, turn_id="bench"), requests, repeat)
     found = {
-        "prompt_tokens": turn.prompt_tokens,
+        "prompt_tokens": next(turns).prompt_tokens,
         "deployments": deployments,
         "repeat": repeat,
         "p50_us": round(statistics.median(decided), 1),
@@ -83,16 +88,16 @@ def decide_command(deployments: int, repeat: int, tokens: int, as_json: bool) ->
     )
 
 
-def _times_us(work: Callable[[], object], repeat: int) -> list[float]:
+def _times_us(work: Callable[[Given], object], given: Iterator[Given], repeat: int) -> list[float]:
     """Times of single runs, after a warm-up, without the garbage collector's pauses."""
-    for _ in range(max(10, repeat // 20)):
-        work()
+    for one in islice(given, max(10, repeat // 20)):
+        work(one)
     times = []
     gc.disable()
     try:
-        for _ in range(repeat):
+        for one in islice(given, repeat):
             started = time.perf_counter_ns()
-            work()
+            work(one)
             times.append((time.perf_counter_ns() - started) / 1000)
     finally:
         gc.enable()

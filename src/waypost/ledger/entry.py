@@ -15,7 +15,7 @@ from waypost.ledger.record import Outcome
 
 def entry_of(outcome: Outcome) -> dict[str, Any]:
     """The whole entry of an outcome, in plain values."""
-    found: dict[str, Any] = orjson.loads(orjson.dumps(fit_entry(outcome), default=dict))
+    found: dict[str, Any] = orjson.loads(orjson.dumps(fit_entry(outcome, explained=outcome.explained), default=dict))
     return found
 
 

@@ -8,6 +8,9 @@ from itertools import islice
 
 from waypost.ledger.record import Outcome
 
+# How many waiting outcomes keep what explanations are made from, some 20 KB each.
+EXPLAINED_ROWS = 256
+
 
 class Pending:
     """Outcomes that wait to be stored, oldest first.
@@ -34,6 +37,8 @@ class Pending:
         chars = len(outcome.text or "")
         with self._changed:
             fits = len(self._outcomes) < self._rows and self._held_chars + chars <= self._chars
+            if len(self._outcomes) >= EXPLAINED_ROWS:
+                outcome = outcome.unexplained()
             if self._closed or not fits or outcome.decision.id in self._outcomes:
                 self.dropped += 1
                 return False

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from waypost.decide.card import Decision
+from waypost.decide.task import Known
 from waypost.dispatch.attempt import Attempt, CacheUse
 from waypost.dispatch.events import Usage
 from waypost.turn import Turn
@@ -43,7 +44,8 @@ class Outcome:
     first output; ``failed``; ``refused`` by guards or rules, nothing was called; ``cancelled`` by the client. ``error`` is a
     code of ``waypost.errors``. ``deployment`` is who answered. ``usage`` is that of the answer; ``cost_usd`` is the
     ``known_cost`` of the attempts (0 where the cache answered). ``cache`` is the ``state`` of a `CacheUse`, ``None`` where
-    the cache had no part. ``text`` is set only where storing prompts is switched on.
+    the cache had no part. ``text`` is set only where storing prompts is switched on. ``explained``: it still holds what
+    explanations are made from.
     """
 
     decision: Decision
@@ -66,6 +68,13 @@ class Outcome:
     simulated: bool = False
     cache: str | None = None
     text: str | None = field(default=None, repr=False)
+    explained: bool = True
+
+    def unexplained(self) -> Outcome:
+        """The same without what explanations are made from: that is most of its memory."""
+        task = self.decision.task
+        bare = replace(task, grounds=Known(labels=task.labels))
+        return replace(self, decision=replace(self.decision, task=bare), explained=False)
 
 
 def known_cost(attempts: Iterable[Attempt], cache: CacheUse | None = None) -> float | None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
 import sqlite3
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -58,7 +56,6 @@ class Writer(threading.Thread):
 
     def run(self) -> None:
         """Until closed."""
-        _give_way()
         failures = 0
         while batch := self._pending.batch(BATCH_ROWS, GATHER_S):
             failures = 0 if self._stored(batch, failures) else failures + 1
@@ -120,7 +117,7 @@ class Writer(threading.Thread):
         now = self._clock()
         self._explaining_s = min(EXPLAINING_AHEAD_S, self._explaining_s + EXPLAINING_SHARE * (now - self._looked))
         self._looked = now
-        if self._explaining_s <= 0:
+        if self._explaining_s <= 0 or not outcome.explained:
             return fit_entry(outcome, explained=False)
         begun = time.thread_time()
         entry = fit_entry(outcome)
@@ -142,13 +139,6 @@ class Writer(threading.Thread):
             with suppress(sqlite3.Error):
                 self._connection.close()
         self._connection = None
-
-
-def _give_way() -> None:
-    """Lets requests have the processor first, where a thread has a priority of its own: on Linux."""
-    if sys.platform == "linux":
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
 
 
 def _inode(path: Path) -> int | None:
