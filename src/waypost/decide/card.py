@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from waypost.decide.policy import Verify
-from waypost.decide.task import TaskScores
+from waypost.decide.task import Known, TaskScores
 from waypost.errors import NoDeployment, WaypostError
 from waypost.turn import empty
 
@@ -109,6 +109,10 @@ class Decision:
         if isinstance(error, NoDeployment):
             error.retry_after_s = self.refusal.retry_after_s
         raise error
+
+    def without_grounds(self) -> Decision:
+        """The same without the text that it was read from: nothing more can be said of why it fell."""
+        return replace(self, task=replace(self.task, grounds=Known(labels=self.task.labels)))
 
     def to_dict(self, *, explained: bool = True) -> dict[str, Any]:
         """The card as JSON; its keys are documented in ``docs/decision-card.md`` and change only with ``card_version``.

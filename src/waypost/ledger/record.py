@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from waypost.decide.card import Decision
-from waypost.decide.task import Known
 from waypost.dispatch.attempt import Attempt, CacheUse
 from waypost.dispatch.events import Usage
 from waypost.turn import Turn
@@ -72,9 +71,7 @@ class Outcome:
 
     def unexplained(self) -> Outcome:
         """The same without what explanations are made from: that is most of its memory."""
-        task = self.decision.task
-        bare = replace(task, grounds=Known(labels=task.labels))
-        return replace(self, decision=replace(self.decision, task=bare), explained=False)
+        return replace(self, decision=self.decision.without_grounds(), explained=False)
 
 
 def known_cost(attempts: Iterable[Attempt], cache: CacheUse | None = None) -> float | None:
