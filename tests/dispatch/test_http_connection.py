@@ -190,6 +190,15 @@ async def test_an_answer_that_nobody_asked_to_be_compressed_is_an_error(desk: De
     assert "compressed" in seen.error.message
 
 
+@pytest.mark.parametrize("coding", [b"Identity", b""])
+async def test_an_answer_that_says_it_is_not_compressed_is_one(site: Site, desk: Desk, coding: bytes) -> None:
+    said = b'{"choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}]}'
+    site.pieces = [b"HTTP/1.1 200 OK\r\nContent-Encoding: %s\r\nContent-Length: %d\r\n\r\n" % (coding, len(said)), said]
+    seen = await desk.ask(desk.deployment("here", api_base=f"http://127.0.0.1:{site.origin.port}/v1"), stream=False)
+    assert (seen.text, seen.error) == ("hi", None)
+    await desk.dispatcher.close()
+
+
 @pytest.mark.parametrize("headers", [{"x-a": "b\r\nx-evil: 1"}, {"x-a\nb": "c"}, {"x-a": "\u20ac"}])
 async def test_a_header_that_cannot_be_sent_is_a_clear_error(desk: Desk, headers: dict[str, str]) -> None:
     seen = await desk.ask(desk.deployment("ok", headers=headers))

@@ -152,7 +152,7 @@ async def _head(deployment: Deployment, connection: HttpConnection) -> int:
         raise ProviderUnavailable(message, deployment=deployment.id) from error
     except NotHttp as error:
         raise ProviderProtocolError(f"{deployment.id} does not answer in HTTP", deployment=deployment.id) from error
-    if connection.headers.get("content-encoding", "identity") != "identity":
+    if connection.headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
         message = f"{deployment.id} compressed its answer, though nobody asked for that"
         raise ProviderProtocolError(message, deployment=deployment.id)
     return status
