@@ -184,6 +184,14 @@ async def test_an_idle_connection_is_closed_in_time(site: Site, monkeypatch: pyt
     await asyncio.wait_for(site.gone.wait(), 1)
 
 
+async def test_a_connection_that_the_engine_closed_just_now_is_not_used_again(site: Site) -> None:
+    for _ in range(20):
+        assert await site.body(OK, then_close=True) == b"hello"
+        await asyncio.wait_for(site.gone.wait(), 1)
+        site.gone.clear()
+    assert site.connections == 20
+
+
 async def test_an_answer_that_nobody_asked_to_be_compressed_is_an_error(desk: Desk) -> None:
     seen = await desk.ask("gzip-200", stream=False)
     assert isinstance(seen.error, ProviderProtocolError)
@@ -199,7 +207,7 @@ async def test_an_answer_that_says_it_is_not_compressed_is_one(site: Site, desk:
     await desk.dispatcher.close()
 
 
-@pytest.mark.parametrize("headers", [{"x-a": "b\r\nx-evil: 1"}, {"x-a\nb": "c"}, {"x-a": "\u20ac"}])
+@pytest.mark.parametrize("headers", [{"x-a": "b\r\nx-evil: 1"}, {"x-a\nb": "c"}, {"x-a": "\u20ac"}, {"Content-Length": "3"}])
 async def test_a_header_that_cannot_be_sent_is_a_clear_error(desk: Desk, headers: dict[str, str]) -> None:
     seen = await desk.ask(desk.deployment("ok", headers=headers))
     assert isinstance(seen.error, ConnectFailed)

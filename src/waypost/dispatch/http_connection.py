@@ -7,6 +7,7 @@ it, that halves what a request costs (docs/performance.md). The parsing is httpt
 from __future__ import annotations
 
 import asyncio
+import select
 from collections.abc import Callable
 from typing import cast
 
@@ -43,6 +44,7 @@ class HttpConnection(asyncio.Protocol):
         self._patience: Patience | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self._poll: select.poll | None = None
         self.idle_since = 0.0
         self._begin()
 
@@ -64,6 +66,14 @@ class HttpConnection(asyncio.Protocol):
     def is_open(self) -> bool:
         """A request can be sent."""
         return self._transport is not None and not self._transport.is_closing()
+
+    def is_quiet(self) -> bool:
+        """A request can be sent, as far as can be known: the engine has not closed the connection, nor said anything."""
+        if self._transport is None or self._transport.is_closing():
+            return False
+        if self._poll is None:
+            return True
+        return not self._poll.poll(0)  # an end that the event loop has not come to read
 
     def send(self, head: bytes, body: bytes, patience: Patience) -> None:
         """Sends a request. Until the release, the deadlines of ``patience`` end it."""
@@ -165,6 +175,9 @@ class HttpConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection is there."""
         self._transport = cast("asyncio.Transport", transport)
+        if hasattr(select, "poll"):  # not on Windows
+            self._poll = select.poll()
+            self._poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
 
     def data_received(self, data: bytes) -> None:
         """A piece of an answer; whatever comes without a request, or after its answer, ends the connection."""

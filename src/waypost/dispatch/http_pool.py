@@ -40,7 +40,7 @@ class HttpPool:
         oldest = asyncio.get_running_loop().time() - KEEP_ALIVE_S
         while idle:
             connection = idle.pop()
-            if connection.is_open and connection.idle_since > oldest:
+            if connection.idle_since > oldest and connection.is_quiet():
                 return connection
             connection.close()
         return await self._connect(origin, connect_s)

@@ -34,6 +34,6 @@ class Pings:
         while True:
             await asyncio.sleep(seconds)
             if not self.begun:
-                self.begun = True
                 await self._send({"type": "http.response.start", "status": 200, "headers": header_list(headers)})
+                self.begun = True
             await self._send({"type": "http.response.body", "body": PING, "more_body": True})

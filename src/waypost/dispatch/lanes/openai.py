@@ -22,6 +22,7 @@ from waypost._version import __version__
 from waypost.dispatch.chunk_stream import ChunkStream
 from waypost.dispatch.classify import from_event, from_response
 from waypost.dispatch.conform import Form
+from waypost.dispatch.deadline import Deadline
 from waypost.dispatch.events import Call, Event
 from waypost.dispatch.http_connection import ConnectionBroken, HttpConnection, NotHttp
 from waypost.dispatch.http_pool import HttpPool, Origin
@@ -42,7 +43,10 @@ from waypost.fleet.deployment import Deployment
 
 MAX_BODY_BYTES = 64 << 20
 MAX_ERROR_BYTES = 64 << 10
+# How long a refusal, whose status is here, may take to say why.
+ERROR_BODY_S = 5.0
 _PATH_MARKS = "/:@!$&'()*+,;=~%-._"
+_FRAMING = {"content-length", "transfer-encoding", "connection"}
 _UNFIT = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
@@ -119,8 +123,9 @@ class OpenAiLane:
 
     async def _refusal(self, deployment: Deployment, status: int, connection: HttpConnection) -> ProviderError:
         try:
-            said = await _whole(deployment, connection, MAX_ERROR_BYTES)
-        except ProviderError:
+            with Deadline(ERROR_BODY_S):
+                said = await _whole(deployment, connection, MAX_ERROR_BYTES)
+        except (ProviderError, asyncio.TimeoutError):
             said = b""
         return from_response(deployment, status, said, retry_after_s(connection.headers, self._wall_clock()))
 
@@ -214,8 +219,8 @@ class _Target(NamedTuple):
         path = quote(f"{parts.path.rstrip('/')}/chat/completions", safe=_PATH_MARKS)
         query = f"?{quote(parts.query, safe=_PATH_MARKS + '?')}" if parts.query else ""
         lines = [f"POST {path}{query} HTTP/1.1", *(f"{name}: {value}" for name, value in sent.items())]
-        if any(_UNFIT.search(line) for line in lines):
-            raise ValueError("a header with a line end")
+        if any(_UNFIT.search(line) for line in lines) or theirs & _FRAMING:
+            raise ValueError("a header with a line end, or one that says where the request ends")
         return cls(origin, "\r\n".join([*lines, "Content-Length: "]).encode("latin-1"))
 
 
