@@ -208,6 +208,8 @@ class HttpConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone: the end of an answer without a length, else an error."""
         self._forget(self)
+        self._transport = None  # it holds this connection, as the parser does: without them, both go at once
+        del self._parser
         if self.status and exc is None and not self._complete and not self._is_framed():
             self._complete, self._reusable = True, False
         elif not self._complete and self._error is None:

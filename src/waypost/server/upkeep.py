@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 from collections.abc import AsyncIterator, Coroutine
@@ -92,6 +93,7 @@ class Upkeep:
         while True:
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), self._config.discovery.refresh_s)
+            gc.collect()  # what calls that broke off leave behind; `serve` keeps the collector from doing it in their middle
             reloaded = self._changed.is_set()
             self._changed.clear()
             try:
