@@ -1,7 +1,7 @@
 """One HTTP/1.1 connection to an engine: one request at a time, and its answer as it comes.
 
-Most of what a gateway does is this, so it is done here and not by a general client: measured with the whole of Waypost around
-it, that halves what a request costs (docs/performance.md). The parsing is httptools'.
+Most of what a gateway does is this, so it is done here and not by a general client: the least gateway there can be costs half
+with it (the two floors in docs/performance.md), and deadlines and aborts are those of an attempt. The parsing is httptools'.
 """
 
 from __future__ import annotations
