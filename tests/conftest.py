@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import mkdtemp
@@ -13,6 +14,7 @@ import pytest
 from engines.gateway import fleet_config, start_waypost, stop_clean
 from engines.llamacpp import LlamaCpp, start_llamacpp
 from engines.process import ServerProcess
+from waypost.faults.faultd import Faultd
 
 StartLlamaCpp = Callable[..., LlamaCpp]
 ServeWaypost = Callable[..., ServerProcess]
@@ -79,3 +81,25 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, waypost_config: dict[str, 
     server = start_waypost(tmp_path_factory.mktemp("waypost"), waypost_config)
     yield server
     stop_clean(server)
+
+
+@pytest.fixture
+def deaf_url() -> Iterator[str]:
+    """The address of a host that drops packets: a port whose queue of connections is full, so that no other one is accepted."""
+    with ExitStack() as stack:
+        port = stack.enter_context(socket.socket())
+        port.bind(("127.0.0.1", 0))
+        port.listen(0)
+        for _ in range(8):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(port.getsockname())
+        yield f"http://127.0.0.1:{port.getsockname()[1]}/v1"
+
+
+@pytest.fixture
+async def faultd() -> AsyncIterator[Faultd]:
+    server = Faultd()
+    await server.start()
+    yield server
+    await server.stop()

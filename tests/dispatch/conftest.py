@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, ExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -20,28 +20,6 @@ def refused_url() -> str:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{sock.getsockname()[1]}/v1"
-
-
-@pytest.fixture
-def deaf_url() -> Iterator[str]:
-    """The address of a host that drops packets: a port whose queue of connections is full, so that no other one is accepted."""
-    with ExitStack() as stack:
-        port = stack.enter_context(socket.socket())
-        port.bind(("127.0.0.1", 0))
-        port.listen(0)
-        for _ in range(8):
-            waiting = stack.enter_context(socket.socket())
-            waiting.setblocking(False)
-            waiting.connect_ex(port.getsockname())
-        yield f"http://127.0.0.1:{port.getsockname()[1]}/v1"
-
-
-@pytest.fixture
-async def faultd() -> AsyncIterator[Faultd]:
-    server = Faultd()
-    await server.start()
-    yield server
-    await server.stop()
 
 
 @pytest.fixture

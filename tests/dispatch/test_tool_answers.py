@@ -68,7 +68,7 @@ async def test_calls_that_need_nothing_go_on_as_the_bytes_that_came(desk: Desk, 
         ("tool-json", "invalid_json", {}),
         ("tool-arguments", "invalid_arguments", {}),
         ("ok", None, {}),
-        ("tool-ok", "ok", {"parallel_tool_calls": False}),
+        ("tool-many", "ok", {"parallel_tool_calls": False}),
     ],
 )
 async def test_the_verdict_on_an_answer_is_in_the_log_and_the_answer_goes_out_as_it_is(

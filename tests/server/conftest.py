@@ -13,14 +13,6 @@ from waypost.faults.faultd import Faultd
 
 
 @pytest.fixture
-async def faultd() -> AsyncIterator[Faultd]:
-    server = Faultd()
-    await server.start()
-    yield server
-    await server.stop()
-
-
-@pytest.fixture
 async def serve(faultd: Faultd) -> AsyncIterator[Serve]:
     """Starts a server whose deployments are faults, or entries of a model list: ``serve("ok", server={…})``."""
     async with AsyncExitStack() as stack:

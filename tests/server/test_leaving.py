@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -104,27 +103,21 @@ async def test_row_28_a_client_that_leaves_an_answer_that_is_not_streamed_frees_
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_rows_26_and_28_a_client_that_leaves_while_we_connect_frees_the_attempt(serve: Serve, stream: bool) -> None:
-    with ExitStack() as stack:
-        port = stack.enter_context(socket.socket())
-        port.bind(("127.0.0.1", 0))
-        port.listen(0)
-        for _ in range(8):
-            waiting = stack.enter_context(socket.socket())
-            waiting.setblocking(False)
-            waiting.connect_ex(port.getsockname())
-        deaf = {"model": "hosted_vllm/deaf", "api_base": f"http://127.0.0.1:{port.getsockname()[1]}/v1"}
-        front = await serve({"model_name": "deaf", "litellm_params": deaf}, "ok")
-        reader, writer = await front.open()
-        writer.write(request(chat("deaf", stream=stream)))
-        await until(front.in_flight)
-        await closed(writer)
-        row = await asyncio.wait_for(front.row(), 1)
-        assert (row["status"], row["attempts"][0]["error"]) == ("cancelled", "cancelled")
-        await front.deserted()
-        assert front.in_flight() == 0
-        assert front.faultd.hits == []
-        del reader
+async def test_rows_26_and_28_a_client_that_leaves_while_we_connect_frees_the_attempt(
+    serve: Serve, deaf_url: str, stream: bool
+) -> None:
+    deaf = {"model": "hosted_vllm/deaf", "api_base": deaf_url}
+    front = await serve({"model_name": "deaf", "litellm_params": deaf}, "ok")
+    reader, writer = await front.open()
+    writer.write(request(chat("deaf", stream=stream)))
+    await until(front.in_flight)
+    await closed(writer)
+    row = await asyncio.wait_for(front.row(), 1)
+    assert (row["status"], row["attempts"][0]["error"]) == ("cancelled", "cancelled")
+    await front.deserted()
+    assert front.in_flight() == 0
+    assert front.faultd.hits == []
+    del reader
 
 
 @pytest.mark.parametrize(("body", "after"), [(chat("endless", stream=True), b" word"), (chat("never-headers"), b"")])
