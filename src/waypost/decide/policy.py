@@ -22,7 +22,7 @@ class Route:
     laid over the request. ``private`` keeps the route on local deployments. With ``needs_context``, turns of more tokens than
     that come here, whatever their text asks for. With ``examples``, turns that are like them come here, and like the
     ``description``. ``cache_s`` is for how many seconds its answers are kept for who asks the same; ``None`` keeps none.
-    ``description``. ``verify`` says what of an answer is checked before it goes out; ``None``: what the policy says.
+    ``verify`` says what of an answer is checked before it goes out; ``None``: what the policy says.
     """
 
     name: str

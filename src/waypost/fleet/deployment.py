@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from waypost.fleet.residency import Residency
 from waypost.secret import Secret
 from waypost.turn import empty
 
-LaneName = Literal["openai", "litellm", "simulated"]
+LaneName = Literal["openai", "ollama", "litellm", "simulated"]
 Mode = Literal["chat", "embedding", "other"]
 
 
@@ -121,7 +122,7 @@ class Status:
     ``probing``: after a cooldown, one call is on its way that decides whether there are others. ``resting_keys`` are the
     positions (from 0) of keys that are left alone for a while, where there are several. ``latency_s`` is how long it takes
     lately to the first output of a stream, ``whole_latency_s`` for an answer that is not streamed; ``None`` if it gave none in
-    the last minutes.
+    the last minutes. ``residency`` is for engines that load and unload models.
     """
 
     up: bool | None = None
@@ -133,3 +134,4 @@ class Status:
     resting_keys: tuple[int, ...] = ()
     latency_s: float | None = None
     whole_latency_s: float | None = None
+    residency: Residency | None = None

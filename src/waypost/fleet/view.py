@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 from waypost.fleet.caps import answer_cap
 from waypost.fleet.deployment import Capabilities, Deployment, Mode, Price, Status
+from waypost.fleet.residency import Memory, Residency
 from waypost.turn import empty
 
-__all__ = ["Capabilities", "Deployment", "FleetView", "Mode", "Price", "Status", "answer_cap"]
+__all__ = ["Capabilities", "Deployment", "FleetView", "Memory", "Mode", "Price", "Residency", "Status", "answer_cap"]
 
 _UNSEEN = Status()
 
@@ -18,12 +19,14 @@ _UNSEEN = Status()
 class FleetView:
     """Every deployment, in the order of the config, and how each is now.
 
-    ``answered_last`` are those that answered the conversation which is to be decided on, the last one first.
+    ``answered_last`` are those that answered the conversation which is to be decided on, the last one first. ``memories`` are
+    those of the engines that load and unload models, by `Residency.engine`.
     """
 
     deployments: tuple[Deployment, ...]
     statuses: Mapping[str, Status] = field(default_factory=empty)
     answered_last: tuple[str, ...] = ()
+    memories: Mapping[str, Memory] = field(default_factory=empty)
 
     def __iter__(self) -> Iterator[Deployment]:
         return iter(self.deployments)

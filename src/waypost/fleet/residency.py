@@ -1,0 +1,46 @@
+"""What is in an engine's memory, and what it takes to get something else in there: what a decision may know of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Residency:
+    """How one deployment's model stands in the memory of its engine. ``None`` is unknown, as everywhere.
+
+    ``engine`` is the key of the engine's memory in `FleetView.memories`; ``weights`` is the same for all deployments of that
+    engine that answer from one load. ``size_bytes`` is what the model takes in memory, measured when it was loaded, else
+    guessed from its file; ``gpu_share`` is how much of it lies in GPU memory, from 0 to 1. ``window_tokens`` is the window of
+    the load that is there now. ``load_s`` is what a load takes: the median of the ``loads_seen``, else a guess from the size.
+    ``prompt_tokens_per_s`` and ``answer_tokens_per_s`` are as measured lately. ``waiting`` is how many requests wait in the
+    engine's own queue, as it says. ``demand`` is the share of the engine's latest requests that wanted these weights, from 0 to
+    1. ``misfit``: the last attempt to load it failed, so it does not fit now.
+    """
+
+    engine: str
+    weights: str
+    size_bytes: int | None = None
+    gpu_share: float | None = None
+    window_tokens: int | None = None
+    load_s: float | None = None
+    loads_seen: int = 0
+    prompt_tokens_per_s: float | None = None
+    answer_tokens_per_s: float | None = None
+    waiting: int | None = None
+    demand: float = 0.0
+    misfit: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """The memory of one engine: what is in it, in the order in which it would be thrown out, and how much there is.
+
+    ``capacity_bytes`` and ``max_models`` bound what is in it at once; ``None``: nobody knows, or there is no bound. ``loading``
+    is the weights that are being loaded just now.
+    """
+
+    resident: tuple[str, ...] = ()
+    capacity_bytes: int | None = None
+    max_models: int | None = None
+    loading: str | None = None
