@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import orjson
 
@@ -13,7 +12,6 @@ from waypost.dispatch.events import Event
 from waypost.dispatch.lines import CONTENT_TYPES, LineParser
 from waypost.dispatch.reading import error_in, is_answer
 from waypost.dispatch.sse import MAX_EVENT_BYTES, EventTooLarge, SseEvent, SseParser
-from waypost.dispatch.tool_calls import StreamRepair
 from waypost.errors import ProviderError, ProviderProtocolError
 from waypost.fleet.deployment import Deployment
 
@@ -21,20 +19,19 @@ from waypost.fleet.deployment import Deployment
 class ChunkStream:
     """Reads one stream. A chunk in the right form goes on as the bytes that came; what cannot be read is left out and counted.
 
-    It comes as server-sent events, or as lines of JSON where ``content_type`` says so. A chunk is written anew only where its
-    tool calls have to be mended, or where it came in several lines.
+    It comes as server-sent events, or as lines of JSON where ``content_type`` says so. A chunk is written anew only where
+    something in it has to be mended, or where it came in several lines.
 
     A stream is complete with ``[DONE]``, or with a finish reason for every choice: engines forget the one or the other. One
     that has neither was cut, however politely the connection was closed.
     """
 
-    __slots__ = ("_deployment", "_finished", "_form", "_parser", "_repair", "_seen", "_skipped", "done")
+    __slots__ = ("_deployment", "_finished", "_form", "_parser", "_seen", "_skipped", "done")
 
     def __init__(self, deployment: Deployment, max_event_bytes: int = MAX_EVENT_BYTES, content_type: str = "") -> None:
         self._deployment = deployment
         self._parser = (LineParser if content_type in CONTENT_TYPES else SseParser)(max_event_bytes)
         self._form = Form(deployment.model)
-        self._repair: StreamRepair | None = None
         self._seen: set[int] = set()
         self._finished: set[int] = set()
         self._skipped = 0
@@ -84,8 +81,7 @@ class ChunkStream:
         if not is_answer(parsed):
             self._skipped += 1
             return None
-        mended = b"tool_calls" in data and self._mended(parsed)
-        payload = orjson.dumps(parsed) if mended or b"\n" in data else data
+        payload = orjson.dumps(parsed) if b"\n" in data else data
         event = self._form.chunk(payload, parsed, skipped=self._skipped)
         for choice in parsed["choices"]:
             index = choice["index"]
@@ -94,12 +90,6 @@ class ChunkStream:
                 self._finished.add(index)
         self._skipped = 0
         return event
-
-    def _mended(self, chunk: dict[str, Any]) -> bool:
-        """Mends the tool calls of a chunk; whether there was anything to mend."""
-        repair = self._repair = self._repair or StreamRepair()
-        choices = [choice for choice in chunk["choices"] if isinstance(choice, dict)]
-        return any([repair.mend(choice, chunk.get("id")) for choice in choices])  # noqa: C419  # all of them, not the first
 
     def _broken(self, verdict: str) -> ProviderProtocolError:
         return ProviderProtocolError(f"{self._deployment.id} {verdict}", deployment=self._deployment.id)

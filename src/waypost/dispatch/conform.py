@@ -6,7 +6,7 @@ What engines leave out is added, what they may not send is left out, and what ha
 - ``null`` stands only where the schema allows it;
 - reasoning is ``reasoning_content``, never ``reasoning``;
 - a finish reason is one of OpenAI's words for it, and ``tool_calls`` where the choice holds calls;
-- a call's arguments are JSON as text, and a whole call has an id and a type;
+- calls are as `tool_calls` makes them;
 - the usage of a stream comes by itself, in a chunk behind all others.
 
 What else an engine sends (timings, token ids) goes on as it is.
@@ -24,6 +24,7 @@ import orjson
 
 from waypost.dispatch.events import Event
 from waypost.dispatch.reading import read_event, read_usage
+from waypost.dispatch.tool_calls import ToolCallNumbering, named
 
 # Words of TGI, Mistral, Anthropic, Cohere and Gemini. One that is not here goes on as it is: a wrong guess is worse than that.
 _REASONS = {
@@ -49,10 +50,10 @@ class Form:
     """Gives the answer to one call as events in that form.
 
     It mends what was parsed in place, and writes it again only where something had to change: most chunks go on as the bytes
-    that came. It remembers what all chunks of a stream share, and which choices hold calls.
+    that came. It remembers what all chunks of a stream share, and the calls of each choice.
     """
 
-    __slots__ = ("_called", "_clock", "_head", "_model", "_new_id", "_usage")
+    __slots__ = ("_calls", "_clock", "_head", "_model", "_new_id", "_usage")
 
     def __init__(
         self,
@@ -66,7 +67,7 @@ class Form:
         self._new_id = new_id
         self._head: dict[str, Any] = {}
         self._usage: dict[str, Any] | None = None
-        self._called: set[int] = set()
+        self._calls: dict[int, ToolCallNumbering] = {}
 
     def chunk(self, data: bytes, parsed: dict[str, Any], *, skipped: int = 0) -> Event:
         """The event for a chunk of a stream; ``parsed`` is ``data`` read, and ``is_answer``."""
@@ -97,7 +98,7 @@ class Form:
         """The one event for an answer that is not streamed; ``parsed`` is ``data`` read, and ``is_answer``."""
         changed = self._mend_head(parsed, "chat.completion")
         for place, choice in enumerate(parsed["choices"]):
-            changed |= _mend_choice(choice, place)
+            changed |= _mend_choice(choice, place, parsed["id"])
         if "usage" in parsed:
             changed |= _mend_usage(parsed)
         return read_event(orjson.dumps(parsed) if changed else data, parsed)
@@ -147,16 +148,16 @@ class Form:
         if "content" not in delta or len(delta) > 1:
             changed |= _mend_said(delta)
             if "tool_calls" in delta or "function_call" in delta:
-                changed |= _mend_calls(delta)
-                self._called.add(choice["index"])
+                calls = self._calls.get(choice["index"]) or self._calls.setdefault(choice["index"], ToolCallNumbering())
+                changed |= _mend_calls(delta, calls.renumber, self._head["id"])
         if choice.get("finish_reason", "") is not None:
-            changed |= _mend_reason(choice, choice["index"] in self._called)
+            changed |= _mend_reason(choice, choice["index"] in self._calls)
         if choice.get("logprobs") is not None:
             changed |= _mend_logprobs(choice)
         return changed
 
 
-def _mend_choice(choice: dict[str, Any], place: int) -> bool:
+def _mend_choice(choice: dict[str, Any], place: int, answer_id: str) -> bool:
     """A choice of an answer that is not streamed."""
     changed = type(choice.get("index")) is not int
     if changed:
@@ -167,8 +168,7 @@ def _mend_choice(choice: dict[str, Any], place: int) -> bool:
     changed |= _mend_said(message)
     changed |= _without_null(message, ("annotations",))
     changed |= _add(message, role="assistant", content=None, refusal=None)
-    changed |= _mend_calls(message)
-    changed |= _complete_calls(message.get("tool_calls", ()), choice["index"])
+    changed |= _mend_calls(message, named, answer_id)
     called = "tool_calls" in message or "function_call" in message
     changed |= _mend_reason(choice, called)
     if choice["finish_reason"] is None:
@@ -193,37 +193,19 @@ def _mend_said(said: dict[str, Any]) -> bool:
     return changed
 
 
-def _mend_calls(said: dict[str, Any]) -> bool:
-    """Tool calls or pieces of them: no ``null``, and arguments as text."""
+def _mend_calls(said: dict[str, Any], mend: Callable[[list[Any], str], list[dict[str, Any]]], answer_id: str) -> bool:
+    """The tool calls of a message, or the pieces of them in a delta."""
     if "tool_calls" not in said:
         return False
-    changed = _only_objects(said, "tool_calls")
-    if not said["tool_calls"]:
+    given = said["tool_calls"]
+    made = mend(given, answer_id) if type(given) is list else []
+    if made and made == given:
+        return False
+    if made:
+        said["tool_calls"] = made
+    else:
         del said["tool_calls"]
-        return True
-    for call in said["tool_calls"]:
-        changed |= _without_null(call, ("id", "type", "function"))
-        function = call.get("function")
-        if type(function) is not dict:
-            continue
-        changed |= _without_null(function, ("name", "arguments"))
-        arguments = function.get("arguments", "")
-        if type(arguments) is not str:
-            function["arguments"] = orjson.dumps(arguments).decode()
-            changed = True
-    return changed
-
-
-def _complete_calls(calls: Iterable[dict[str, Any]], choice: int) -> bool:
-    """Whole tool calls: an id and a type for each, and arguments that are JSON also where there are none."""
-    changed = False
-    for place, call in enumerate(calls):
-        changed |= _add(call, id=f"call_{choice}_{place}", type="function")
-        function = call.get("function")
-        if type(function) is dict and not function.get("arguments"):
-            function["arguments"] = "{}"
-            changed = True
-    return changed
+    return True
 
 
 def _mend_reason(choice: dict[str, Any], called: bool) -> bool:

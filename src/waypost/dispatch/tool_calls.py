@@ -1,7 +1,7 @@
 """Tool calls of an answer, numbered, named and written as OpenAI's form promises, where that is safe.
 
-Nothing that a model said is changed: only the index and id of a call, the form of its arguments, and the reason why the answer
-ended. What needs none of it stays as it is, so that its bytes can go on as they came.
+Nothing that a model said is changed: only the index and id of a call, and the form of its arguments. A call that needs none of
+it is the same object as before.
 """
 
 from __future__ import annotations
@@ -10,55 +10,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
-
-
-class StreamRepair:
-    """Mends the chunks of one streamed answer."""
-
-    __slots__ = ("_calls",)
-
-    def __init__(self) -> None:
-        self._calls: dict[int, ToolCallNumbering] = {}
-
-    def mend(self, choice: dict[str, Any], answer_id: Any) -> bool:
-        """Mends a choice of a chunk in place; whether there was anything to mend.
-
-        vLLM (for a named ``tool_choice``) and Ollama end an answer that calls tools with ``stop``: clients would not call them.
-        """
-        delta: Any = choice.get("delta") or {}
-        pieces = delta.get("tool_calls") if isinstance(delta, dict) else None
-        index = index_of(choice)
-        mended = False
-        if pieces and isinstance(pieces, list):
-            numbering = self._calls.get(index)
-            if numbering is None:
-                numbering = self._calls[index] = ToolCallNumbering()
-            numbered = numbering.renumber(pieces, str(answer_id))
-            if numbered != pieces:
-                delta["tool_calls"] = numbered
-                mended = True
-        if choice.get("finish_reason") == "stop" and index in self._calls:
-            choice["finish_reason"] = "tool_calls"
-            mended = True
-        return mended
-
-
-def mend_completion(completion: dict[str, Any]) -> bool:
-    """Mends a whole answer in place, in the same way; whether there was anything to mend."""
-    mended = False
-    for choice in completion["choices"]:
-        message: Any = choice.get("message") if isinstance(choice, dict) else None
-        calls = message.get("tool_calls") if isinstance(message, dict) else None
-        if not calls or not isinstance(calls, list):
-            continue
-        named = _named(calls, str(completion.get("id")))
-        if named != calls:
-            message["tool_calls"] = named
-            mended = True
-        if choice.get("finish_reason") == "stop":
-            choice["finish_reason"] = "tool_calls"
-            mended = True
-    return mended
 
 
 def index_of(choice: Mapping[str, Any]) -> int:
@@ -83,17 +34,17 @@ class ToolCallNumbering:
 
     def renumber(self, pieces: list[Any], answer_id: str) -> list[dict[str, Any]]:
         """The same pieces with right indexes; the first piece of each call has an id, made from ``answer_id`` if need be."""
-        return [self._place(piece, answer_id) for piece in pieces if isinstance(piece, dict)]
+        return [self._place(piece, answer_id) for piece in pieces if type(piece) is dict]
 
     def _place(self, piece: dict[str, Any], answer_id: str) -> dict[str, Any]:
         given = index_of(piece)
         number = self._latest.get(given)
         said = _said(piece)
         arguments = said.get("arguments")
-        if number == piece.get("index") and type(arguments) is str and "id" not in piece and "name" not in said:
+        if number == piece.get("index") and type(arguments) is str and len(piece) == 2 and len(said) == 1:
             self._calls[given].arguments.append(arguments)  # nearly every piece of a long call
             return piece
-        piece = _written(piece)
+        piece = _tidy(piece)
         said = _said(piece)
         if number is None or self._begins_another(self._calls[number], piece, said):
             number = len(self._calls)
@@ -135,22 +86,22 @@ class _Call:
         return True
 
 
-def _named(calls: list[Any], answer_id: str) -> list[dict[str, Any]]:
+def named(calls: list[Any], answer_id: str) -> list[dict[str, Any]]:
     """The calls of a whole answer, each with an id of its own, a type, and arguments that are a text."""
-    named: list[dict[str, Any]] = []
+    found: list[dict[str, Any]] = []
     for call in calls:
-        if not isinstance(call, dict):
+        if type(call) is not dict:
             continue
-        made = _written(call)
+        made = _tidy(call)
         function = made.get("function")
-        if isinstance(function, dict) and not isinstance(function.get("arguments"), str):
+        if type(function) is dict and not function.get("arguments"):
             made = {**made, "function": {**function, "arguments": "{}"}}
-        call_id = _own_id(made, {other["id"] for other in named}, answer_id, len(named))
+        call_id = _own_id(made, {other["id"] for other in found}, answer_id, len(found))
         right = {"id": call_id, "type": made.get("type") or "function"}
         if "index" in made:
-            right["index"] = len(named)
-        named.append(made if right.items() <= made.items() else {**made, **right})
-    return named
+            right["index"] = len(found)
+        found.append(made if right.items() <= made.items() else {**made, **right})
+    return found
 
 
 def _own_id(call: Mapping[str, Any], taken: set[str], answer_id: str, number: int) -> str:
@@ -159,13 +110,21 @@ def _own_id(call: Mapping[str, Any], taken: set[str], answer_id: str, number: in
     return given if isinstance(given, str) and given and given not in taken else f"call_{answer_id}_{number}"
 
 
-def _written(call: dict[str, Any]) -> dict[str, Any]:
-    """The call with its arguments as JSON text: some engines, Ollama among them, give them as an object."""
-    function: Any = call.get("function")
-    arguments = function.get("arguments") if isinstance(function, dict) else None
-    if not isinstance(arguments, (dict, list)):
+def _tidy(call: dict[str, Any]) -> dict[str, Any]:
+    """The call without ``null``, and with its arguments as JSON text: some engines, Ollama among them, give an object."""
+    call = _without_null(call)
+    function = call.get("function")
+    if type(function) is not dict:
         return call
-    return {**call, "function": {**function, "arguments": orjson.dumps(arguments).decode()}}
+    right = _without_null(function)
+    arguments = right.get("arguments", "")
+    if type(arguments) is not str:
+        right = {**right, "arguments": orjson.dumps(arguments).decode()}
+    return call if right is function else {**call, "function": right}
+
+
+def _without_null(given: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in given.items() if value is not None} if None in given.values() else given
 
 
 def _said(piece: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -18,7 +18,6 @@ from waypost.dispatch.lanes.litellm_library import close_connections, connecting
 from waypost.dispatch.patience import Patience
 from waypost.dispatch.reading import is_answer
 from waypost.dispatch.retry_after import retry_after_s
-from waypost.dispatch.tool_calls import StreamRepair, mend_completion
 from waypost.errors import ConnectFailed, ConnectTimeout, ProviderError, ProviderProtocolError, ProviderTimeout
 from waypost.fleet.deployment import Deployment
 from waypost.secret import Secret
@@ -130,7 +129,6 @@ class _ChunkReader:
         self._deployment = deployment
         self._answer = answer
         self._form = Form(deployment.model)
-        self._repair = StreamRepair()
         self._finished = False
         self._output = False
 
@@ -142,7 +140,7 @@ class _ChunkReader:
         """
         if not is_answer(given):
             return None
-        choices = [self._choice(choice, given.get("id")) for choice in given["choices"]]
+        choices = [_choice(choice, "delta") for choice in given["choices"]]
         chunk = _body(given, choices)
         event = self._form.chunk(orjson.dumps(chunk), chunk)
         self._finished = self._finished or event.finish_reason is not None
@@ -167,24 +165,18 @@ class _ChunkReader:
     def _broken(self, verdict: str) -> ProviderProtocolError:
         return ProviderProtocolError(f"{self._deployment.id} {verdict}", deployment=self._deployment.id)
 
-    def _choice(self, given: Mapping[str, Any], answer_id: Any) -> dict[str, Any]:
-        delta = _only(given.get("delta") or {}, _SAID)
-        choice = {**_only(given, _CHOICE), "delta": delta, "finish_reason": given.get("finish_reason")}
-        self._repair.mend(choice, answer_id)
-        return choice
-
 
 def _whole(deployment: Deployment, answer: Any) -> Event:
     given = answer.model_dump(exclude_none=True)
     if not is_answer(given) or not given["choices"]:
         raise ProviderProtocolError(f"{deployment.id} gave no chat completion", deployment=deployment.id)
-    choices = []
-    for choice in given["choices"]:
-        message = _only(choice.get("message") or {}, _SAID)
-        choices.append({**_only(choice, _CHOICE), "message": message, "finish_reason": choice.get("finish_reason")})
-    body = _body(given, choices)
-    mend_completion(body)
+    body = _body(given, [_choice(choice, "message") for choice in given["choices"]])
     return Form(deployment.model).completion(orjson.dumps(body), body)
+
+
+def _choice(given: Mapping[str, Any], said: str) -> dict[str, Any]:
+    """A choice without private fields; ``said`` is where its words are."""
+    return {**_only(given, _CHOICE), said: _only(given.get(said) or {}, _SAID), "finish_reason": given.get("finish_reason")}
 
 
 def _body(given: Mapping[str, Any], choices: list[dict[str, Any]]) -> dict[str, Any]:

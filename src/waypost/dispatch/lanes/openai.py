@@ -30,7 +30,6 @@ from waypost.dispatch.patience import Patience
 from waypost.dispatch.reading import as_chunks, error_in, is_answer
 from waypost.dispatch.retry_after import retry_after_s
 from waypost.dispatch.sse import MAX_EVENT_BYTES
-from waypost.dispatch.tool_calls import mend_completion
 from waypost.errors import (
     ConnectFailed,
     ConnectTimeout,
@@ -142,8 +141,6 @@ def _read_whole(call: Call, content_type: str, body: bytes) -> list[Event]:
     if not is_answer(parsed) or not any(isinstance(choice, dict) for choice in parsed["choices"]):
         what = f"{content_type} that is not a chat completion" if body else "an empty body"
         raise ProviderProtocolError(f"{call.deployment.id} answered with {what}", deployment=call.deployment.id)
-    if mend_completion(parsed):
-        body = orjson.dumps(parsed)
     answer = Form(call.deployment.model).completion(body, parsed)
     return as_chunks(parsed) if call.stream else [answer]
 
