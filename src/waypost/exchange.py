@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
 from typing import Literal
 
 from waypost.decide.card import Decision
+from waypost.dispatch.answer import Answer
 from waypost.dispatch.attempt import Attempt, CacheUse
-from waypost.dispatch.cache import KeepingAnswer, KeptAnswer
-from waypost.dispatch.dispatcher import Answer
+from waypost.dispatch.cache import KeptAnswer
 from waypost.dispatch.events import Event
 from waypost.errors import ClientStalled, ServerStopping, WaypostError
 from waypost.fleet.deployment import Deployment
@@ -49,52 +48,34 @@ class Exchange:
     To record an answer may take a while, as it is checked: close it when the client has it.
     """
 
-    __slots__ = ("_answer", "_ending", "_error", "_record", "_recorded", "decision")
+    __slots__ = ("_answer", "_error", "_record", "_recorded", "cache", "decision", "deployment")
 
-    def __init__(self, decision: Decision, answer: Answer | KeepingAnswer | KeptAnswer, record: Record) -> None:
+    def __init__(self, decision: Decision, answer: Answer | KeptAnswer, record: Record) -> None:
         self.decision = decision
+        self.deployment: Deployment = answer.deployment
+        self.cache: CacheUse | None = answer.cache
         self._answer = answer
         self._record = record
         self._recorded = False
-        self._ending: Ending = "cancelled"
         self._error: WaypostError | None = None
-
-    @property
-    def deployment(self) -> Deployment:
-        """Who answers."""
-        return self._answer.deployment
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
         """The calls so far."""
         return self._answer.attempts
 
-    @property
-    def cache(self) -> CacheUse | None:
-        """What the cache did; ``None`` where it had no part in this."""
-        return self._answer.cache
+    def payload(self) -> bytes:
+        """All of an answer that is not streamed: it is complete when it is committed, and nothing can break it any more."""
+        events = self._answer.whole()
+        return events[0].payload if len(events) == 1 else b"".join([event.payload for event in events])
 
-    async def events(self) -> AsyncGenerator[Event, None]:
+    def events(self) -> AsyncGenerator[Event, None]:
         """The answer, piece by piece. Raises `StreamBroken` when the engine breaks off after output was given."""
-        try:
-            async with aclosing(self._answer.events()) as events:
-                async for event in events:
-                    yield event
-            self._ending = "ok"
-        except WaypostError as caught:
-            self._ending, self._error = "partial", caught
-            raise
-        except asyncio.CancelledError as cancelled:
-            self._error = stopping(cancelled)
-            self._ending = "partial" if self._error else "cancelled"
-            raise
-        except Exception:  # a mistake of ours: it is recorded like any failure, and raised
-            self._ending, self._error = "partial", WaypostError("something went wrong in Waypost")
-            raise
+        return self._answer.events()
 
     def break_off(self, error: WaypostError) -> None:
         """Takes in why the answer stops although the client is there."""
-        self._ending, self._error = "partial", error
+        self._error = error
 
     async def aclose(self) -> None:
         """Gives up what has not ended, frees the engine, and records how it went; a second time, nothing happens."""
@@ -110,4 +91,5 @@ class Exchange:
     def _end(self) -> None:
         if not self._recorded:
             self._recorded = True
-            self._record(self._ending, self._error)
+            error = self._error or self._answer.broken
+            self._record("partial" if error else "ok" if self._answer.ended else "cancelled", error)

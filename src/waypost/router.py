@@ -265,7 +265,7 @@ class Router:
         if stream:
             return ReplyStream(exchange, with_usage=wants_usage(turn))
         async with aclosing(exchange):
-            payload = b"".join([event.payload async for event in exchange.events()])
+            payload = exchange.payload()
         return reply_of(payload, exchange.decision, exchange.attempts)
 
     @overload

@@ -185,7 +185,7 @@ def _offered(question: str) -> str:
 def has_letters(request: Reading) -> bool:
     """The request holds letters or signs of words, and not the same one or two over and over."""
     letters = request.codes[_LETTER.take(request.codes)]
-    return bool(letters.size) and (letters.size <= MASHED_LETTERS or np.count_nonzero(letters[2:] != letters[:-2]) > 0)
+    return bool(letters.size) and (letters.size <= MASHED_LETTERS or bool(np.count_nonzero(letters[2:] != letters[:-2])))
 
 
 def _marks(request: Reading) -> tuple[bool, bool, bool]:
@@ -193,8 +193,8 @@ def _marks(request: Reading) -> tuple[bool, bool, bool]:
     known: tuple[bool, bool, bool] | None = request.known.get("marks")
     if known is None:
         codes = request.codes
-        code = np.count_nonzero(_CODE_MARK.take(codes)) > CODE_MARK_SHARE * codes.size
-        known = request.known["marks"] = code, has_letters(request), np.count_nonzero(codes == 48) > 0
+        code = bool(np.count_nonzero(_CODE_MARK.take(codes)) > CODE_MARK_SHARE * codes.size)
+        known = request.known["marks"] = code, has_letters(request), bool(np.count_nonzero(codes == 48))
     return known
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import aclosing
 
 from waypost.decide.card import Decision
+from waypost.dispatch.answer import Answer
 from waypost.dispatch.answer_store import AnswerStore, StoredAnswer, size_of
 from waypost.dispatch.attempt import Attempt, CacheUse
 from waypost.dispatch.attempt_log import AttemptLog
 from waypost.dispatch.cache_key import cache_key
-from waypost.dispatch.dispatcher import Answer
 from waypost.dispatch.events import Event
+from waypost.errors import WaypostError
 from waypost.fleet.deployment import Deployment
 from waypost.fleet.view import FleetView
 from waypost.turn import Turn
@@ -38,7 +38,7 @@ class AnswerCache:
 
     async def open(
         self, turn: Turn, decision: Decision, fleet: FleetView, log: AttemptLog, call: Callable[[], Awaitable[Answer]]
-    ) -> Answer | KeepingAnswer | KeptAnswer:
+    ) -> Answer | KeptAnswer:
         """The answer that is kept, or that a request like this one is getting; else what ``call`` gives, to be kept.
 
         ``log`` gets what the cache did. Raises what ``call`` raises: the failure of somebody else is never given on.
@@ -62,14 +62,14 @@ class AnswerCache:
             # Whoever answers because others failed must not go on answering when they are well again.
             if answer.finish_reason == "stop" and answer.deployment.id == decision.candidates[0].deployment:
                 self._store.put(key, answer, ttl_s)
-            flight.end(answer)
 
         try:
             answer = await call()
         except BaseException:
             flight.end(None)
             raise
-        return KeepingAnswer(answer, keep, lambda: flight.end(None), self._max_answer_bytes)
+        answer.keeper = _Keeping(answer.deployment, keep, flight, self._max_answer_bytes)
+        return answer
 
     async def _wait_for(self, place: _Place, allowed: set[str]) -> KeptAnswer | None:
         """The answer that is kept, or that another request gets within ``WAIT_S``; ``None``: this one has to make a call.
@@ -92,18 +92,28 @@ class AnswerCache:
 
 
 class KeptAnswer:
-    """An answer that was made before, as it was sent then. There is nothing to free."""
+    """An answer that was made before, as it was sent then: read like any other `Answer`. There is nothing to free."""
+
+    __slots__ = ("_events", "attempts", "broken", "cache", "deployment", "ended")
 
     def __init__(self, answer: StoredAnswer, cache: CacheUse) -> None:
         self.deployment: Deployment = answer.deployment
         self.attempts: tuple[Attempt, ...] = ()
         self.cache: CacheUse | None = cache
+        self.ended = False
+        self.broken: WaypostError | None = None
         self._events = answer.events
+
+    def whole(self) -> tuple[Event, ...]:
+        """All of it, at once."""
+        self.ended = True
+        return self._events
 
     async def events(self) -> AsyncGenerator[Event, None]:
         """All of it."""
         for event in self._events:
             yield event
+        self.ended = True
 
     async def aclose(self) -> None:
         """Nothing to do."""
@@ -112,55 +122,37 @@ class KeptAnswer:
         """Nothing to do."""
 
 
-class KeepingAnswer:
-    """An answer on its way, held on to as it passes. Only one that came to its end is given to ``keep``."""
+class _Keeping:
+    """Holds on to an answer as it passes. Only one that came to its end is given to ``keep``, and ends the flight with that."""
 
-    def __init__(
-        self, answer: Answer, keep: Callable[[StoredAnswer], None], give_up: Callable[[], None], max_bytes: int
-    ) -> None:
-        self.deployment: Deployment = answer.deployment
-        self._answer = answer
+    __slots__ = ("_deployment", "_finish_reason", "_flight", "_held", "_keep", "_max_bytes", "_size")
+
+    def __init__(self, deployment: Deployment, keep: Callable[[StoredAnswer], None], flight: _Flight, max_bytes: int) -> None:
+        self._deployment = deployment
         self._keep = keep
-        self._give_up = give_up
+        self._flight = flight
         self._max_bytes = max_bytes
+        self._held: list[Event] = []
+        self._size = 0
+        self._finish_reason: str | None = None
 
-    @property
-    def attempts(self) -> tuple[Attempt, ...]:
-        """Every attempt of the request."""
-        return self._answer.attempts
+    def see(self, event: Event) -> None:
+        """The next event."""
+        self._size += size_of(event)
+        if self._size <= self._max_bytes:
+            self._held.append(_without_text(event))
+        self._finish_reason = event.finish_reason or self._finish_reason
 
-    @property
-    def cache(self) -> CacheUse | None:
-        """That the answer had to be made."""
-        return self._answer.cache
+    def complete(self) -> None:
+        """All of it is here."""
+        if self._size <= self._max_bytes:
+            answer = StoredAnswer(self._deployment, tuple(self._held), self._finish_reason, self._size)
+            self._keep(answer)
+            self._flight.end(answer)
 
-    async def events(self) -> AsyncGenerator[Event, None]:
-        """The answer as it comes. Raises what the answer raises."""
-        held: list[Event] = []
-        size = 0
-        finish_reason = None
-        try:
-            async with aclosing(self._answer.events()) as events:
-                async for event in events:
-                    size += size_of(event)
-                    if size <= self._max_bytes:
-                        held.append(_without_text(event))
-                    finish_reason = event.finish_reason or finish_reason
-                    yield event
-            if size <= self._max_bytes:
-                self._keep(StoredAnswer(self.deployment, tuple(held), finish_reason, size))
-        finally:
-            self._give_up()
-
-    async def aclose(self) -> None:
-        """Gives the answer up, and lets somebody else make it."""
-        self._give_up()
-        await self._answer.aclose()
-
-    def abandon(self) -> None:
-        """`aclose` without an event loop."""
-        self._give_up()
-        self._answer.abandon()
+    def give_up(self) -> None:
+        """Somebody else may make it."""
+        self._flight.end(None)
 
 
 def _without_text(event: Event) -> Event:

@@ -5,23 +5,23 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
-from typing import NamedTuple, Protocol
+from collections.abc import Awaitable, Callable, Mapping
+from typing import NamedTuple
 
 from waypost.decide.card import Decision
-from waypost.dispatch.answer_check import AnswerCheck, Verdict
-from waypost.dispatch.attempt import Attempt, CacheUse
-from waypost.dispatch.attempt_log import AttemptLog, AttemptRecord
-from waypost.dispatch.commit import CommitBounds, Head, read_head
+from waypost.dispatch.answer import Answer, Run
+from waypost.dispatch.answer_check import AnswerCheck
+from waypost.dispatch.attempt_log import AttemptLog
+from waypost.dispatch.commit import CommitBounds, read_head
 from waypost.dispatch.demands import Demands, held_to
-from waypost.dispatch.events import Call, Event, Lane
+from waypost.dispatch.events import Call, Lane
 from waypost.dispatch.hedge import HedgeAfter, race
 from waypost.dispatch.plan import Plan, Step
 from waypost.dispatch.request import build
 from waypost.dispatch.retry_budget import RetryBudget
 from waypost.dispatch.verification import Verification
-from waypost.errors import ProviderError, StreamBroken, ToolCallInvalid
-from waypost.fleet.deployment import Deployment
+from waypost.dispatch.watch import Watch
+from waypost.errors import ProviderError
 from waypost.fleet.slots import Admission
 from waypost.fleet.view import FleetView
 from waypost.turn import Turn
@@ -29,187 +29,11 @@ from waypost.turn import Turn
 _DEFAULT_BOUNDS = CommitBounds()
 
 
-class Watch(Protocol):
-    """Who knows how deployments do, and lets calls in: the fleet's live state.
-
-    Every admission that is ``begun`` is followed by exactly one ``end``. A call that the caller gave up is neither a success
-    nor a failure.
-    """
-
-    def begin(self, deployment_id: str, *, anyway: bool = False) -> Admission:
-        """Asks whether a call may be made now; ``anyway`` also where the deployment cools."""
-        ...
-
-    async def slot(self, deployment_ids: Collection[str], wait_s: float) -> Admission:
-        """Waits in a queue until one of these lets a call in, or none did in time."""
-        ...
-
-    def end(self, deployment_id: str, *, probe: bool = False) -> None:
-        """The call is over, however it went."""
-        ...
-
-    def answers(self, deployment_id: str) -> None:
-        """A probe gives output."""
-        ...
-
-    def answered(self, deployment_id: str, latency_s: float | None, *, stream: bool, session: str | None) -> None:
-        """It committed to an answer, after so many seconds: to its first output, or to the whole of one not streamed.
-
-        ``None``: it gave none yet. ``session`` is the conversation.
-        """
-        ...
-
-    def p95_s(self, deployment_id: str, *, stream: bool) -> float | None:
-        """The 95th percentile of the ``latency_s`` of its last answers of that kind; ``None`` while too few are known."""
-        ...
-
-    def succeeded(self, deployment_id: str) -> None:
-        """It gave a complete answer."""
-        ...
-
-    def failed(self, deployment_id: str, error: ProviderError, *, key: int | None = None) -> None:
-        """It failed with ``error``; whether that is its own fault is for the class of the error to say."""
-        ...
-
-
-class _Run:
-    """One attempt under way, which the watch has let in: whatever ends it, it ends once."""
-
-    __slots__ = ("_clock", "_key", "_probe", "_started", "_watch", "ended", "record")
-
-    def __init__(
-        self, record: AttemptRecord, watch: Watch, admitted: _Admitted, clock: Callable[[], float], started: float
-    ) -> None:
-        self.record = record
-        self.ended = False
-        self._watch = watch
-        self._probe = admitted.admission.probe
-        self._key = admitted.step.key
-        self._clock = clock
-        self._started = started
-
-    def now_s(self) -> float:
-        """Seconds since the request was read."""
-        return self._clock() - self._started
-
-    def commit(self) -> None:
-        """Its output goes to the caller."""
-        self.record.committed = True
-        if self._probe:
-            self._watch.answers(self.record.deployment.id)
-
-    def succeed(self) -> None:
-        """The answer is complete."""
-        if self._over():
-            self._watch.succeeded(self.record.deployment.id)
-            self._leave()
-
-    def fail(self, error: ProviderError, shown: ProviderError) -> None:
-        """The engine failed with ``error``; the caller sees ``shown``."""
-        if self._over():
-            self.record.fail(shown)
-            # Before its slot goes to somebody who waits: they should not get one of an engine that has just died.
-            self._watch.failed(self.record.deployment.id, error, key=self._key)
-            self._leave()
-
-    def abandon(self) -> None:
-        """Nobody waits for the answer any more."""
-        if self._over():
-            self.record.cancel()
-            self._leave()
-
-    def crash(self) -> None:
-        """Something of ours went wrong."""
-        if self._over():
-            self.record.crash()
-            self._leave()
-
-    def _over(self) -> bool:
-        if self.ended:
-            return False
-        self.ended = True
-        self.record.end(self.now_s())
-        return True
-
-    def _leave(self) -> None:
-        self._watch.end(self.record.deployment.id, probe=self._probe)
-
-
 class _Admitted(NamedTuple):
     """A step that the watch has let in."""
 
     step: Step
     admission: Admission
-
-
-class Answer:
-    """An answer that a deployment has committed to. Read ``events`` to the end or call ``aclose``: either frees the engine."""
-
-    def __init__(self, step: Step, log: AttemptLog, run: _Run, head: Head, rest: AsyncGenerator[Event, None]) -> None:
-        self.deployment: Deployment = step.deployment
-        self._log = log
-        self._run = run
-        self._head = head
-        self._rest = rest
-        run.commit()
-        for event in head.events:
-            run.record.see(event, run.now_s())
-        if head.complete:
-            run.succeed()
-
-    @property
-    def attempts(self) -> tuple[Attempt, ...]:
-        """Every attempt of the request; the one that is committed is this answer, complete when the events have ended."""
-        return self._log.attempts
-
-    @property
-    def cache(self) -> CacheUse | None:
-        """What the cache did for the request; ``None`` where it had no part in it."""
-        return self._log.cache
-
-    def verdict(self) -> Verdict | None:
-        """Whether it is what was asked for, before any of it goes out; ``None`` also where not all of it is here."""
-        return self._run.record.judge() if self._head.complete else None
-
-    def reject(self, error: ToolCallInvalid) -> None:
-        """It does not go out, unless `accept` says so later. The engine has done its work."""
-        self._run.record.prefer_another(error)
-
-    def accept(self) -> None:
-        """It goes out after all."""
-        self._run.record.prefer_after_all()
-
-    async def events(self) -> AsyncGenerator[Event, None]:
-        """What was held back up to the commit point, then the rest as it comes.
-
-        Raises `StreamBroken` when the engine breaks off: what was sent cannot be taken back, so nobody else is asked.
-        """
-        run = self._run
-        try:
-            for event in self._head.events:
-                yield event
-            async for event in self._rest:
-                run.record.see(event, run.now_s())
-                yield event
-            run.succeed()
-        except ProviderError as error:
-            broken = StreamBroken(error.message, deployment=self.deployment.id, upstream_status=error.upstream_status)
-            run.fail(error, broken)
-            raise broken from error
-        except Exception:  # a mistake of ours: the engine is not to blame
-            run.crash()
-            raise
-        finally:
-            await self.aclose()
-
-    async def aclose(self) -> None:
-        """Gives the answer up: closes the connection to the engine. Does nothing once the events have ended."""
-        self.abandon()
-        await self._rest.aclose()
-
-    def abandon(self) -> None:
-        """`aclose` without an event loop: the record ends here, and the connection when the events are collected."""
-        self._run.abandon()
 
 
 class Dispatcher:
@@ -351,7 +175,7 @@ class Dispatcher:
     async def _attempt(self, turn: Turn, admitted: _Admitted, started: float, log: AttemptLog, *, whole: bool) -> Answer:
         step, deployment = admitted.step, admitted.step.deployment
         record = log.begin(deployment, turn.prompt_tokens, self._clock() - started)
-        run = _Run(record, self._watch, admitted, self._clock, started)
+        run = Run(record, self._watch, self._clock, started, probe=admitted.admission.probe, key=step.key)
         try:
             body = build(turn, deployment, step.candidate)
             record.check = AnswerCheck.of(body)
@@ -368,7 +192,7 @@ class Dispatcher:
         except BaseException:
             run.abandon()
             raise
-        answer = Answer(step, log, run, head, events)
+        answer = Answer(deployment, log, run, head, events)
         streams = turn.stream and not whole  # one that was held back whole was as slow as one that is not streamed
         self._watch.answered(deployment.id, run.record.latency_s, stream=streams, session=turn.session)
         return answer

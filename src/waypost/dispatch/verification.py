@@ -8,7 +8,7 @@ from waypost.dispatch.answer_check import CALL_FAILURES
 from waypost.errors import ToolCallInvalid
 
 if TYPE_CHECKING:
-    from waypost.dispatch.dispatcher import Answer
+    from waypost.dispatch.answer import Answer
 
 
 class Verification:

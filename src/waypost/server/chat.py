@@ -87,8 +87,8 @@ class ChatEndpoint:
 
 
 async def _send_whole(exchange: Exchange, ours: Mapping[str, str], card: Decision | None, send: Send) -> None:
-    """An answer that is not streamed is one event, and is complete when it is committed: nothing can break it any more."""
-    payload = b"".join([event.payload async for event in exchange.events()])
+    """An answer that is not streamed, which nothing can break any more."""
+    payload = exchange.payload()
     if card is not None:
         payload = payload.rstrip()[:-1] + b',"waypost":' + orjson.dumps(card.to_dict()) + b"}"
     found = answer_headers(exchange.attempts, exchange.deployment, exchange.cache, complete=True)

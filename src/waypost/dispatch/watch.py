@@ -1,0 +1,52 @@
+"""Who knows how deployments do."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Protocol
+
+from waypost.errors import ProviderError
+from waypost.fleet.slots import Admission
+
+
+class Watch(Protocol):
+    """Who knows how deployments do, and lets calls in: the fleet's live state.
+
+    Every admission that is ``begun`` is followed by exactly one ``end``. A call that the caller gave up is neither a success
+    nor a failure.
+    """
+
+    def begin(self, deployment_id: str, *, anyway: bool = False) -> Admission:
+        """Asks whether a call may be made now; ``anyway`` also where the deployment cools."""
+        ...
+
+    async def slot(self, deployment_ids: Collection[str], wait_s: float) -> Admission:
+        """Waits in a queue until one of these lets a call in, or none did in time."""
+        ...
+
+    def end(self, deployment_id: str, *, probe: bool = False) -> None:
+        """The call is over, however it went."""
+        ...
+
+    def answers(self, deployment_id: str) -> None:
+        """A probe gives output."""
+        ...
+
+    def answered(self, deployment_id: str, latency_s: float | None, *, stream: bool, session: str | None) -> None:
+        """It committed to an answer, after so many seconds: to its first output, or to the whole of one not streamed.
+
+        ``None``: it gave none yet. ``session`` is the conversation.
+        """
+        ...
+
+    def p95_s(self, deployment_id: str, *, stream: bool) -> float | None:
+        """The 95th percentile of the ``latency_s`` of its last answers of that kind; ``None`` while too few are known."""
+        ...
+
+    def succeeded(self, deployment_id: str) -> None:
+        """It gave a complete answer."""
+        ...
+
+    def failed(self, deployment_id: str, error: ProviderError, *, key: int | None = None) -> None:
+        """It failed with ``error``; whether that is its own fault is for the class of the error to say."""
+        ...
