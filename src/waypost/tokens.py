@@ -98,10 +98,20 @@ def places(text: str) -> NDArray[np.uint16]:
     """The table's place of every trigram of the text's UTF-8 bytes, a blank before and after. A lone surrogate is a ``?``."""
     import numpy as np  # noqa: PLC0415 - importing waypost must not load numpy
 
-    raw = np.frombuffer(b" %b " % text.encode("utf-8", "replace"), np.uint8).astype(np.uint16)
-    first, second, third = HASH_FACTORS
-    hashed: NDArray[np.uint16] = raw[:-2] * np.uint16(first) + raw[1:-1] * np.uint16(second) + raw[2:] * np.uint16(third)
+    raw = np.frombuffer(b" %b " % text.encode("utf-8", "replace"), np.uint8)
+    first, second, third = _shares().take(raw, axis=1)
+    hashed: NDArray[np.uint16] = first[:-2]
+    hashed += second[1:-1]
+    hashed += third[2:]
     return hashed
+
+
+@cache
+def _shares() -> NDArray[np.uint16]:
+    """What each byte adds to the place, as the first, the second and the third of a trigram."""
+    import numpy as np  # noqa: PLC0415 - as above
+
+    return np.multiply.outer(np.array(HASH_FACTORS, np.uint16), np.arange(256, dtype=np.uint16))
 
 
 @cache

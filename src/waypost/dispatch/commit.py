@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from waypost.dispatch.deadline import Deadline
 from waypost.dispatch.events import Event
 from waypost.errors import ProviderProtocolError, ProviderTimeout
+from waypost.fleet.deployment import Deployment
+
+_NO_DEADLINE = nullcontext()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,7 @@ class Head:
 
 
 async def read_head(
-    events: AsyncIterator[Event], bounds: CommitBounds, deployment: str, *, stream: bool, whole: bool = False
+    events: AsyncIterator[Event], bounds: CommitBounds, deployment: Deployment, *, stream: bool, whole: bool = False
 ) -> Head:
     """The first events of an answer, up to its first output or its finish reason; all of an answer that is not streamed.
 
@@ -42,8 +46,10 @@ async def read_head(
     """
     held: list[Event] = []
     held_bytes = 0
+    # Where the lane gives up no later, a second timer for every request would be for nothing.
+    deadline = Deadline(bounds.max_s) if bounds.max_s < deployment.timeouts.total_s else _NO_DEADLINE
     try:
-        with Deadline(bounds.max_s):
+        with deadline:
             async for event in events:
                 held.append(event)
                 held_bytes += len(event.payload)
@@ -53,7 +59,8 @@ async def read_head(
                 if held_bytes >= bounds.max_bytes or (begun and not whole):
                     return Head(tuple(held), complete=False)
     except asyncio.TimeoutError as error:
-        raise ProviderTimeout(f"{deployment} gave no output within {bounds.max_s:g} s", deployment=deployment) from error
+        name = deployment.id
+        raise ProviderTimeout(f"{name} gave no output within {bounds.max_s:g} s", deployment=name) from error
     if not held:
-        raise ProviderProtocolError(f"{deployment} answered with nothing", deployment=deployment)
+        raise ProviderProtocolError(f"{deployment.id} answered with nothing", deployment=deployment.id)
     return Head(tuple(held), complete=True)

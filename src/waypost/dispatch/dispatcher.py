@@ -181,7 +181,7 @@ class Dispatcher:
             record.check = AnswerCheck.of(body)
             call = Call(deployment, body, stream=turn.stream)
             events = held_to(Demands.of(turn, body), call, self._lanes[deployment.lane].events(call))
-            head = await read_head(events, self._bounds, deployment.id, stream=turn.stream, whole=whole)
+            head = await read_head(events, self._bounds, deployment, stream=turn.stream, whole=whole)
         except ProviderError as error:
             error.add(step.key_name)
             run.fail(error, error)

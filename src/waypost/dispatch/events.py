@@ -56,8 +56,8 @@ class Call:
 class Lane(Protocol):
     """A way to reach engines of one kind.
 
-    ``events`` yields the answer. Every failure is a ``ProviderError``; nothing is retried. Closing the generator, or
-    cancelling the task that iterates it, closes the connection to the engine at once.
+    ``events`` yields the answer, within the deployment's ``timeouts``. Every failure is a ``ProviderError``; nothing is
+    retried. Closing the generator, or cancelling the task that iterates it, closes the connection to the engine at once.
     """
 
     def events(self, call: Call) -> AsyncGenerator[Event, None]:

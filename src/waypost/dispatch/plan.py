@@ -59,9 +59,9 @@ class Plan:
     """
 
     def __init__(self, decision: Decision, fleet: FleetView, max_attempts: int, rng: Callable[[], float]) -> None:
-        known = {deployment.id: deployment for deployment in fleet}
         self._fleet = fleet
-        self._queue = deque(_first_step(c, known[c.deployment], fleet) for c in decision.candidates if c.deployment in known)
+        self._candidates = iter(decision.candidates)
+        self._queue: deque[Step] = deque()
         self._left = max_attempts
         self._rng = rng
         self._window_above = 0
@@ -84,8 +84,8 @@ class Plan:
         if self._left <= 0:
             self._full.clear()
             return None
-        while self._queue:
-            step = self._queue.popleft()
+        while (step := self._first()) is not None:
+            self._queue.popleft()
             if self._large_enough(step):
                 return step
         if self._full:
@@ -99,7 +99,7 @@ class Plan:
 
     def beside(self) -> Step | None:
         """Who would be asked beside somebody who is slow: who is `next`, unless that one is there for failures only."""
-        step = self._queue[0] if self._queue and self._left > 1 else None
+        step = self._first() if self._left > 1 else None
         return None if step is None or step.candidate.fallback or not self._large_enough(step) else step
 
     def passed_over(self, step: Step, admission: Admission) -> None:
@@ -143,6 +143,14 @@ class Plan:
             said = "every candidate of this decision has failed meanwhile and cools; send the request again later"
             return NoDeployment(said, retry_after_s=self._cooling_s)
         return NoDeployment("no candidate of this decision is in the fleet any more; send the request again")
+
+    def _first(self) -> Step | None:
+        """The next step in the queue. Steps are made when they are needed: most requests need one."""
+        while not self._queue and (candidate := next(self._candidates, None)) is not None:
+            deployment = self._fleet.deployment(candidate.deployment)
+            if deployment is not None:
+                self._queue.append(_first_step(candidate, deployment, self._fleet))
+        return self._queue[0] if self._queue else None
 
     def _cools(self, admission: Admission) -> None:
         known = (seconds for seconds in (self._cooling_s, admission.retry_s) if seconds is not None)

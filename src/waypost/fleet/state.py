@@ -84,21 +84,36 @@ class Fleet:
         self._kinds: dict[Place, str] = {}
         self._sessions = Sessions(clock=clock)
         self._view: FleetView | None = None
-        self._view_until = math.inf
+        self._statuses: dict[str, Status] = {}
+        # Who has changed since those statuses were taken, and when the first of the others changes by itself.
+        self._changed_since: set[str] = set()
+        self._statuses_until = -math.inf
         self.replace(deployments)
 
     def view(self) -> FleetView:
         """The fleet at this moment; the same object as before if nothing has changed."""
         view = self._view
-        if view is not None and self._clock() < self._view_until:
+        if view is not None and self._clock() < self._statuses_until:
             return view
         with self._change:
             now = self._clock()
-            statuses = {name: self._live[name].status(now) for name in self._deployments}
+            statuses: dict[str, Status] = {}
+            changed: Iterable[str] = self._deployments
+            if now < self._statuses_until:
+                statuses, changed = self._statuses.copy(), self._changed_since & self._deployments.keys()
+            else:
+                self._statuses_until = math.inf
+            self._changed_since = set()
+            for name in changed:
+                live = self._live[name]
+                statuses[name] = live.status(now)
+                if live.snapshot is None:
+                    self._changed_since.add(name)
+                else:
+                    self._statuses_until = min(self._statuses_until, live.snapshot_until)
+            self._statuses = statuses
             view = FleetView(tuple(self._deployments.values()), MappingProxyType(statuses))
-            if all(self._live[name].snapshot is not None for name in statuses):
-                self._view = view
-                self._view_until = min((self._live[name].snapshot_until for name in statuses), default=math.inf)
+            self._view = None if self._changed_since else view
             return view
 
     def view_for(self, session: str | None, view: FleetView | None = None) -> FleetView:
@@ -132,7 +147,7 @@ class Fleet:
             self._live = {name: live for name, live in self._live.items() if name in arriving or live.in_flight}
             here = set(map(place_of, arriving.values()))
             self._kinds = {place: kind for place, kind in self._kinds.items() if place in here}
-            self._view = None
+            self._view, self._statuses_until = None, -math.inf
 
     @property
     def waiting(self) -> int:
@@ -187,7 +202,7 @@ class Fleet:
                 live.breaker.release()
             if not live.in_flight and deployment_id not in self._deployments:
                 del self._live[deployment_id]
-            self._changed(live)
+            self._changed(deployment_id, live)
             self._offer(deployment_id)
 
     def answers(self, deployment_id: str) -> None:
@@ -196,7 +211,7 @@ class Fleet:
             live = self._live.get(deployment_id)
             if live is not None:
                 live.breaker.answers(self._clock())
-                self._changed(live)
+                self._changed(deployment_id, live)
                 self._offer(deployment_id)
 
     def answered(self, deployment_id: str, latency_s: float | None, *, stream: bool, session: str | None) -> None:
@@ -207,7 +222,7 @@ class Fleet:
                 return
             if latency_s is not None:
                 (live.latency if stream else live.whole_latency).see(latency_s, self._clock())
-                self._changed(live)
+                self._changed(deployment_id, live)
             if session is not None:
                 self._sessions.answered(session, deployment_id)
 
@@ -224,7 +239,7 @@ class Fleet:
             if live is not None:
                 live.up, live.missed_looks, live.seen = True, 0, None
                 live.breaker.success(self._clock())
-                self._changed(live)
+                self._changed(deployment_id, live)
 
     def failed(self, deployment_id: str, error: ProviderError, *, key: int | None = None) -> None:
         """It failed. What lies in the request never counts against the deployment; a cooldown is never shortened.
@@ -248,7 +263,7 @@ class Fleet:
                 live.breaker.failure(error, now, self._rng)
             if live.breaker.left_s(now) > 0:
                 self._slots.withdraw(deployment_id)
-            self._changed(live)
+            self._changed(deployment_id, live)
 
     async def refresh(
         self,
@@ -295,7 +310,7 @@ class Fleet:
         if deployment is None or place_of(deployment) != place:
             return
         live = self._live[deployment_id]
-        self._changed(live)
+        self._changed(deployment_id, live)
         if report is None:
             live.missed_looks += 1
             if live.up is None or live.missed_looks >= _LOOKS_TO_BE_DOWN:
@@ -326,7 +341,7 @@ class Fleet:
         if half_open and not live.breaker.probe():
             return Admission(deployment_id, begun=False, queue=True)
         live.in_flight += 1
-        self._changed(live)
+        self._changed(deployment_id, live)
         return Admission(deployment_id, begun=True, probe=half_open, failing=live.breaker.failed_last)
 
     def _nobody(self, deployment_ids: Collection[str]) -> Admission:
@@ -341,9 +356,9 @@ class Fleet:
         if self._slots.queue:
             self._slots.offer(deployment_id, lambda: self._enter(deployment_id))
 
-    def _changed(self, live: _Live) -> None:
-        live.snapshot = None
-        self._view = None
+    def _changed(self, deployment_id: str, live: _Live) -> None:
+        live.snapshot = self._view = None
+        self._changed_since.add(deployment_id)
 
 
 def _identity(deployment: Deployment) -> tuple[object, ...]:

@@ -35,10 +35,17 @@ class FleetView:
         """How a deployment is; all unknown if nobody has looked."""
         return self.statuses.get(deployment_id, _UNSEEN)
 
+    def deployment(self, deployment_id: str) -> Deployment | None:
+        """The deployment of that id."""
+        for deployment in self.deployments:
+            if deployment.id == deployment_id:
+                return deployment
+        return None
+
     def exactly(self, name: str) -> tuple[Deployment, ...]:
         """The deployment of that id, or all of that group; empty if there are none. A pattern is not what anybody names."""
         named = [d for d in self.deployments if name in (d.id, d.group) and not d.is_pattern]
-        return tuple([d for d in named if d.id == name] or named)
+        return tuple(named if len(named) < 2 else [d for d in named if d.id == name] or named)
 
     def loosely(self, name: str) -> tuple[Deployment, ...]:
         """The deployments whose ``provider/model`` or bare model name it is; empty if there are none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import quote
 
@@ -37,11 +38,14 @@ REQUEST_HEADERS: Mapping[str, str] = {
     "cache-control": "`no-cache` asks for a new answer, which is kept; `no-store` for one that the cache has no part in.",
 }
 _LONGEST_VALUE = 256
+_SAFE_MARKS = " !#$&'()*+,-./:;<=>?@[]^_`{|}~"
+_SAFE = re.compile(f"[A-Za-z0-9{re.escape(_SAFE_MARKS)}]*")
 
 
 def safe_value(value: object) -> str:
     """A header value that is printable ASCII, whatever came in: the rest is percent-encoded, and long values are cut."""
-    return quote(str(value), safe=" !#$&'()*+,-./:;<=>?@[]^_`{|}~")[:_LONGEST_VALUE]
+    text = str(value)
+    return (text if _SAFE.fullmatch(text) else quote(text, safe=_SAFE_MARKS))[:_LONGEST_VALUE]
 
 
 def decision_headers(decision: Decision, request_id: str) -> dict[str, str]:
