@@ -160,9 +160,9 @@ def sketch_of_turn(seen: TurnReading) -> bytes:
 
 def _damped(sketch: Sketch) -> bytes:
     """As signed bytes. The root keeps n-grams of every long text from making all long texts alike (Perronnin et al. 2010)."""
-    damped = np.copysign(np.sqrt(np.abs(sketch)), sketch)
-    largest = float(np.abs(damped).max())
-    return np.rint(damped * (127 / largest)).astype(np.int8).tobytes() if largest else b""
+    damped = np.sqrt(np.abs(sketch))
+    largest = float(np.maximum.reduce(damped))
+    return np.rint(np.copysign(damped, sketch) * (127 / largest)).astype(np.int8).tobytes() if largest else b""
 
 
 def sketch_of_text(text: str) -> bytes:

@@ -62,7 +62,7 @@ class LanguageHead:
     """
 
     languages: tuple[str, ...]
-    table: npt.NDArray[np.float32]
+    table: npt.NDArray[np.int8]
     scale: float
     bias: npt.NDArray[np.float64]
     threshold: float
@@ -80,7 +80,8 @@ class LanguageHead:
         rows = opening_rows(reading, self.table.shape[0].bit_length() - 1)
         if not rows.size:
             return None, 0.0
-        sums = (np.ones(rows.size, np.float32) @ self.table.take(rows, axis=0)).astype(np.float64)
+        grown = self.table.take(rows, axis=0).astype(np.float32)
+        sums = (np.ones(rows.size, np.float32) @ grown).astype(np.float64)
         scores = sums * (self.scale / math.sqrt(rows.size)) + self.bias
         best = int(scores.argmax())
         return self.languages[best], 1.0 / float(np.exp(scores - scores[best]).sum())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -20,16 +22,13 @@ def sketch_of(reading: Reading) -> Sketch:
     A count sketch (Charikar, Chen, Farach-Colton 2002): every n-gram adds 1 or -1 to the place that its table row tells. Words
     and pairs of words count as much as all characters together.
     """
-    chars, words = _counts(reading.rows[: reading.chars]), _counts(reading.rows[reading.chars :])
-    found = _unit(chars) + _unit(words)
-    return _unit(found).astype(np.float32)
-
-
-def _counts(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    counts = np.bincount(rows & (2 * _SIGN - 1), minlength=2 * _SIGN)
-    return (counts[:_SIGN] - counts[_SIGN:]).astype(np.float64)
+    places = reading.rows & (2 * _SIGN - 1)
+    places[reading.chars :] += 2 * _SIGN
+    counts = np.bincount(places, minlength=4 * _SIGN).reshape(2, 2, _SIGN)
+    chars, words = (counts[:, 0] - counts[:, 1]).astype(np.float64)
+    return _unit(_unit(chars) + _unit(words)).astype(np.float32)
 
 
 def _unit(vector: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    length = float(np.sqrt(vector @ vector))
+    length = math.sqrt(vector @ vector)
     return vector / length if length else vector

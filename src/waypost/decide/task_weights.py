@@ -106,7 +106,7 @@ def _weights_of(arrays: Any, version: str) -> TaskWeights:
         vocabulary=arrays["vocabulary"],
         languages=LanguageHead(
             languages=tuple(arrays["languages"].tolist()),
-            table=arrays["language_table"].astype(np.float32),
+            table=arrays["language_table"],
             scale=float(arrays["language_scale"]),
             bias=arrays["language_bias"].astype(np.float64),
             threshold=float(arrays["language_threshold"]),

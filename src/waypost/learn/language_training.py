@@ -57,7 +57,7 @@ def train_languages(rows: Sequence[Row], seed: int) -> LanguageHead:
         np.random.default_rng(seed),
     )
     table, scale = quantise(fitted.table)
-    return LanguageHead(languages, table.astype(np.float32), scale, fitted.bias.astype(np.float64), THRESHOLD)
+    return LanguageHead(languages, table.astype(np.int8), scale, fitted.bias.astype(np.float64), THRESHOLD)
 
 
 def judge_languages(head: LanguageHead, rows: Sequence[Row]) -> dict[str, LanguageScores]:

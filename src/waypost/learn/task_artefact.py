@@ -74,7 +74,7 @@ def pack(
         difficulty_labels=np.zeros(len(LABELS), np.bool_) if difficulty is None else difficulty.labels,
         vocabulary=vocabulary,
         languages=np.array(languages.languages),
-        language_table=languages.table.astype(np.int8),
+        language_table=languages.table,
         language_scale=np.float64(languages.scale),
         language_bias=languages.bias,
         language_threshold=np.float64(languages.threshold),

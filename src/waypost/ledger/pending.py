@@ -9,7 +9,7 @@ from itertools import islice
 from waypost.ledger.record import Outcome
 
 # How many waiting outcomes keep what explanations are made from, some 20 KB each.
-EXPLAINED_ROWS = 256
+EXPLAINED_ROWS = 64
 
 
 class Pending:

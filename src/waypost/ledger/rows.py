@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -31,17 +32,18 @@ _ROWS = 32
 
 
 class _Table:
-    """Inserts many rows with few statements."""
+    """Inserts rows, up to ``_ROWS`` with one statement."""
 
     def __init__(self, name: str, columns: tuple[str, ...]) -> None:
         self._into = f"INSERT INTO {name} ({', '.join(columns)}) VALUES "  # noqa: S608  # our own names
         self._row = f"({', '.join('?' * len(columns))})"
 
     def insert(self, connection: sqlite3.Connection, rows: list[list[Any]]) -> None:
-        """Adds the rows to the open transaction."""
+        """Adds the rows to the open transaction, and takes them out of the list."""
         for start in range(0, len(rows), _ROWS):
             some = rows[start : start + _ROWS]
             connection.execute(self._into + ", ".join([self._row] * len(some)), [value for row in some for value in row])
+        rows.clear()
 
 
 _DECISIONS = _Table("decisions", ("seq", *_DECISION, *_PROMPT_COLUMNS, "card"))
@@ -50,16 +52,20 @@ _ATTEMPTS = _Table("attempts", ("decision", "position", *_ATTEMPT))
 SUMMARY_COLUMNS = ", ".join((*_DECISION, *(column for column in _PROMPT_COLUMNS if column != "prompt_text")))
 
 
-def insert(connection: sqlite3.Connection, entries: list[dict[str, Any]]) -> None:
-    """Adds entries to the open transaction. On an error a part of them may be there: use a savepoint."""
+def insert(connection: sqlite3.Connection, entries: Iterable[dict[str, Any]]) -> None:
+    """Adds entries to the open transaction, a few at a time. On an error a part of them may be there: use a savepoint."""
     (last,) = connection.execute("SELECT coalesce(max(seq), 0) FROM decisions").fetchone()
-    decisions, attempts = [], []
+    decisions: list[list[Any]] = []
+    attempts: list[list[Any]] = []
     for seq, entry in enumerate(entries, last + 1):
         prompt = entry["prompt"]
         values = [seq, *(entry[key] for key in _DECISION), *(prompt[key] for key in _PROMPT)]
         decisions.append([*values, orjson.dumps(entry["card"], default=dict).decode()])
         for position, attempt in enumerate(entry["attempts"]):
             attempts.append([seq, position, *(attempt[key] for key in _ATTEMPT)])
+        if len(decisions) == _ROWS:
+            _DECISIONS.insert(connection, decisions)
+            _ATTEMPTS.insert(connection, attempts)
     _DECISIONS.insert(connection, decisions)
     _ATTEMPTS.insert(connection, attempts)
 

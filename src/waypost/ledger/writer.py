@@ -99,7 +99,7 @@ class Writer(threading.Thread):
         """Inserts all or, where one of them cannot be stored, none: then the others are stored without it."""
         connection.execute("SAVEPOINT outcomes")
         try:
-            rows.insert(connection, [self._entry(outcome) for outcome in outcomes])
+            rows.insert(connection, map(self._entry, outcomes))
         except Exception as error:  # whatever is wrong with one outcome, the others are stored
             if _is_of_the_disk(error):
                 raise
