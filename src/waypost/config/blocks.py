@@ -15,6 +15,7 @@ def _not_a_flag(value: Any) -> Any:
 
 Number = Annotated[float, BeforeValidator(_not_a_flag), Field(allow_inf_nan=False)]
 Whole = Annotated[int, BeforeValidator(_not_a_flag)]
+Share = Annotated[Number, Field(ge=0, le=1)]
 Seconds = Annotated[Number, Field(gt=0, le=86_400)]
 Tokens = Annotated[Whole, Field(ge=0, le=100_000_000)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
@@ -31,3 +32,8 @@ class Block(BaseModel):
     """A block of ours: unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def switched(value: Any) -> Any:
+    """A block's short forms: ``true`` is all of its defaults, ``false`` is no block."""
+    return {True: {}, False: None}[value] if isinstance(value, bool) else value

@@ -137,7 +137,13 @@ def _compile(entry: ModelEntry, node: Node, around: Surroundings) -> Deployment 
         weight=entry.litellm_params.weight or 1.0,
         api_keys=endpoint.keys if len(endpoint.keys) > 1 else (),
         max_parallel=entry.litellm_params.max_parallel_requests,
+        quality=MappingProxyType(_quality(info)),
     )
+
+
+def _quality(info: ModelInfo) -> dict[str, float]:
+    stated = info.waypost.quality
+    return stated if isinstance(stated, dict) else {} if stated is None else {"*": stated}
 
 
 def _settings(

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from waypost.config.blocks import Block, Name, Number, Open, Tokens, Whole
+from waypost.config.blocks import Block, Name, Number, Open, Share, Tokens, Whole
 
 
 class WaypostInfo(Block):
@@ -16,6 +16,11 @@ class WaypostInfo(Block):
         default=None,
         description="Whether the deployment is yours, so that private requests may reach it. Unset: it is, if the host of "
         "`api_base` is `localhost`, a loopback address or a private address.",
+    )
+    quality: dict[Name, Share] | Share | None = Field(
+        default=None,
+        description="The share of good answers, from 0 to 1, as you measured it: one number, or one for each route, with `*` "
+        "for all others. Unset: the order of a route's candidates says who is better.",
     )
 
 

@@ -72,6 +72,7 @@ def compile_policy(file: ConfigFile, root: Node, adopted: Adopted, checked: Chec
         routes[name] = replace(made, cache_s=_cache_s(block, file))
     _tell_shared_examples(file, root, report)
     _tell_shadowed(root, {*routes, *VIRTUAL_MODELS}, checked)
+    _tell_quality_of_nothing(file, root, routes, report)
     rules = file.policy
     _tell_unsafe(rules.default_route, root.at(["policy", "default_route"]), "`default_route`", routes, checked)
     channel_routes = _channel_routes(rules.channel_routes, root, routes, checked)
@@ -101,6 +102,7 @@ def compile_policy(file: ConfigFile, root: Node, adopted: Adopted, checked: Chec
         group_balancing=MappingProxyType(_group_balancing(rules.group_balancing, root, checked)),
         session_affinity=rules.session_affinity,
         verify=rules.verify,
+        residency=None if rules.residency is None else rules.residency.rules(),
     )
 
 
@@ -164,6 +166,7 @@ def _route(
         description=block.description,
         examples=block.examples,
         verify=block.verify,
+        band=block.band,
     )
 
 
@@ -179,6 +182,15 @@ def _tell_shared_examples(file: ConfigFile, root: Node, report: Report) -> None:
             if other != name:
                 where = root.at(["routes", name, "examples", position])
                 report.warning(where, f"this example stands in route {quoted(other)} too: it cannot tell the two apart")
+
+
+def _tell_quality_of_nothing(file: ConfigFile, root: Node, routes: Iterable[str], report: Report) -> None:
+    for position, entry in enumerate(file.model_list or ()):
+        quality = entry.model_info.waypost.quality if entry.model_info else None
+        for name in quality if isinstance(quality, dict) else ():
+            if name != "*" and name not in routes:
+                where = root.at(["model_list", position, "model_info", "waypost", "quality", name])
+                report.warning(where, f"`quality` names {quoted(name)}, which is no route{did_you_mean(name, routes)}")
 
 
 def _tell_too_small(candidate: str, where: Node, needs_context: int | None, checked: Checked) -> None:

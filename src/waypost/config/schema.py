@@ -23,9 +23,10 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from waypost.addresses import is_loopback
-from waypost.config.blocks import Block, FilePath, Name, Number, Seconds, Tokens, Whole
+from waypost.config.blocks import Block, FilePath, Name, Number, Seconds, Share, Tokens, Whole, switched
 from waypost.config.discovery import DiscoverySettings
 from waypost.config.model_entry import Credential, ModelEntry
+from waypost.config.residency import ResidencySettings
 from waypost.decide.correction import MOST, PER_CALLER
 from waypost.decide.labels import TASKS
 from waypost.decide.policy import Balancing, Policy, Verify
@@ -115,6 +116,7 @@ class RouteBlock(Block):
         json_schema_extra={"minItems": FEWEST_EXAMPLES, "maxItems": MOST_EXAMPLES},
     )
     verify: Checked | None = Field(default=None, description="The same as `policy.verify`, for this route.")
+    band: Share | None = Field(default=None, description="The same as `policy.residency.band`, for this route.")
 
     @model_validator(mode="before")
     @classmethod
@@ -124,7 +126,7 @@ class RouteBlock(Block):
     @field_validator("cache", mode="before")
     @classmethod
     def _switched(cls, value: Any) -> Any:
-        return {True: {}, False: None}[value] if isinstance(value, bool) else value
+        return switched(value)
 
     @field_validator("examples")
     @classmethod
@@ -220,11 +222,19 @@ class PolicySettings(Block):
         default=256, ge=1, le=1_000_000, description="Events of a stream held back before its first output."
     )
     commit_max_s: Seconds = Field(default=600.0, description="Seconds to the first output, before another deployment is asked.")
+    residency: ResidencySettings | None = Field(
+        default_factory=ResidencySettings, description="How much it counts which models are loaded; `off`: not at all."
+    )
     verify: Checked = Field(
         default=_RULES.verify,
         description="`tools`: an answer that may call tools is held back whole, and one whose calls fail their check is asked "
         "for once more. `off`: it is checked when it has gone out.",
     )
+
+    @field_validator("residency", mode="before")
+    @classmethod
+    def _switched(cls, value: Any) -> Any:
+        return switched(value)
 
     @property
     def hedge_after(self) -> float | Literal["p95"] | None:

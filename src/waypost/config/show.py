@@ -64,6 +64,7 @@ def _route(route: Route) -> dict[str, Any]:
         "description": route.description,
         "examples": list(route.examples),
         "verify": route.verify,
+        "band": route.band,
     }
 
 
@@ -91,6 +92,7 @@ def _deployment(deployment: Deployment) -> dict[str, Any]:
         "timeouts": dataclasses.asdict(deployment.timeouts),
         "weight": deployment.weight,
         "max_parallel": deployment.max_parallel,
+        "quality": dict(deployment.quality),
         "sources": dict(deployment.sources),
     }
 

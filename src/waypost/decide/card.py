@@ -18,7 +18,9 @@ CARD_VERSION = 1
 class Candidate:
     """A deployment that may answer, in its place in the queue, with the settings that this route gives it.
 
-    ``last_resort``: it is asked although it is down or cools, as everybody else is or does too.
+    ``last_resort``: it is asked although it is down or cools, as everybody else is or does too. ``expected_wait_s`` is how long
+    it would probably take to the first output of a stream, or to the whole of another answer. ``loads``: its engine would have
+    to load the model first. Both are ``None`` where that is not known.
     """
 
     deployment: str
@@ -30,6 +32,8 @@ class Candidate:
     fallback: bool = False
     expected_cost_usd: float | None = None
     last_resort: bool = False
+    expected_wait_s: float | None = None
+    loads: bool | None = None
 
     @property
     def simulated(self) -> bool:
@@ -48,6 +52,8 @@ class Candidate:
             "fallback": self.fallback,
             "expected_cost_usd": self.expected_cost_usd,
             "last_resort": self.last_resort,
+            "expected_wait_s": None if self.expected_wait_s is None else round(self.expected_wait_s, 3),
+            "loads": self.loads,
         }
 
 

@@ -19,8 +19,9 @@ from waypost.decide.guards import (
     first_reason,
 )
 from waypost.decide.names import Meaning, closest, resolve
-from waypost.decide.ordering import expand, made_for, reorder
+from waypost.decide.ordering import ORDERED, expand, made_for, reorder
 from waypost.decide.policy import Policy, Route
+from waypost.decide.residency import by_residency
 from waypost.decide.task import TaskModel, TaskScores
 from waypost.errors import NoDeployment, UnknownModel
 from waypost.fleet.view import Deployment, FleetView, Status, answer_cap
@@ -57,6 +58,12 @@ class _Case:
     def answer_tokens(self) -> int:
         """The length to expect of the answer."""
         return self.policy.answer_tokens_of(self.turn)
+
+    @property
+    def in_tool_loop(self) -> str | None:
+        """The deployment that called the tool whose result this turn brings: no other one should read it."""
+        last = self.fleet.answered_last
+        return last[0] if last and self.policy.session_affinity and self.turn.tool_loop_open else None
 
     def guards(self, route: Route, *, named: bool = False, needs_context: int | None = None) -> tuple[Guard, ...]:
         """Those that this turn can break, in the order of the card: what it can do, what fits, what is allowed, what is up.
@@ -127,18 +134,21 @@ class _Case:
             cost_usd,
         )
 
+    def grounds(self, route: Route, deployment: Deployment, is_fallback: bool) -> str:
+        """Why a candidate is one."""
+        if is_fallback:
+            return "fallback"
+        if self.meaning.kind == "deployment":
+            return "named"
+        if deployment.id == self.in_tool_loop:
+            return "called the tool whose result this is"
+        if deployment.id in route.candidates or deployment.group in route.candidates:
+            return "listed by the route"
+        return f"the route is open to all{', made for it' if made_for(route.name, deployment) else ''}"
+
     def reason(self, route: Route, deployment: Deployment, status: Status, is_fallback: bool) -> str:
         """Why a candidate is one, and how it is now."""
-        if is_fallback:
-            reason = "fallback"
-        elif self.meaning.kind == "deployment":
-            reason = "named"
-        elif deployment.id in route.candidates or deployment.group in route.candidates:
-            reason = "listed by the route"
-        elif made_for(route.name, deployment):
-            reason = "the route is open to all, made for it"
-        else:
-            reason = "the route is open to all"
+        reason = self.grounds(route, deployment, is_fallback)
         if deployment.local:
             reason += ", local"
         if status.loaded is not None:
@@ -173,21 +183,29 @@ def decide(turn: Turn, fleet: FleetView, policy: Policy, artefacts: Artefacts) -
     choice = _choose(case, scores)
     if not choice.candidates and policy.last_resort:
         choice = _last_resort(case, choice)
+    candidates = by_residency(choice.candidates, turn, fleet, policy, choice.route, fixed=_is_fixed(case, choice))
     return Decision(
         id=turn.id,
         requested=turn.model,
         route=None if meaning.kind == "deployment" else choice.route.name,
         reason=choice.reason if meaning.via is None else f"{turn.model} is an alias of {meaning.name}; {choice.reason}",
         task=scores,
-        candidates=choice.candidates,
+        candidates=candidates,
         removed=tuple(removal for _, removal in choice.removed),
         prompt_tokens=turn.prompt_tokens,
         answer_tokens=case.answer_tokens,
         policy_version=policy.version,
         artefact_version=artefacts.task_model.version,
-        refusal=None if choice.candidates else _refusal(case, choice),
+        refusal=None if candidates else _refusal(case, choice),
         verify=policy.verify_of(turn, choice.route),
     )
+
+
+def _is_fixed(case: _Case, choice: _Choice) -> bool:
+    """The order of the candidates is what was asked for: by a name that says it, by a tool loop, or as the last resort."""
+    said = case.meaning.kind == "virtual" and case.meaning.name in ORDERED
+    first = choice.candidates[0] if choice.candidates else None
+    return said or first is None or first.last_resort or first.deployment == case.in_tool_loop
 
 
 def _choose(case: _Case, scores: TaskScores) -> _Choice:
@@ -271,6 +289,11 @@ def _on_route(case: _Case, route: Route, reason: str, *, needs_context: int | No
     listed = expand(route, case.turn, case.fleet, case.policy)
     if case.meaning.kind == "virtual":
         listed = reorder(case.meaning.name, listed, case.turn, case.fleet, case.answer_tokens)
+    caller = case.in_tool_loop
+    if caller is not None:
+        # Found in the whole fleet: without its text, the turn may have been sent to another route than the one before it.
+        among = case.fleet.deployments if case.meaning.kind == "virtual" else listed
+        listed = (*[one for one in among if one.id == caller and not one.is_pattern], *listed)
     return case.sift(route, reason, listed, case.fallbacks(listed), needs_context=needs_context)
 
 

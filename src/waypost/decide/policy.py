@@ -22,7 +22,8 @@ class Route:
     laid over the request. ``private`` keeps the route on local deployments. With ``needs_context``, turns of more tokens than
     that come here, whatever their text asks for. With ``examples``, turns that are like them come here, and like the
     ``description``. ``cache_s`` is for how many seconds its answers are kept for who asks the same; ``None`` keeps none.
-    ``verify`` says what of an answer is checked before it goes out; ``None``: what the policy says.
+    ``verify`` says what of an answer is checked before it goes out; ``None``: what the policy says. ``band`` is how much worse
+    than the best a model may be that is asked first because it is loaded; ``None``: what the policy says.
     """
 
     name: str
@@ -34,13 +35,39 @@ class Route:
     examples: tuple[str, ...] = ()
     cache_s: float | None = None
     verify: Verify | None = None
+    band: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResidencyRules:
+    """What quality, a share from 0 to 1, is given up for not waiting until a model is loaded.
+
+    ``band``: a loaded model whose quality is within this of the best is asked first; ``chat_band`` is that of the route `chat`
+    and of the channel `voice`. ``order_step`` is what a place down a route's list counts where nobody states a quality.
+    ``quality_per_s`` is what a second of waiting is worth, and ``margin`` what a load has to gain besides. Where every local
+    candidate is expected to take longer than ``spill_s``, one that is not local is asked first; ``None``: never.
+    """
+
+    band: float = 0.03
+    chat_band: float = 0.06
+    order_step: float = 0.02
+    quality_per_s: float = 0.002
+    margin: float = 0.02
+    spill_s: float | None = None
+
+    def band_of(self, turn: Turn, route: Route) -> float:
+        """How much worse than the best a model may be that is asked first because it is loaded."""
+        if route.band is not None:
+            return route.band
+        return self.chat_band if route.name == DEFAULT_TASK or turn.channel == "voice" else self.band
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
     """All rules of a decision. ``version`` is a hash of the config they come from.
 
-    ``last_resort`` names who is asked although it is down or cools, when everybody is.
+    ``last_resort`` names who is asked although it is down or cools, when everybody is. ``residency`` says how much it counts
+    what is loaded; ``None``: not at all.
     """
 
     version: str
@@ -58,6 +85,7 @@ class Policy:
     group_balancing: Mapping[str, Balancing] = field(default_factory=empty)
     session_affinity: bool = True
     verify: Verify = "off"
+    residency: ResidencyRules | None = ResidencyRules()
 
     def balancing_of(self, group: str) -> Balancing:
         """How the replicas of a group share its requests."""

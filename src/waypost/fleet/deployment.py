@@ -60,8 +60,9 @@ class Deployment:
     ``window_tokens`` is what the engine will really allocate, not what the model was trained for. ``settings`` are request-time
     parameters in OpenAI's form or the engine's own; ``transport`` is the rest of ``litellm_params`` that only the LiteLLM lane
     reads (region, API version, …) and may hold secrets. ``api_keys`` are all keys where there are several, ``api_key`` the one
-    to use; ``max_parallel`` is how many calls it takes at once. ``sources`` says where each fact comes from: ``config``,
-    ``engine``, ``catalogue`` or ``assumed``.
+    to use; ``max_parallel`` is how many calls it takes at once. ``quality`` is the share of good answers by route, as the
+    config states it; ``*`` is any other route. ``sources`` says where each fact comes from: ``config``, ``engine``,
+    ``catalogue`` or ``assumed``.
     """
 
     id: str
@@ -86,6 +87,11 @@ class Deployment:
     weight: float = 1.0
     api_keys: tuple[Secret, ...] = ()
     max_parallel: int | None = None
+    quality: Mapping[str, float] = field(default_factory=empty)
+
+    def quality_on(self, route: str) -> float | None:
+        """The share of good answers that the config states for a route; ``None`` where it states none."""
+        return self.quality.get(route, self.quality.get("*")) if self.quality else None
 
     @property
     def is_pattern(self) -> bool:

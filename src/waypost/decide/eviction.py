@@ -1,0 +1,83 @@
+"""What has to leave an engine's memory so that something else can be loaded, and what that will cost later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from waypost.fleet.view import FleetView, Memory
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What is known of one set of weights of an engine, from all deployments that answer from it.
+
+    ``name`` is a model's, for the card. ``in_flight`` counts the calls of all of them.
+    """
+
+    name: str
+    size_bytes: int | None
+    load_s: float | None
+    demand: float
+    in_flight: int
+
+
+def known_weights(fleet: FleetView) -> dict[tuple[str, str], Weights]:
+    """The weights that the fleet's deployments answer from, by engine and name."""
+    found: dict[tuple[str, str], Weights] = {}
+    for deployment in fleet.deployments:
+        status = fleet.status(deployment.id)
+        residency = status.residency
+        if residency is None:
+            continue
+        key = residency.engine, residency.weights
+        before = found.get(key)
+        if before is None:
+            size, load_s, demand, in_flight = residency.size_bytes, residency.load_s, residency.demand, status.in_flight
+            found[key] = Weights(deployment.model, size, load_s, demand, in_flight)
+        else:
+            found[key] = Weights(
+                before.name,
+                residency.size_bytes if before.size_bytes is None else before.size_bytes,
+                residency.load_s if before.load_s is None else before.load_s,
+                max(before.demand, residency.demand),
+                before.in_flight + status.in_flight,
+            )
+    return found
+
+
+def evicted(memory: Memory, engine: str, wanted: str, weights: Mapping[tuple[str, str], Weights]) -> tuple[str, ...] | None:
+    """The weights that are thrown out of the memory of ``engine`` to load ``wanted``; ``None`` where that cannot be said.
+
+    Ollama's rule (`server/sched.go`): those that are there leave one by one, in their order of eviction, until the new ones are
+    no more than ``max_models`` together and fit entirely beside the rest.
+    """
+    resident = memory.resident
+    if wanted in resident or not resident:
+        return ()
+    gone = 0 if memory.max_models is None else max(0, len(resident) + 1 - memory.max_models)
+    if memory.capacity_bytes is None:
+        return None if memory.max_models is None else resident[:gone]
+    room: int = memory.capacity_bytes
+    sizes = [None if (known := weights.get((engine, name))) is None else known.size_bytes for name in (wanted, *resident)]
+    for size in (sizes[0], *sizes[1 + gone :]):
+        if size is None:
+            return None
+        room -= size
+    while room < 0 and gone < len(resident):
+        room += sizes[1 + gone] or 0
+        gone += 1
+    return resident[:gone]
+
+
+def eviction_s(gone: Iterable[Weights | None]) -> float | None:
+    """The seconds of loading that the next request will have to expect for what was thrown out: demand x load, summed.
+
+    ``None`` where a load time is not known.
+    """
+    total = 0.0
+    for weights in gone:
+        if weights is None or (weights.load_s is None and weights.demand > 0):
+            return None
+        total += weights.demand * (weights.load_s or 0.0)
+    return total

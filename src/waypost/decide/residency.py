@@ -1,0 +1,240 @@
+"""The order of candidates by what is loaded: a warm model that is good enough goes before one that has to be loaded.
+
+Only the order: who may be asked is for the guards to say. Where nothing is known of an engine's memory, the order stays.
+
+The utility of a candidate is its quality, less what the caller waits for it and what it throws out of memory, each second at
+`ResidencyRules.quality_per_s`. A load has to pay a margin besides, which shrinks with each request that waits for the same
+weights, so that models are not swapped to and fro for single requests. Quality is what the config states for the route; where
+it states none, each place down the route's list counts as a little worse than the one before. Then how fast a model reads and
+writes is left out: whoever wrote the list knew that, but could not know what would be loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from waypost.decide.card import Candidate
+from waypost.decide.eviction import known_weights
+from waypost.decide.ordering import made_for
+from waypost.decide.policy import Policy, ResidencyRules, Route
+from waypost.decide.waiting import Outlook, fresh_tokens, outlook
+from waypost.fleet.view import Deployment, FleetView, Status, answer_cap
+from waypost.turn import Turn
+
+# On a route that is open to all, a model made for its task counts as this many places better than the next one that is not.
+_MADE_FOR_PLACES = 3
+_ROUNDING = 1e-9
+_ELSEWHERE = Outlook(warm=None)
+_ALWAYS_THERE = Outlook(warm=True, loads=False)
+
+
+@dataclass(slots=True)
+class _Seen:
+    """A candidate with all that is known of it, and what is found out on the way: its worth, and what the card says of it."""
+
+    candidate: Candidate
+    deployment: Deployment
+    status: Status
+    outlook: Outlook
+    wait_s: float | None
+    quality: float = 0.0
+    utility: float = 0.0
+    said: str = ""
+
+    @property
+    def misfit(self) -> bool:
+        """The last attempt to load it failed."""
+        return self.status.residency is not None and self.status.residency.misfit and not self.outlook.warm
+
+    def told(self) -> Candidate:
+        """The candidate as the card has it."""
+        one, seen = self.candidate, self.outlook
+        reason = one.reason
+        if seen.loads:
+            reason += ", to be loaded" if seen.load_s is None else f", to be loaded in {seen.load_s:.0f} s"
+            if seen.evicts:
+                reason += f", would evict {' and '.join(seen.evicts)}"
+        if self.said:
+            reason += f"; {self.said}"
+        # By position, as in `decide`.
+        return Candidate(
+            one.deployment,
+            one.group,
+            one.provider,
+            one.model,
+            reason,
+            one.settings,
+            one.fallback,
+            one.expected_cost_usd,
+            one.last_resort,
+            self.wait_s,
+            seen.loads,
+        )
+
+
+def by_residency(
+    candidates: tuple[Candidate, ...], turn: Turn, fleet: FleetView, policy: Policy, route: Route, *, fixed: bool = False
+) -> tuple[Candidate, ...]:
+    """The same candidates in the order in which to ask them, with what asking each would mean.
+
+    ``fixed``: their order is not to be touched. Even so, a model that did not fit into memory when it was last loaded is asked
+    after all others.
+    """
+    rules = policy.residency
+    if rules is None or not any(fleet.status(one.deployment).residency for one in candidates):
+        return candidates
+    order = _look(candidates, turn, fleet, policy)
+    if not fixed:
+        listed = [one for one in order if not one.candidate.fallback]
+        _arrange(listed, turn, fleet, policy, route, rules)
+        if rules.spill_s is not None:
+            _spill(listed, rules.spill_s)
+        order = listed + order[len(listed) :]
+    last = [one for one in order if one.misfit]
+    for one in last:
+        one.said = "asked last, as it did not fit into memory when it was last loaded"
+        order.remove(one)
+    return tuple([one.told() for one in (*order, *last)])
+
+
+def _look(candidates: Sequence[Candidate], turn: Turn, fleet: FleetView, policy: Policy) -> list[_Seen]:
+    """Each with its outlook. One that no engine loads or unloads is expected to take as long as it took lately."""
+    deployments = {deployment.id: deployment for deployment in fleet.deployments}
+    weights = known_weights(fleet)
+    order = []
+    for candidate in candidates:
+        deployment, status = deployments[candidate.deployment], fleet.status(candidate.deployment)
+        residency = status.residency
+        if residency is None:
+            wait_s = status.latency_s if turn.stream else status.whole_latency_s
+            order.append(_Seen(candidate, deployment, status, _ALWAYS_THERE if status.loaded else _ELSEWHERE, wait_s))
+            continue
+        cap = answer_cap(turn, deployment.settings, candidate.settings)
+        was_last = fleet.answered_last[:1] == (candidate.deployment,)
+        seen = outlook(
+            deployment,
+            status,
+            residency,
+            fleet.memories.get(residency.engine),
+            weights,
+            prompt_tokens=turn.prompt_tokens,
+            fresh_tokens=fresh_tokens(turn) if was_last else turn.prompt_tokens,
+            answer_tokens=policy.answer_tokens if cap is None else cap,
+        )
+        order.append(_Seen(candidate, deployment, status, seen, seen.first_s if turn.stream else seen.whole_s))
+    return order
+
+
+def _arrange(listed: list[_Seen], turn: Turn, fleet: FleetView, policy: Policy, route: Route, rules: ResidencyRules) -> None:
+    """Those whose memory is known share the places that they hold; all others keep theirs."""
+    places = [place for place, one in enumerate(listed) if one.outlook.warm is not None and not one.misfit]
+    if len(places) < 2:
+        return
+    contenders = [listed[place] for place in places]
+    stated = _rate(listed, contenders, route, rules)
+    staying = _conversation(contenders, turn, fleet) if policy.session_affinity else None
+    if staying is not None:
+        staying.utility += rules.margin + (0.0 if stated else rules.quality_per_s * staying.outlook.kept_s)
+    # Replicas that are alike in warmth keep the order in which balancing has put them.
+    best: dict[tuple[str, bool | None], float] = {}
+    for one in contenders:
+        key = one.candidate.group, one.outlook.warm
+        best[key] = max(one.utility, best.get(key, one.utility))
+    ranked = sorted(contenders, key=lambda one: -best[one.candidate.group, one.outlook.warm])
+    least = max([one.quality for one in contenders]) - rules.band_of(turn, route) - _ROUNDING
+    near = next((one for one in ranked if one.outlook.warm and one.quality >= least), None)
+    if near is not None and near.outlook.delay_s <= ranked[0].outlook.delay_s:
+        ranked.remove(near)
+        ranked.insert(0, near)
+    if ranked[0] is not contenders[0]:
+        ranked[0].said = _why(ranked[0], contenders[0], staying, near)
+    for place, one in zip(places, ranked, strict=True):
+        listed[place] = one
+
+
+def _rate(listed: Sequence[_Seen], contenders: Sequence[_Seen], route: Route, rules: ResidencyRules) -> bool:
+    """Gives each its quality, and contenders their utility. Says whether the quality of all contenders is stated."""
+    shares = [one.deployment.quality_on(route.name) for one in listed]
+    for one, quality in zip(listed, _qualities(listed, shares, route, rules.order_step), strict=True):
+        one.quality = quality
+    stated = None not in shares or all(one.deployment.quality_on(route.name) is not None for one in contenders)
+    for one in contenders:
+        seen = one.outlook
+        wait_s = (seen.queue_s or 0.0) + (seen.load_s or 0.0)
+        if stated:
+            wait_s += (seen.read_s or 0.0) + (seen.answer_s or 0.0)
+        one.utility = one.quality - rules.quality_per_s * wait_s
+        if seen.loads:
+            one.utility -= rules.quality_per_s * (seen.evict_s or 0.0) + rules.margin / (1 + seen.waiting)
+    return stated
+
+
+def _why(first: _Seen, before: _Seen, staying: _Seen | None, near: _Seen | None) -> str:
+    """Why one goes ahead of who was first on the route."""
+    ahead = f"goes ahead of {before.deployment.group}"
+    if first is staying:
+        return f"{ahead}: the conversation stays where it was"
+    if first is near and before.outlook.loads:
+        return f"{ahead}: it is warm, and about as good"
+    if before.outlook.loads:
+        return f"{ahead}: a load would take longer than it is worth"
+    return f"{ahead}: the wait there would be longer than it is worth"
+
+
+def _qualities(listed: Sequence[_Seen], shares: Sequence[float | None], route: Route, step: float) -> list[float]:
+    """The stated quality of each on this route; where none is stated, a step below the one before, or above the one behind."""
+    if None not in shares:
+        return [share for share in shares if share is not None]
+    steps = [step * _places(before, behind, route) for before, behind in pairwise(listed)]
+    known = next((place for place, share in enumerate(shares) if share is not None), 0)
+    found = [shares[known] or 1.0] * len(listed)
+    for place in range(known - 1, -1, -1):
+        found[place] = found[place + 1] + steps[place]
+    for place in range(known + 1, len(listed)):
+        share = shares[place]
+        found[place] = found[place - 1] - steps[place - 1] if share is None else share
+    return found
+
+
+def _places(before: _Seen, behind: _Seen, route: Route) -> int:
+    """How many places lie between two neighbours of a route: none between replicas."""
+    one, other = before.deployment, behind.deployment
+    if one.group == other.group:
+        return 0
+    if "*" not in route.candidates or one.group in route.candidates or one.id in route.candidates:
+        return 1
+    return _MADE_FOR_PLACES if made_for(route.name, one) and not made_for(route.name, other) else 1
+
+
+def _conversation(contenders: Sequence[_Seen], turn: Turn, fleet: FleetView) -> _Seen | None:
+    """Who of these the conversation belongs to: who answered it last, or before it had to go to one that sees.
+
+    Such a detour is over when no image is left in the conversation.
+    """
+    if not fleet.answered_last:
+        return None
+    here = {one.candidate.deployment: one for one in contenders}
+    known = [here[name] for name in fleet.answered_last if name in here]
+    if len(known) > 1 and not turn.has_image:
+        last, before = known[0].deployment.capabilities, known[1].deployment.capabilities
+        if last.vision and not before.vision:
+            return known[1]
+    return known[0] if known else None
+
+
+def _spill(listed: list[_Seen], spill_s: float) -> None:
+    """One that is not local goes first where every local one would keep the caller waiting for longer than ``spill_s``."""
+    waits = [one.wait_s for one in listed if one.deployment.local and not one.misfit]
+    known = [wait_s for wait_s in waits if wait_s is not None]
+    least_s = min(known, default=0.0)
+    if len(known) < len(waits) or least_s <= spill_s:
+        return
+    away = next((one for one in listed if not one.deployment.local and not one.misfit and (one.wait_s or 0.0) < least_s), None)
+    if away is not None and away is not listed[0]:
+        away.said = (
+            f"goes ahead: every local one would take {least_s:.0f} s or more, and policy.residency.spill_s is {spill_s:g}"
+        )
+        listed.remove(away)
+        listed.insert(0, away)
