@@ -16,7 +16,10 @@ ROOMS = {
     "dispatch": ("waypost.fleet", "waypost.decide.card"),
     "dialects": (),
     "ledger": ("waypost.decide.card", "waypost.decide.correction", "waypost.dispatch.attempt", "waypost.dispatch.events"),
-    "config": ("waypost.fleet.deployment", "waypost.decide.correction", "waypost.decide.policy", "waypost.decide.labels"),
+    "config": (
+        *("waypost.fleet.deployment", "waypost.fleet.places", "waypost.fleet.report"),
+        *("waypost.decide.correction", "waypost.decide.policy", "waypost.decide.labels"),
+    ),
     "learn": ("waypost.decide", "waypost.ledger"),
     "artefacts": (),
     "faults": (),

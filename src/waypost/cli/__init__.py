@@ -17,6 +17,7 @@ COMMANDS = {
     "bench": "Measure Waypost itself, and what a gateway makes of failing upstreams.",
     "check": "Check a config file and say what is wrong, with line numbers.",
     "config": "Print the JSON schema of the config, or the config as it takes effect.",
+    "doctor": "Find the traps in a config: what is valid, and still cuts answers or reloads models.",
     "eval": "Measure the shipped models on labelled data.",
     "feedback": "Correct what was taken for the wrong task, and see, move or forget such corrections.",
     "log": "Show what was decided, and how it went.",

@@ -40,10 +40,14 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """The deployments, and the groups of entries that were left out: a reference to one of those is no mistake."""
+    """The deployments, and the groups of entries that were left out: a reference to one of those is no mistake.
+
+    ``entries`` holds the entry of the file that each deployment was made from, by id.
+    """
 
     deployments: tuple[Deployment, ...]
     left_out: frozenset[str]
+    entries: Mapping[str, Node]
 
 
 def compile_fleet(entries: Sequence[ModelEntry], nodes: Sequence[Node], around: Surroundings) -> Fleet:
@@ -56,11 +60,13 @@ def compile_fleet(entries: Sequence[ModelEntry], nodes: Sequence[Node], around: 
             left_out.add(entry.model_name)
         else:
             made.append((entry, node, deployment))
-    deployments = _with_ids(made, around.report)
-    return Fleet(deployments, frozenset(left_out) - {deployment.group for deployment in deployments})
+    named = _with_ids(made, around.report)
+    deployments = tuple(deployment for deployment, _ in named)
+    entries_by_id = {deployment.id: node for deployment, node in named}
+    return Fleet(deployments, frozenset(left_out) - {deployment.group for deployment in deployments}, entries_by_id)
 
 
-def _with_ids(made: Sequence[tuple[ModelEntry, Node, Deployment]], report: Report) -> tuple[Deployment, ...]:
+def _with_ids(made: Sequence[tuple[ModelEntry, Node, Deployment]], report: Report) -> list[tuple[Deployment, Node]]:
     """An id that the file gives, else the group's name, numbered in the order of the file where a group has several."""
     replicas = Counter(entry.model_name for entry, _, _ in made)
     numbers: Counter[str] = Counter()
@@ -76,8 +82,8 @@ def _with_ids(made: Sequence[tuple[ModelEntry, Node, Deployment]], report: Repor
             report.problem(node, f"the id {quoted(name)} is taken by the deployment in line {taken[name].line}")
             continue
         taken[name] = node
-        found.append(replace(deployment, id=name))
-    return tuple(found)
+        found.append((replace(deployment, id=name), node))
+    return found
 
 
 def _compile(entry: ModelEntry, node: Node, around: Surroundings) -> Deployment | None:

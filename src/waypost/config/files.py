@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from waypost.config.python_file import parse_python
 from waypost.config.report import Report, quoted
 from waypost.config.tree import Node, Unreadable, parse
 
@@ -83,7 +84,8 @@ def _read_one(path: Path, name: str, named_at: Node, report: Report) -> Node | N
         report.problem(named_at, f"{quoted(name)} is larger than {MAX_BYTES} bytes")
         return None
     try:
-        return parse(raw.decode("utf-8-sig"), name, report.problem)
+        text = raw.decode("utf-8-sig")
+        return parse_python(text, name, report.warning) if path.suffix == ".py" else parse(text, name, report.problem)
     except UnicodeDecodeError as error:
         report.problem(Node(None, name, raw.count(b"\n", 0, error.start) + 1), "the file is not UTF-8")
     except Unreadable as error:

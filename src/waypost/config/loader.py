@@ -66,11 +66,16 @@ class Config:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """One try at loading: a config, or the problems that stood in its way. ``files`` are worth watching in both cases."""
+    """One try at loading: a config, or the problems that stood in its way. ``files`` are worth watching in both cases.
+
+    ``root`` is the file as a tree, and ``entries`` the part of it that each deployment was made from, by id.
+    """
 
     config: Config | None
     problems: tuple[str, ...]
     files: tuple[Path, ...]
+    root: Node
+    entries: Mapping[str, Node]
 
 
 def load(path: Path | str, *, env: Mapping[str, str] | None = None) -> Config:
@@ -86,22 +91,25 @@ def load(path: Path | str, *, env: Mapping[str, str] | None = None) -> Config:
 
 def loads(text: str, *, name: str = "waypost.yaml", env: Mapping[str, str] | None = None) -> Config:
     """As ``load``, from a text; ``name`` is what messages call it. The empty text is a config of defaults."""
-    report = Report()
-    config = _compiled(Reading(read_text(text, name, report), ()), name, env, report)
-    if config is None:
-        raise ConfigError(*report.problems)
-    return config
+    loaded = try_loads(text, name=name, env=env)
+    if loaded.config is None:
+        raise ConfigError(*loaded.problems)
+    return loaded.config
 
 
 def try_load(path: Path, *, env: Mapping[str, str] | None = None) -> Loaded:
     """As ``load``, without raising."""
     report = Report()
-    reading = read_files(path, report)
-    config = _compiled(reading, shown_name(path), env, report)
-    return Loaded(config, report.problems, reading.files)
+    return _compiled(read_files(path, report), shown_name(path), env, report)
 
 
-def _compiled(reading: Reading, source: str, env: Mapping[str, str] | None, report: Report) -> Config | None:
+def try_loads(text: str, *, name: str = "waypost.yaml", env: Mapping[str, str] | None = None) -> Loaded:
+    """As ``loads``, without raising."""
+    report = Report()
+    return _compiled(Reading(read_text(text, name, report), ()), name, env, report)
+
+
+def _compiled(reading: Reading, source: str, env: Mapping[str, str] | None, report: Report) -> Loaded:
     outside = os.environ if env is None else env
     known = _environment(reading.root, outside, report)
     file, root = validated(reading.root, known, report)
@@ -117,7 +125,7 @@ def _compiled(reading: Reading, source: str, env: Mapping[str, str] | None, repo
     checked = Checked(names, fleet.left_out | invalid, bool(discovery.enabled), report)
     policy = compile_policy(file, root, adopted, checked)
     if report.problems:
-        return None
+        return Loaded(None, report.problems, reading.files, root, fleet.entries)
     config = Config(
         setup=Setup(names.deployments, policy),
         server=file.server,
@@ -133,7 +141,8 @@ def _compiled(reading: Reading, source: str, env: Mapping[str, str] | None, repo
         files=reading.files,
     )
     version = version_of(config)
-    return replace(config, version=version, setup=Setup(names.deployments, replace(policy, version=version)))
+    config = replace(config, version=version, setup=Setup(names.deployments, replace(policy, version=version)))
+    return Loaded(config, (), reading.files, root, fleet.entries)
 
 
 def _environment(root: Node, outside: Mapping[str, str], report: Report) -> Mapping[str, str]:

@@ -111,6 +111,11 @@ def parse(text: str, file: str, problem: Callable[[Node, str], None]) -> Node:
             loader.dispose()
 
 
+def is_plain_number(value: float) -> bool:
+    """It is finite, and fits 64 bits."""
+    return abs(value) <= _LARGEST_INTEGER if isinstance(value, int) else math.isfinite(value)
+
+
 def _line(node: yaml.Node) -> int:
     return int(node.start_mark.line) + 1
 
@@ -167,8 +172,7 @@ class _Builder:
         except (ValueError, KeyError, OverflowError):
             self._problem(made, "its YAML tag says a type that it is not")
             return None
-        too_large = isinstance(value, int) and abs(value) > _LARGEST_INTEGER
-        if too_large or (isinstance(value, float) and not math.isfinite(value)):
+        if isinstance(value, int | float) and not is_plain_number(value):
             self._problem(made, "a number must be finite, and fit 64 bits")
             return None
         return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from waypost.fleet.deployment import Capabilities, Mode
 
@@ -12,7 +13,8 @@ class ModelReport:
     """One model as its engine describes it. ``None`` is unknown.
 
     ``window_tokens`` is what the engine allocates, and ``window_assumed`` says that it did not tell, so that its documented
-    default is taken. ``remote`` models run elsewhere: the engine passes the prompt on.
+    default is taken. ``remote`` models run elsewhere: the engine passes the prompt on. ``layers`` is how many the model has,
+    without its output layer.
     """
 
     name: str
@@ -24,6 +26,7 @@ class ModelReport:
     mode: Mode | None = None
     aliases: tuple[str, ...] = ()
     remote: bool = False
+    layers: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +46,16 @@ class EngineReport:
         """The model of that name or alias. Ollama takes a missing tag for ``latest``."""
         names = {name, f"{name}:latest"} if self.kind == "ollama" else {name}
         return next((model for model in self.models if model.name in names or names.intersection(model.aliases)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """An engine that somebody wants to know the state of: what it said, or why it said nothing.
+
+    ``refused``: nobody listens there. ``slow``: somebody does, and gave no answer in time. ``strange``: the answer is not an
+    engine's. ``place`` is its host and port.
+    """
+
+    place: str
+    report: EngineReport | None
+    silence: Literal["refused", "slow", "strange"] | None = None
