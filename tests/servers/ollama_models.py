@@ -71,6 +71,8 @@ class OllamaModel:
     blob: str | None = None
     load_error: str | None = None
     """Makes every load fail, after its seconds, with these words."""
+    runner: str | None = None
+    """The base URL of a real llama.cpp server: the tokens, tool calls and timings are then its own."""
 
     @property
     def full_name(self) -> str:

@@ -51,9 +51,9 @@ def merged(model: OllamaModel, body: Body) -> dict[str, Any]:
         )
     for name, value in options.items():
         if name in _INTEGERS and (isinstance(value, bool) or not isinstance(value, int | float)):
-            raise OllamaError(400, f'option "{name}" must be of type integer')
+            raise OllamaError(500, f'option "{name}" must be of type integer')
         if name in _FLOATS and (isinstance(value, bool) or not isinstance(value, int | float)):
-            raise OllamaError(400, f'option "{name}" must be of type float32')
+            raise OllamaError(500, f'option "{name}" must be of type float32')
     return {**model.parameters, **{name: value for name, value in options.items() if value is not None}}
 
 

@@ -12,7 +12,7 @@ from aiohttp import web
 
 @dataclass
 class Request:
-    """One request as it came, and what became of it. ``status`` 0: no answer yet, or none; ``aborted``: the client left."""
+    """One request as it came, and what became of it. ``status`` 499 and ``aborted``: the client left."""
 
     method: str
     path: str

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from servers import ollama_openai as openai
+from servers.ollama_llamacpp import LlamaCppRun
 from servers.ollama_models import Body, OllamaError, OllamaModel, full
 from servers.ollama_options import KNOWN, keep_alive_s, load_options, merged
 from servers.ollama_replies import Reply, Request, rfc3339
@@ -69,6 +70,7 @@ class Routes:
                 await self._fail(reply, error)
             except (asyncio.CancelledError, ConnectionError):
                 note.aborted = True
+                note.status = note.status or 499
                 raise
         assert reply.response is not None
         return reply.response
@@ -132,7 +134,8 @@ class Routes:
             self._ollama.scheduler.release(instance)
             raise
         thinks = model.can("thinking") and think is not False
-        run = Run(model, instance, prompt, body, options, thinks, asked_s, clock.now_s())
+        kind = Run if model.runner is None else LlamaCppRun
+        run = kind(model, instance, prompt, body, options, thinks, asked_s, clock.now_s())
         self._ollama.runs.append(run)
         return run
 

@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import uuid4
 
@@ -29,6 +29,7 @@ class Prompt:
     text: str
     tokens: int
     dropped: int = 0
+    messages: Sequence[Body] = ()
 
 
 def read_prompt(
@@ -39,7 +40,7 @@ def read_prompt(
         raise OllamaError(500, NO_EYES)
     for start in range(max(1, len(messages))):
         kept = [message for message in messages[:start] if message.get("role") == "system"] + list(messages[start:])
-        prompt = _rendered(model, kept, tools, len(messages) - len(kept))
+        prompt = _read(model, kept, tools, len(messages) - len(kept))
         if not truncate or prompt.tokens <= window_tokens:
             break
     if prompt.tokens <= window_tokens:
@@ -47,15 +48,15 @@ def read_prompt(
     if not truncate:
         raise OllamaError(400, TOO_LONG)
     # The last message alone is too long: the runner drops the middle of it.
-    return Prompt(prompt.text, window_tokens, prompt.dropped)
+    return replace(prompt, tokens=window_tokens)
 
 
-def _rendered(model: OllamaModel, messages: Sequence[Body], tools: Any, dropped: int) -> Prompt:
+def _read(model: OllamaModel, messages: Sequence[Body], tools: Any, dropped: int) -> Prompt:
     head = json.dumps(tools) if tools else ""
     lines = [f"<{message.get('role')}>{_words(message)}\n" for message in messages]
     text = head + "".join(lines)
     images = sum(len(message.get("images") or ()) for message in messages)
-    return Prompt(text, count(model, text) + IMAGE_TOKENS * images, dropped)
+    return Prompt(text, count(model, text) + IMAGE_TOKENS * images, dropped, messages)
 
 
 def _words(message: Body) -> str:
@@ -119,13 +120,14 @@ class Run:
     def metrics(self) -> dict[str, Any]:
         """The numbers of the last line, in nanoseconds; what is zero is left out, as Go does."""
         load_ns = max(_WARM_NS, _ns(self.loaded_s - self.asked_s))
+        prompt_ns, answer_ns = max(1, _ns(self.prompt_s)), max(1, _ns(self.answer_s))
         numbers = {
-            "total_duration": max(load_ns + 1, _ns(self.ended_s - self.asked_s)),
+            "total_duration": max(load_ns + prompt_ns + answer_ns, _ns(self.ended_s - self.asked_s)),
             "load_duration": load_ns,
             "prompt_eval_count": self.prompt.tokens,
-            "prompt_eval_duration": max(1, _ns(self.prompt_s)),
+            "prompt_eval_duration": prompt_ns,
             "eval_count": self.answer_tokens,
-            "eval_duration": max(1, _ns(self.answer_s)),
+            "eval_duration": answer_ns,
         }
         return {name: number for name, number in numbers.items() if number}
 

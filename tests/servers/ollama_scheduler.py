@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -97,8 +98,9 @@ class _Request:
 class Scheduler:
     """Hands out instances. One loop unloads and loads, one request after the other; what fits a running one passes it by."""
 
-    def __init__(self, settings: OllamaSettings, clock: Clock) -> None:
+    def __init__(self, library: Mapping[str, OllamaModel], settings: OllamaSettings, clock: Clock) -> None:
         self.settings = settings
+        self._library = library
         self.loads: list[Load] = []
         self.evictions: list[Eviction] = []
         self._clock = clock
@@ -247,6 +249,8 @@ class Scheduler:
 
     async def _load(self, request: _Request, changed: tuple[str, ...]) -> None:
         options, model, began_s = self._completed(request), request.model, self._clock.now_s()
+        if model.full_name not in self._library:
+            raise OllamaError(404, f'model "{model.name}" not found, try pulling it first')
         alive_s = self.settings.keep_alive_s if request.keep_alive_s is None else request.keep_alive_s
 
         def over(failed: str | None = None) -> None:

@@ -45,7 +45,7 @@ class Ollama:
     port: int = 0
 
     def __post_init__(self) -> None:
-        self.scheduler = Scheduler(self.settings, self.clock)
+        self.scheduler = Scheduler(self.library, self.settings, self.clock)
         self._arrived = asyncio.Condition()
         self._runner: web.AppRunner | None = None
 

@@ -217,11 +217,29 @@ async def test_a_full_queue_is_busy_and_a_client_that_leaves_takes_its_load_with
         assert (status, json.loads(text)) == (busy["status"], busy["body"])
         leaver.cancel()
         assert (await clock.run(waiter))[0] == 200
-        assert ollama.requests[0].aborted
+        assert (ollama.requests[0].aborted, ollama.requests[0].status) == (True, 499)
         assert [(load.model, load.failed is not None) for load in ollama.loads] == [
             ("alpha:latest", True),
             ("thinker:latest", False),
         ]
+
+
+async def test_a_model_that_is_removed_while_it_waits_is_gone() -> None:
+    clock = HandClock()
+    async with serve(ALPHA, THINKER, clock=clock) as ollama:
+        first = asyncio.create_task(asked(ollama, "POST", "/api/chat", {"model": "alpha", "messages": HI}))
+        await clock.sleeping()
+        second = asyncio.create_task(asked(ollama, "POST", "/api/chat", {"model": "thinker", "messages": HI}))
+        await ollama.seen("/api/chat", 2)
+        del ollama.library["thinker:latest"]
+        (status, _, text), _ = await clock.run(asyncio.gather(second, first))
+        gone = next(error for error in CONTRACT["errors"] if error["when"].startswith("model gone"))
+        assert (status, json.loads(text)["error"]) == (gone["status"], gone["body"]["error"].replace("nope", "thinker"))
+
+
+async def test_an_option_of_the_wrong_type_is_refused(client: AsyncClient) -> None:
+    with pytest.raises(ResponseError, match='option "num_ctx" must be of type integer'):
+        await client.chat("alpha", HI, options={"num_ctx": "much"})
 
 
 async def test_openais_dialect_sets_a_temperature_and_knows_neither_window_nor_keep_alive(ollama: Ollama) -> None:
