@@ -102,7 +102,9 @@ TRAPS = {
         one(more="routes:\n  tool_calling: [m]\n"),
     ),
     "no-vision-on-vision-route": Trap(
-        one(more="routes:\n  vision:\n  - m\n"), 9, one(info="{supports_vision: true}", more="routes:\n  vision: [m]\n")
+        one(info="{supports_vision: false}", more="routes:\n  vision:\n  - m\n"),
+        9,
+        one(info="{supports_vision: true}", more="routes:\n  vision: [m]\n"),
     ),
     "private-route-without-local": Trap(
         one(base="https://example.com", more="routes:\n  memory: {candidates: [m], private: true}\n"),

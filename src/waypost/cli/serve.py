@@ -46,10 +46,11 @@ def command(path: Path | None, host: str | None, port: int | None, log_level: st
     listening = open_socket(host, config.server.port if port is None else port, unsafe=config.server.allow_unauthenticated_lan)
     address = listening.getsockname()
     url = f"http://[{address[0]}]:{address[1]}" if ":" in address[0] else f"http://{address[0]}:{address[1]}"
-    serve(path, config, host, listening, lambda router, assembly: _announce(router, assembly, url))
+    has_file = bool(config.files)
+    serve(path, config, host, listening, lambda router, assembly: _announce(router, assembly, url, has_file=has_file))
 
 
-def _announce(router: Router, assembly: Assembly, url: str) -> None:
+def _announce(router: Router, assembly: Assembly, url: str, *, has_file: bool) -> None:
     from waypost.cli.fleet_table import print_fleet
     from waypost.cli.output import console
 
@@ -63,6 +64,8 @@ def _announce(router: Router, assembly: Assembly, url: str) -> None:
             style="bold yellow",
         )
     print_fleet(screen, router.view())
+    if not has_file:
+        screen.print("\nThere is no config file: `waypost init` writes what was found into one, with comments.", style="dim")
     request = '{"model": "auto", "messages": [{"role": "user", "content": "Hello!"}]}'
     screen.print(f"\nWaypost serves on {url}/v1\n", style="bold")
     screen.print(f"  curl {url}/v1/chat/completions -H 'content-type: application/json' -d '{request}'\n", soft_wrap=True)

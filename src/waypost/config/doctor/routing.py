@@ -9,7 +9,6 @@ from typing import Any
 from waypost.config.doctor.case import Case, Entry, WrittenRoute
 from waypost.config.doctor.finding import Hit, Rule
 from waypost.config.tree import Node
-from waypost.fleet.deployment import Capabilities
 
 _OTHER_NAME = (
     "If one is only another name, write it under `aliases`; if it should answer differently, give it another model or other "
@@ -67,23 +66,28 @@ def _below_threshold(case: Case) -> Iterator[Hit]:
             yield Hit(where, f"turns of more than {needs} tokens are to come here, and nobody here holds them: {holds}")
 
 
-def _lacking(case: Case, name: str, lacks: Callable[[Capabilities], bool]) -> Iterator[Node]:
+def _lacking(case: Case, name: str, lacks: Callable[[Entry], bool]) -> Iterator[Node]:
     """Where the route names candidates that cannot take what comes to it; ``*`` means whoever can."""
     for route in case.routes:
         for where, entries in route.candidates if route.route.name == name else ():
-            if where.value != "*" and entries and all(lacks(entry.deployment.capabilities) for entry in entries):
+            if where.value != "*" and entries and all(map(lacks, entries)):
                 yield where
 
 
 def _no_tools(case: Case) -> Iterator[Hit]:
-    for where in _lacking(case, "tool_calling", lambda can: can.tools is False):
+    for where in _lacking(case, "tool_calling", lambda entry: entry.deployment.capabilities.tools is False):
         yield Hit(
             where, f"`{where.value}` takes no tools, so that it gets no turn with tools: there are few others on this route"
         )
 
 
 def _no_vision(case: Case) -> Iterator[Hit]:
-    for where in _lacking(case, "vision", lambda can: can.vision is not True):
+    def blind(entry: Entry) -> bool:
+        sees = entry.deployment.capabilities.vision
+        # Who was not asked may yet say that it does.
+        return sees is False or (sees is None and entry.model is not None)
+
+    for where in _lacking(case, "vision", blind):
         yield Hit(where, f"`{where.value}` is not known to take images, so that it gets none")
 
 
@@ -140,7 +144,8 @@ RULES = (
     Rule(
         "no-vision-on-vision-route",
         "error",
-        "A candidate of `vision` that is not known to take images, by `supports_vision` or by what its engine says.",
+        "A candidate of `vision` that does not take images, by `supports_vision` or by what its engine says; or whose engine "
+        "was asked, and does not say.",
         "An image goes only to a model that is known to take it. Where none of the route does, the turn is refused, or "
         "leaves for another route.",
         "Name a model that takes images; if this one does and its engine does not tell, say `supports_vision: true` in "
