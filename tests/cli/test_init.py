@@ -58,7 +58,7 @@ def test_what_runs_becomes_a_config_that_is_valid_and_well(ollama: Ollama, monke
     assert "num_ctx: 8192  # as allocated now" in text
     assert "cloud" not in text.partition("model_list:")[2].partition("OPENAI")[0]
     assert run("check").stderr == ""
-    assert run("doctor").stdout == "waypost.yaml is well: nothing found\n"
+    assert run("doctor").stdout == f"waypost.yaml is well: nothing found (asked: 127.0.0.1:{ollama.port})\n"
     assert "qwen3:8b" in run("models").stdout
     assert ollama.generations == []
     assert len(ollama.loads) == 1
@@ -103,7 +103,7 @@ def test_with_nothing_running_the_file_explains_itself_and_starts() -> None:
     result = run("init", "--url", f"http://127.0.0.1:{port}")
     assert f"nothing at 127.0.0.1:{port}" in result.stdout
     assert "wrote waypost.yaml: 0 deployments, 0 routes" in result.stdout
-    assert "# Nothing was found" in Path("waypost.yaml").read_text()
+    assert "# No model was found" in Path("waypost.yaml").read_text()
     assert run("check").stderr == ""
     models = run("models")
     assert "simulated fleet" in models.stderr
@@ -125,7 +125,7 @@ def test_a_file_that_is_there_is_replaced_only_by_force() -> None:
     assert (result.exit_code, result.stderr) == (1, "Error: waypost.yaml is there already; --force replaces it\n")
     assert Path("waypost.yaml").read_text() == "server: {port: 4101}\n"
     assert run("init", "--url", url, "--force").exit_code == 0
-    assert "Nothing was found" in Path("waypost.yaml").read_text()
+    assert "No model was found" in Path("waypost.yaml").read_text()
 
 
 def test_a_folder_that_is_not_there_is_said() -> None:

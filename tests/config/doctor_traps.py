@@ -141,6 +141,13 @@ TRAPS = {
         one(), 5, one(), {OLLAMA: Examined("127.0.0.1:11434", EngineReport("openai", problem="it is starting"))}, PRESENT
     ),
     "model-absent": Trap(one(), 4, one(), says(ModelReport("qwen3:4b")), PRESENT),
+    "window-beyond-trained": Trap(
+        one("num_ctx: 65536"),
+        6,
+        one("num_ctx: 32768"),
+        says(ModelReport("qwen3:8b", trained_tokens=32_768)),
+        says(ModelReport("qwen3:8b", trained_tokens=32_768)),
+    ),
     "window-not-the-engines": Trap(
         one(model="hosted_vllm/llama", base=f"{VLLM}/v1", info="{max_input_tokens: 32768}"),
         6,

@@ -147,7 +147,7 @@ def test_an_engine_on_another_port_is_known_as_ollama_by_what_it_says() -> None:
 
 
 def test_a_config_of_litellm_without_routes_is_examined_too() -> None:
-    found = examined(two("model: ollama/hermes3, keep_alive: 30m, num_ctx: 4096", "model: ollama/hermes3, num_ctx: 2048"))
+    found = examined(two("model: ollama/hermes3, seed: 1, num_ctx: 4096", "model: ollama/hermes3, num_ctx: 2048"))
     assert [(one.line, one.rule) for one in found] == [(3, "ollama-prefix"), (5, "load-options-differ"), (5, "ollama-prefix")]
 
 

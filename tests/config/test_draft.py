@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from samples import deployment
@@ -134,8 +134,9 @@ NAMES = st.text(st.characters(categories=["L", "N", "P", "S", "Zs"]), min_size=1
 )
 
 
+@example(["-", "null", "yes", "a: b", "[x", "# y", "os.environ/KEY", "${KEY}", "e:", "1e3", "\U00010000"], False)
 @given(st.lists(NAMES, min_size=1, max_size=5, unique=True), st.booleans())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_whatever_an_engine_calls_its_models_the_file_says_the_same(names: list[str], tools: bool) -> None:
     found = [Found(model(name, float(size), tools=tools)) for size, name in enumerate(names)]
     loaded = try_loads(draft(found, (), ()), env={})

@@ -28,13 +28,15 @@ async def test_an_engine_that_answers_is_seen_once_for_all_its_deployments(
     assert found.report.kind == "llamacpp"
 
 
-async def test_the_layers_of_a_model_come_from_its_description(session: ClientSession, serve_engine: ServeEngine) -> None:
+async def test_layers_and_trained_window_come_from_the_description_of_a_model(
+    session: ClientSession, serve_engine: ServeEngine
+) -> None:
     show = metadata.ollama_show("completion")
     show["model_info"]["qwen3.block_count"] = 36
     engine = await serve_engine(metadata.ollama({"name": "alpha", "show": show}))
     (found,) = await examined(session, engine.url)
     assert found.report is not None
-    assert [model.layers for model in found.report.models] == [36]
+    assert [(model.layers, model.trained_tokens) for model in found.report.models] == [(36, 131_072)]
 
 
 async def test_nobody_a_page_and_silence_are_told_apart_in_bounded_time(

@@ -55,23 +55,24 @@ def command(file: Path, offline: bool, as_json: bool) -> None:
     if as_json:
         print_json(_as_json(file, (), looks, findings))
     else:
-        print_findings(file, findings)
+        print_findings(file, findings, looks)
     if any(finding.severity != "note" for finding in findings):
         raise SystemExit(1)
 
 
-def print_findings(file: Path, findings: tuple[Finding, ...]) -> None:
-    """Each finding with its line and its mend, and how many there are."""
+def print_findings(file: Path, findings: tuple[Finding, ...], looks: Mapping[str, Examined]) -> None:
+    """Each finding with its line and its mend, how many there are, and which engines were asked."""
     for finding in findings:
         severity = click.style(finding.severity, fg=_COLOURS[finding.severity])
         click.echo(f"{finding.file}:{finding.line}: {severity}: {finding.message} [{finding.rule}]")
         click.echo(click.style(f"    {finding.mend}", dim=True))
     counts = Counter[str](finding.severity for finding in findings)
     told = [f"{counts[severity]} {severity}{'' if counts[severity] == 1 else 's'}" for severity in _COLOURS if counts[severity]]
+    asked = f"(asked: {', '.join(look.place for look in looks.values())})" if looks else "(no engine was asked)"
     if told:
-        click.echo(f"{file}: {', '.join(told)}. Each rule is explained in docs/doctor.md.")
+        click.echo(f"{file}: {', '.join(told)} {asked}. Each rule is explained in docs/doctor.md.")
     else:
-        click.echo(f"{file} is well: nothing found")
+        click.echo(f"{file} is well: nothing found {asked}")
 
 
 async def _examine(config: Config) -> Mapping[str, Examined]:

@@ -59,7 +59,7 @@ def command(file: Path, source: Path | None, urls: tuple[str, ...], force: bool,
     if told["keys"]:
         click.echo(f"found and not used: {', '.join(told['keys'])}")
     if source is not None:
-        print_findings(file, diagnose(try_load(file)))
+        print_findings(file, diagnose(try_load(file)), {})
     click.echo(f"next: waypost doctor {file}, then waypost serve -c {file}")
 
 

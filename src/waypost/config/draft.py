@@ -31,6 +31,7 @@ CLOUDS: Mapping[str, str] = {
     "XAI_API_KEY": "xai",
 }
 _MOST_CANDIDATES = 4
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./:@+-]*[A-Za-z0-9]")
 
 _MODELINE = "# yaml-language-server: $schema=waypost.schema.json\n"
 _HEAD = f"""{_MODELINE}#
@@ -42,7 +43,7 @@ _HEAD = f"""{_MODELINE}#
 """
 
 _NOTHING = """
-# Nothing was found, so there is no `model_list`, and `waypost serve` goes on looking: a local engine is used as soon as it
+# No model was found, so there is no `model_list`, and `waypost serve` goes on looking: a local engine is used as soon as it
 # runs. Until then it serves a SIMULATED fleet: the routing is real, the answers are made up, and say so.
 #
 # To name an engine yourself, take away the `#` below and write what it calls its model.
@@ -300,9 +301,6 @@ def _clouds(keys: Iterable[str]) -> list[str]:
 
 
 def _scalar(text: str) -> str:
-    """A text as YAML has it in a list or a mapping: bare where that means the same."""
-    try:
-        bare = yaml.safe_load(f"[{text}]") == [text]
-    except yaml.YAMLError:
-        bare = False
-    return text if bare and not text.startswith(("$", "os.environ/")) else json.dumps(text, ensure_ascii=False)
+    """A text as YAML has it in a list or a mapping: bare where it is plain to see what it is."""
+    bare = _PLAIN.fullmatch(text) and not text.startswith("os.environ/") and yaml.safe_load(text) == text
+    return text if bare else json.dumps(text, ensure_ascii=False)

@@ -60,6 +60,7 @@ def _model(
         parameters_b=count / 1e9 if count else billions(details.get("parameter_size")) or billions(name),
         mode=_mode(can),
         remote=bool(row.get("remote_host") or shown.get("remote_host")) or is_in_ollamas_cloud("ollama", name),
+        trained_tokens=trained,
         layers=tokens(info.get(f"{info.get('general.architecture')}.block_count")),
     )
 

@@ -14,7 +14,7 @@ class ModelReport:
 
     ``window_tokens`` is what the engine allocates, and ``window_assumed`` says that it did not tell, so that its documented
     default is taken. ``remote`` models run elsewhere: the engine passes the prompt on. ``layers`` is how many the model has,
-    without its output layer.
+    without its output layer, and ``trained_tokens`` the window that it was trained for.
     """
 
     name: str
@@ -27,6 +27,7 @@ class ModelReport:
     aliases: tuple[str, ...] = ()
     remote: bool = False
     layers: int | None = None
+    trained_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

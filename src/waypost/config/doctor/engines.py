@@ -64,6 +64,17 @@ def _absent(case: Case) -> Iterator[Hit]:
             )
 
 
+def _beyond_trained(case: Case) -> Iterator[Hit]:
+    for setting in case.settings("num_ctx"):
+        for entry in setting.entries:
+            trained = entry.model.trained_tokens if entry.model and entry.is_ollama and not setting.inside else None
+            if trained is not None and isinstance(setting.value, int) and setting.value > trained:
+                model = quoted(entry.deployment.model)
+                yield Hit(
+                    setting.node, f"{model} was trained for {trained} tokens, and Ollama allocates no more: not {setting.value}"
+                )
+
+
 def _smaller_window(case: Case) -> Iterator[Hit]:
     for entry, report in _answered(case):
         stated = entry.deployment.window_tokens if entry.deployment.sources.get("window_tokens") == "config" else None
@@ -124,6 +135,15 @@ RULES = (
         "Every call to it is answered with status 404. Waypost passes it over once it has looked.",
         "Pull it, or correct the name.",
         _absent,
+    ),
+    Rule(
+        "window-beyond-trained",
+        "error",
+        "`num_ctx` of a model of Ollama that is more than the model was trained for, as its engine says.",
+        "Ollama takes the smaller number and only logs it. The file counts on the larger one, so prompts are sent that do not "
+        "fit, and their oldest messages are cut in silence.",
+        "Write what the model was trained for, or name a model with a larger window.",
+        _beyond_trained,
     ),
     Rule(
         "window-not-the-engines",

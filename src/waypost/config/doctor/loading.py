@@ -69,9 +69,7 @@ def _cpu_only(case: Case) -> Iterator[Hit]:
 def _keep_alive_misplaced(case: Case) -> Iterator[Hit]:
     for setting in case.settings("keep_alive"):
         if setting.route is not None:
-            message = (
-                "`keep_alive` stands in a route: Ollama takes it for the whole model, and the request that came last decides"
-            )
+            message = "`keep_alive` stands in a route: it is the model that stays or leaves, and it is the same for all routes"
             yield Hit(setting.node, message)
         elif setting.inside:
             yield Hit(
@@ -109,7 +107,8 @@ def _loaded_otherwise(case: Case) -> Iterator[Hit]:
         model = entry.model if entry and entry.is_ollama and not setting.inside else None
         if entry is None or model is None or not model.loaded or model.window_assumed or model.window_tokens is None:
             continue
-        if isinstance(setting.value, int) and setting.value != model.window_tokens:
+        possible = min(setting.value, model.trained_tokens or setting.value) if isinstance(setting.value, int) else None
+        if possible is not None and possible != model.window_tokens:
             message = f"`{entry.deployment.model}` is loaded with a window of {model.window_tokens} tokens just now"
             yield Hit(setting.node, f"{message}, and this file asks for {setting.value}: the next request loads it again")
 
@@ -130,9 +129,9 @@ RULES = (
         "num-gpu-misunderstood",
         "warning",
         "A positive `num_gpu`.",
-        "It counts layers to put on the GPU, not GPUs. `1` leaves nearly everything to the CPU; `99` asks for all layers, "
-        "and the load fails where they do not fit; a number that was right for one model is wrong for the next. It is an "
-        "option of the load, too: a client that sends none gets another load.",
+        "It counts layers to put on the GPU, not GPUs. `1` leaves nearly everything to the CPU; `99` asks for all layers, and "
+        "the load fails where they do not fit; a number that was right for one model is wrong for the next. It is an option "
+        "of the load, too: a client that sends another number makes Ollama load the model again.",
         "Leave it out, or write -1: Ollama then puts on the GPU what fits.",
         _layers,
     ),
@@ -140,7 +139,7 @@ RULES = (
         "cpu-only",
         "note",
         "`num_gpu: 0`.",
-        "The model is computed by the CPU alone, some ten times slower, even while the GPU has nothing to do. It is right "
+        "The model is computed by the CPU alone, many times slower, even while the GPU has nothing to do. It is right "
         "where a small model must never push a larger one out of the GPU's memory.",
         "Leave it out, unless that is meant.",
         _cpu_only,
@@ -151,8 +150,8 @@ RULES = (
         "`keep_alive` inside `options` or `extra_body`, in `model_info`, beside `litellm_params`, or in the settings of a "
         "route.",
         "Ollama reads it at the top level of a request only, and ignores it elsewhere without a word: the model leaves "
-        "after five minutes, and the next request waits for a load. In a route it takes effect, and the next request of "
-        "another route undoes it.",
+        "after five minutes, and the next request waits for a load. One that a route sets is undone by the next request of "
+        "another route.",
         "Write it in `litellm_params`, beside `model`.",
         _keep_alive_misplaced,
     ),
