@@ -55,6 +55,11 @@ def root_of(url: str) -> str:
     return url.partition("?")[0].rstrip("/").removesuffix("/v1").rstrip("/")
 
 
+def engine_at(url: str) -> str:
+    """The same for every way to write one engine's address."""
+    return root_of(url).replace("//localhost:", "//127.0.0.1:", 1)
+
+
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         return ipaddress.ip_address(host)

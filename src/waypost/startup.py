@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING
 import aiohttp
 
 from waypost.config import Config, load, loads
+from waypost.config.bundles import drops, lacking
+from waypost.decide.policy import Policy
 from waypost.defaults import CONFIG_FILE
 from waypost.fleet.deployment import Deployment
 from waypost.fleet.discovery import DEFAULT_TARGETS, Discovery, discover
@@ -19,6 +22,8 @@ from waypost.turn import empty
 
 if TYPE_CHECKING:
     from waypost.router import Router
+
+_log = logging.getLogger("waypost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +59,17 @@ async def put_in_force(
     assembly = await _assemble(config, session, before)
     # Whatever is being answered meanwhile must not wait for it.
     await asyncio.to_thread(router.learn, config.setup.policy)
+    told = _dropped(router.view().deployments, router.policy) | _dropped(config.setup.deployments, config.setup.policy)
     router.apply(config, assembly.deployments, assembly.routes)
     await router.fleet.refresh(session, assembly.found.reports, timeout_s=config.discovery.timeout_s)
+    for line in sorted(_dropped(router.view().deployments, router.policy) - told):
+        _log.warning("%s", line)
     return assembly
+
+
+def _dropped(deployments: Sequence[Deployment], policy: Policy) -> frozenset[str]:
+    """A line for each setting that an engine is known not to have. What the config alone tells is among its warnings."""
+    return frozenset(lacking(deployment, name) for _, deployment, name in drops(deployments, policy))
 
 
 async def _assemble(config: Config, session: aiohttp.ClientSession, before: Assembly | None) -> Assembly:

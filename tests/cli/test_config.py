@@ -54,3 +54,15 @@ def test_without_a_file_the_defaults_are_shown(tmp_path: Path, monkeypatch: pyte
         "discovery",
         "warnings",
     ]
+
+
+def test_what_every_engine_is_sent_is_shown_on_request(tmp_path: Path) -> None:
+    file = tmp_path / "waypost.yaml"
+    entry = "{model_name: a, litellm_params: {model: hosted_vllm/m, api_base: 'http://127.0.0.1:1/v1', repeat_penalty: 1.1}}"
+    file.write_text(f"model_list: [{entry}]\n")
+    plain = CliRunner().invoke(group, ["config", "show", "-c", str(file), "--json"])
+    full = json.loads(CliRunner().invoke(group, ["config", "show", "-c", str(file), "--effective", "--json"]).stdout)
+    assert "requests" not in json.loads(plain.stdout)
+    assert [request["route"] for request in full["requests"]][:2] == [None, "tool_calling"]
+    assert full["requests"][0]["sent"] == {"repetition_penalty": 1.1}
+    assert full["requests"][0]["renamed"] == {"repeat_penalty": "repetition_penalty"}

@@ -11,11 +11,11 @@ import yaml
 
 from waypost.config import Config, load, loads
 from waypost.config.params import is_setting
-from waypost.config.settings import KNOWN
 from waypost.config.show import effective
 from waypost.decide.policy import Policy
 from waypost.dialects import openai
 from waypost.errors import ConfigError
+from waypost.known_settings import KNOWN
 
 
 def config_of(*groups: str, **blocks: Any) -> Config:

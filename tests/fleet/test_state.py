@@ -367,6 +367,20 @@ async def test_a_cloud_model_stays_not_local_and_its_window_known_when_the_confi
     assert fleet.view().deployments[0].local is True
 
 
+async def test_a_look_says_whose_settings_are_read_and_that_is_kept_when_the_config_is_read_again(
+    session: ClientSession, serve_engine: ServeEngine
+) -> None:
+    vllm, plain = await serve_engine(metadata.vllm("m")), await serve_engine(metadata.llamacpp("q"))
+    named = deployment("q", f"{plain.url}/v1", engine_kind="vllm")
+    given = [deployment("m", f"{vllm.url}/v1"), named, deployment("cloud", None)]
+    fleet = Fleet(given, clock=Clock())
+    assert [one.reads for one in fleet.view()] == [None, "vllm", None]
+    await fleet.refresh(session)
+    assert [one.reads for one in fleet.view()] == ["vllm", "llamacpp", None]
+    fleet.replace(given)
+    assert [one.reads for one in fleet.view()] == ["vllm", "llamacpp", None]
+
+
 async def test_an_engine_that_could_not_be_reached_is_used_again_once_a_look_reaches_it(
     session: ClientSession, serve_engine: ServeEngine
 ) -> None:

@@ -33,12 +33,13 @@ class Engine:
     models: list[str] | None
     port: int = 0
     looks: int = 0
+    owner: str = "somebody"
 
     async def list_models(self, request: web.Request) -> web.Response:
         self.looks += 1
         if self.models is None:
             return web.Response(text="<html>")
-        return web.json_response({"data": [{"id": name, "object": "model"} for name in self.models]})
+        return web.json_response({"data": [{"id": name, "object": "model", "owned_by": self.owner} for name in self.models]})
 
 
 @dataclass
@@ -232,3 +233,21 @@ def test_every_setting_of_server_and_ledger_is_followed_or_named() -> None:
     of = loads("")
     settings = {f"{block}.{name}" for block in ("server", "ledger") for name in type(getattr(of, block)).model_fields}
     assert settings - set(upkeep._READ_AT_START) == {"server.reload_s", "server.ping_s", "ledger.store_prompts"}
+
+
+async def test_a_setting_that_an_engine_turns_out_not_to_have_is_told_once(
+    engine: Engine, running: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    params = {"model": "custom_openai/alpha", "api_base": f"http://127.0.0.1:{engine.port}/v1", "typical_p": 0.9}
+    routes = {"chat": {"candidates": ["alpha"], "settings": {"mirostat": 2}}}
+    served = await running(model_list=[{"model_name": "alpha", "litellm_params": params}], routes=routes)
+    assert served.router.config.warnings == ()
+    assert caplog.messages == []
+    engine.owner = "vllm"
+    await served.upkeep.renew()
+    await served.upkeep.renew()
+    assert caplog.messages == [
+        "`mirostat` does not go to `alpha`: vLLM has no such setting",
+        "`typical_p` does not go to `alpha`: vLLM has no such setting",
+    ]
+    assert [deployment.reads for deployment in served.view] == ["vllm"]

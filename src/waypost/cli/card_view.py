@@ -21,6 +21,7 @@ def print_card(out: Console, card: dict[str, Any]) -> None:
 
 def card_facts(card: dict[str, Any]) -> dict[str, str]:
     """What the decision saw and concluded, a line each."""
+    ignored = card.get("ignored")  # a card of an older version has none
     return {
         "task": _task(card["task"]),
         "kind": _kind(card["task"]),
@@ -28,6 +29,7 @@ def card_facts(card: dict[str, Any]) -> dict[str, str]:
         "route": f"{card['route'] or 'none'}: {card['reason']}",
         "tokens": f"estimated {card['prompt_tokens']} for the prompt, {card['answer_tokens']} kept free for the answer",
         "versions": f"policy {card['policy_version']}, artefacts {card['artefact_version']}",
+        **({"ignored": "; ".join(ignored)} if ignored else {}),
     }
 
 

@@ -27,17 +27,25 @@ def schema(as_json: bool) -> None:
 
 @command.command()
 @config_option
+@click.option("--effective", "with_requests", is_flag=True, help="Also print the settings of every request that may be sent.")
 @json_option
-def show(path: Path | None, as_json: bool) -> None:
+def show(path: Path | None, with_requests: bool, as_json: bool) -> None:
     """Print the config as it takes effect: defaults, includes and LiteLLM's blocks worked in, secrets as references only.
 
+    With `--effective`, also what becomes of the settings on each route and deployment: what the engine gets, what has another
+    name there, what it does not have and does not get, and the cap that a client's own cannot lift.
+
     JSON keys: source, version, deployments, routes, aliases, fallbacks, context_fallbacks, default_fallbacks, policy, server,
-    ledger, feedback, discovery, warnings.
+    ledger, feedback, cache, discovery, warnings; with `--effective` also requests, a list of: route (null: the deployment is
+    asked by name), deployment, sent, renamed, dropped, cap.
     """
-    from waypost.config import effective
+    from waypost.config import effective, effective_requests
     from waypost.startup import read_config
 
-    shown = effective(read_config(path))
+    config = read_config(path)
+    shown = effective(config)
+    if with_requests:
+        shown["requests"] = effective_requests(config)
     if as_json:
         print_json(shown)
     else:

@@ -13,7 +13,7 @@ from waypost.config.schema import (
     ServerSettings,
     json_schema,
 )
-from waypost.config.show import effective
+from waypost.config.show import effective, effective_requests
 
 __all__ = [
     "CacheSettings",
@@ -26,6 +26,7 @@ __all__ = [
     "ServerSettings",
     "Setup",
     "effective",
+    "effective_requests",
     "json_schema",
     "load",
     "loads",

@@ -8,13 +8,23 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
+from waypost.addresses import host_of
 from waypost.config.endpoint import Endpoint, find_endpoint
 from waypost.config.model_entry import ModelEntry, ModelInfo
 from waypost.config.params import is_secret_name, resolved, sort_params
 from waypost.config.providers import lane_of, mode_of, split_model
 from waypost.config.report import Report, quoted
 from waypost.config.tree import Node
-from waypost.fleet.deployment import Capabilities, Deployment, LaneName, Price, Timeouts, is_in_ollamas_cloud
+from waypost.fleet.deployment import (
+    KINDS,
+    OLLAMA,
+    Capabilities,
+    Deployment,
+    LaneName,
+    Price,
+    Timeouts,
+    is_in_ollamas_cloud,
+)
 
 # LiteLLM's `supports_…` and our words for them.
 _CAPABILITIES = {
@@ -144,6 +154,7 @@ def _compile(entry: ModelEntry, node: Node, around: Surroundings) -> Deployment 
         api_keys=endpoint.keys if len(endpoint.keys) > 1 else (),
         max_parallel=entry.litellm_params.max_parallel_requests,
         quality=MappingProxyType(_quality(info)),
+        engine_kind=KINDS.get(provider) or ("openai" if _is_openais(endpoint) else None),
     )
 
 
@@ -188,7 +199,7 @@ def _with_credential(entry: ModelEntry, where: Node, around: Surroundings) -> di
 def _window(provider: str, settings: Mapping[str, Any], info: ModelInfo) -> int | None:
     """What the engine will allocate: for Ollama that is ``num_ctx``, whatever the model could hold."""
     allocated = settings.get("num_ctx")
-    if provider in ("ollama", "ollama_chat") and isinstance(allocated, int) and allocated > 0:
+    if provider in OLLAMA and isinstance(allocated, int) and allocated > 0:
         return allocated
     return info.max_input_tokens or info.max_tokens or None
 
@@ -260,6 +271,11 @@ def _is_local(info: ModelInfo, endpoint: Endpoint, lane: LaneName, model: str) -
         return info.waypost.local
     here = endpoint.address is not None and endpoint.address.local and not is_in_ollamas_cloud(endpoint.provider, model)
     return lane == "simulated" or here
+
+
+def _is_openais(endpoint: Endpoint) -> bool:
+    """OpenAI itself, and not one of the many servers that are called like it."""
+    return endpoint.address is not None and host_of(endpoint.address.url) == "api.openai.com"
 
 
 def _tell_unused(entry: ModelEntry, node: Node, report: Report) -> None:

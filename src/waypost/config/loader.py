@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from waypost.config.adopted import adopt
+from waypost.config.bundles import tell_dropped
 from waypost.config.deployments import Surroundings, compile_fleet
 from waypost.config.discovery import DiscoverySettings
 from waypost.config.environment import expand_all
 from waypost.config.files import Reading, read_files, read_text, shown_name
+from waypost.config.load_options import with_load_options
 from waypost.config.names import Names
 from waypost.config.report import Report
 from waypost.config.rules import Checked, compile_policy
@@ -117,13 +119,15 @@ def _compiled(reading: Reading, source: str, env: Mapping[str, str] | None, repo
     timeouts = _timeouts(file.policy.timeouts, adopted.total_s, adopted.first_byte_s)
     around = Surroundings(known, report, _credentials(file), timeouts, adopted.drop_params)
     fleet = compile_fleet(file.model_list or (), root.at(["model_list"]).items if file.model_list else (), around)
-    names = Names(fleet.deployments)
+    params = {name: entry.at(["litellm_params"]) for name, entry in fleet.entries.items()}
+    names = with_load_options(file, root, Names(fleet.deployments), params, report)
     discovery = file.discovery
     if discovery.enabled is None:
         discovery = discovery.model_copy(update={"enabled": not file.model_list})
     invalid = _names_in(reading.root) - {entry.model_name for entry in file.model_list or ()}
     checked = Checked(names, fleet.left_out | invalid, bool(discovery.enabled), report)
     policy = compile_policy(file, root, adopted, checked)
+    tell_dropped(names.deployments, policy, params, root, report)
     if report.problems:
         return Loaded(None, report.problems, reading.files, root, fleet.entries)
     config = Config(

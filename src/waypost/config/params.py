@@ -11,6 +11,7 @@ from waypost.config import settings as request_settings
 from waypost.config.environment import Expanded, expand, expand_all
 from waypost.config.report import Report
 from waypost.config.tree import Node
+from waypost.known_settings import KNOWN
 from waypost.secret import Secret
 
 # Keys that the schema knows, or that deployments.py reads itself.
@@ -161,7 +162,7 @@ def _add_setting(
         if found.missing:
             report.unset(found.missing[0], at)
             return
-        if found.names and name not in request_settings.KNOWN:
+        if found.names and name not in KNOWN:
             made.transport[name] = Secret(found.value or "", value)
             return
         value = request_settings.from_text(name, found.value or "")

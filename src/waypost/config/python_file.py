@@ -11,9 +11,9 @@ import ast
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from waypost.config import settings as request_settings
 from waypost.config.params import is_secret_name
 from waypost.config.tree import MAX_NODES, Node, Unreadable, is_plain_number
+from waypost.known_settings import KNOWN
 
 # Their names for what has another one here; then those for the model itself, the best first.
 _RENAMED = {"stop_tokens": "stop", "base_url": "api_base"}
@@ -89,7 +89,7 @@ class _Reader:
             params = {"model": Node(text, self._file, where.line if model is None else model.line)}
             for field, given in fields.items():
                 renamed = _RENAMED.get(field, field)
-                if renamed not in request_settings.KNOWN and renamed not in _WHERE_AND_HOW:
+                if renamed not in KNOWN and renamed not in _WHERE_AND_HOW:
                     continue
                 node = self._value(given, secret=is_secret_name(renamed))
                 if node is not None and node.value is not None:

@@ -103,6 +103,7 @@ def compile_policy(file: ConfigFile, root: Node, adopted: Adopted, checked: Chec
         session_affinity=rules.session_affinity,
         verify=rules.verify,
         residency=None if rules.residency is None else rules.residency.rules(),
+        client_load_options=rules.client_load_options,
     )
 
 
@@ -160,7 +161,7 @@ def _route(
     return Route(
         name=name,
         candidates=tuple(dict.fromkeys(found)) or ("*",),
-        settings=MappingProxyType(request_settings.canonical(block.settings)),
+        settings=MappingProxyType(request_settings.for_a_route(block.settings)),
         private=block.private,
         needs_context=block.needs.context,
         description=block.description,

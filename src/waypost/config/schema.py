@@ -29,7 +29,7 @@ from waypost.config.model_entry import Credential, ModelEntry
 from waypost.config.residency import ResidencySettings
 from waypost.decide.correction import MOST, PER_CALLER
 from waypost.decide.labels import TASKS
-from waypost.decide.policy import Balancing, Policy, Verify
+from waypost.decide.policy import Balancing, ClientLoadOptions, Policy, Verify
 from waypost.fleet.deployment import Timeouts
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -229,6 +229,11 @@ class PolicySettings(Block):
         default=_RULES.verify,
         description="`tools`: an answer that may call tools is held back whole, and one whose calls fail their check is asked "
         "for once more. `off`: it is checked when it has gone out.",
+    )
+    client_load_options: ClientLoadOptions = Field(
+        default=_RULES.client_load_options,
+        description="What becomes of load-time options such as `num_ctx` that a client sends: `ignore`, or `allow`, which lets "
+        "every client load a model again for everybody.",
     )
 
     @field_validator("residency", mode="before")

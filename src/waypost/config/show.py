@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from waypost.config.address import without_query
+from waypost.config.bundles import bundles
 from waypost.config.params import is_secret_name
 from waypost.secret import Secret
 
@@ -18,11 +19,27 @@ if TYPE_CHECKING:
     from waypost.fleet.deployment import Deployment
 
 _HIDDEN = "(hidden)"
+_CAPS = ("max_completion_tokens", "max_tokens")
 
 
 def effective(config: Config) -> dict[str, Any]:
     """The whole config as JSON. A secret shows as its reference, a header only as its name. Keys: see ``docs/config.md``."""
     return {"source": config.source, "version": config.version, **_content(config), "warnings": list(config.warnings)}
+
+
+def effective_requests(config: Config) -> list[dict[str, Any]]:
+    """What every deployment is sent on every route that may ask it: without the caller's own fields, which come on top."""
+    return [
+        {
+            "route": bundle.route or None,
+            "deployment": bundle.deployment.id,
+            "sent": _safe(bundle.sent),
+            "renamed": dict(bundle.renamed),
+            "dropped": list(bundle.dropped),
+            "cap": next((bundle.sent[name] for name in _CAPS if name in bundle.sent), None),
+        }
+        for bundle in bundles(config.setup.deployments, config.setup.policy)
+    ]
 
 
 def version_of(config: Config) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from waypost.decide.policy import Verify
 from waypost.decide.task import Known, TaskScores
 from waypost.errors import NoDeployment, WaypostError
+from waypost.known_settings import SYSTEM_PREFIX
 from waypost.turn import empty
 
 CARD_VERSION = 1
@@ -48,13 +49,19 @@ class Candidate:
             "provider": self.provider,
             "model": self.model,
             "reason": self.reason,
-            "settings": dict(self.settings),
+            "settings": _shown(self.settings),
             "fallback": self.fallback,
             "expected_cost_usd": self.expected_cost_usd,
             "last_resort": self.last_resort,
             "expected_wait_s": None if self.expected_wait_s is None else round(self.expected_wait_s, 3),
             "loads": self.loads,
         }
+
+
+def _shown(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Cards go to clients and into the ledger: the text of a system prefix does not."""
+    prefix = settings.get(SYSTEM_PREFIX)
+    return {**settings, SYSTEM_PREFIX: f"({len(prefix)} characters)"} if isinstance(prefix, str) else dict(settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +92,7 @@ class Decision:
     """What should be done with a turn: candidates in order, and a reason for everything.
 
     ``route`` is ``None`` where the caller named a deployment. With no candidate, ``refusal`` says why. ``verify`` says what of
-    the answer is checked before it goes out.
+    the answer is checked before it goes out. ``ignored`` is what the client set and the first candidate does not get.
     """
 
     id: str
@@ -101,6 +108,7 @@ class Decision:
     artefact_version: str
     refusal: Refusal | None = None
     verify: Verify = "off"
+    ignored: tuple[str, ...] = ()
 
     def candidate(self, deployment: str) -> Candidate:
         """The candidate that stands for a deployment of this decision."""
@@ -141,5 +149,6 @@ class Decision:
             "policy_version": self.policy_version,
             "artefact_version": self.artefact_version,
             "verify": self.verify,
+            "ignored": list(self.ignored),
             "refusal": {"code": self.refusal.error.code, "message": self.refusal.message} if self.refusal else None,
         }

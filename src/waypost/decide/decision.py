@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from waypost.decide.balancing import balanced
 from waypost.decide.card import Candidate, Decision, Refusal, Removal
@@ -18,6 +19,7 @@ from waypost.decide.guards import (
     Tools,
     first_reason,
 )
+from waypost.decide.ignored import allowed, ignored, load_options
 from waypost.decide.names import Meaning, closest, resolve
 from waypost.decide.ordering import ORDERED, expand, made_for, reorder
 from waypost.decide.policy import Policy, Route
@@ -25,7 +27,7 @@ from waypost.decide.residency import by_residency
 from waypost.decide.task import TaskModel, TaskScores
 from waypost.errors import NoDeployment, UnknownModel
 from waypost.fleet.view import Deployment, FleetView, Status, answer_cap
-from waypost.turn import Turn
+from waypost.turn import EMPTY, Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class _Case:
     fleet: FleetView
     policy: Policy
     meaning: Meaning
+    load_options: Mapping[str, Any]
 
     @property
     def answer_tokens(self) -> int:
@@ -79,7 +82,7 @@ class _Case:
             found.append(Tools())
         if turn.response_format == "json_schema":
             found.append(StructuredOutput())
-        found.append(ContextFit(policy.answer_tokens, policy.headroom_tokens, route.settings, needs_context))
+        found.append(ContextFit(policy.answer_tokens, policy.headroom_tokens, self.settings(route), needs_context))
         if turn.private or route.private or self.meaning.name == "auto-private":
             found.append(Privacy())
         found.append(Health())
@@ -129,10 +132,14 @@ class _Case:
             deployment.provider,
             deployment.model,
             self.reason(route, deployment, status, is_fallback),
-            route.settings,
+            self.settings(route),
             is_fallback,
             cost_usd,
         )
+
+    def settings(self, route: Route) -> Mapping[str, Any]:
+        """What is laid over the deployments' settings: the route's, and how the client wants models loaded, if it may."""
+        return {**route.settings, **self.load_options} if self.load_options else route.settings
 
     def grounds(self, route: Route, deployment: Deployment, is_fallback: bool) -> str:
         """Why a candidate is one."""
@@ -179,7 +186,8 @@ def decide(turn: Turn, fleet: FleetView, policy: Policy, artefacts: Artefacts) -
     meaning = resolve(turn.model, fleet, policy)
     if meaning is None:
         return _unknown_model(turn, fleet, policy, artefacts, scores)
-    case = _Case(turn, fleet, policy, meaning)
+    wanted = load_options(turn)
+    case = _Case(turn, fleet, policy, meaning, allowed(wanted) if policy.client_load_options == "allow" else EMPTY)
     choice = _choose(case, scores)
     if not choice.candidates and policy.last_resort:
         choice = _last_resort(case, choice)
@@ -198,6 +206,7 @@ def decide(turn: Turn, fleet: FleetView, policy: Policy, artefacts: Artefacts) -
         artefact_version=artefacts.task_model.version,
         refusal=None if candidates else _refusal(case, choice),
         verify=policy.verify_of(turn, choice.route),
+        ignored=ignored(turn, fleet, candidates[0], wanted) if candidates else (),
     )
 
 

@@ -14,6 +14,8 @@ from typing import Any, ClassVar, Protocol
 
 from waypost.errors import ContextTooLong, MissingCapability, NoDeployment, PrivacyRefused, WaypostError
 from waypost.fleet.view import Deployment, Status, answer_cap
+from waypost.known_settings import SYSTEM_PREFIX
+from waypost.tokens import estimate
 from waypost.turn import Audio, File, Image, Turn, empty
 
 
@@ -97,6 +99,7 @@ class ContextFit:
     The window is the one the engine will really allocate (`Deployment.window_tokens`), not the model's trained maximum: a local
     engine truncates silently, so a near miss is a wrong answer and not an error. Where the caller set no cap, the answer is
     taken to be ``answer_tokens`` long, but never more than a quarter of the window; headroom never takes more than a sixteenth.
+    ``settings`` are those laid over the deployment's: their ``num_ctx`` is one that a client may ask for.
     """
 
     answer_tokens: int = 512
@@ -110,14 +113,24 @@ class ContextFit:
         """Both numbers, for the card."""
         del status
         window = deployment.window_tokens
+        if deployment.reads == "ollama" and "num_ctx" in self.settings:
+            window = _window(self.settings["num_ctx"]) or window
         if window is None:
             return None
         if self.needs_context is not None and window < self.needs_context:
             return f"this route is for more than {self.needs_context} tokens, its window holds {window}"
         cap = answer_cap(turn, deployment.settings, self.settings)
         answer = min(self.answer_tokens, window // 4) if cap is None else cap
-        needed = turn.prompt_tokens + answer + min(self.headroom_tokens, window // 16)
+        needed = turn.prompt_tokens + self._prefix_tokens(deployment) + answer + min(self.headroom_tokens, window // 16)
         return f"needs {needed} tokens, its window holds {window}" if needed > window else None
+
+    def _prefix_tokens(self, deployment: Deployment) -> int:
+        prefix = self.settings.get(SYSTEM_PREFIX) or deployment.settings.get(SYSTEM_PREFIX)
+        return estimate(prefix) if isinstance(prefix, str) else 0
+
+
+def _window(num_ctx: Any) -> int | None:
+    return num_ctx if isinstance(num_ctx, int) and not isinstance(num_ctx, bool) and num_ctx > 0 else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,9 @@ Balancing = Literal["least_busy", "weighted", "latency"]
 Verify = Literal["off", "tools"]
 """What of an answer is checked before it goes out: nothing, or its tool calls."""
 
+ClientLoadOptions = Literal["ignore", "allow"]
+"""What becomes of load-time options, such as ``num_ctx``, that a client sends."""
+
 VIRTUAL_MODELS = ("auto", "auto-fast", "auto-cheap", "auto-best", "auto-private")
 
 
@@ -86,6 +89,7 @@ class Policy:
     session_affinity: bool = True
     verify: Verify = "off"
     residency: ResidencyRules | None = ResidencyRules()
+    client_load_options: ClientLoadOptions = "ignore"
 
     def balancing_of(self, group: str) -> Balancing:
         """How the replicas of a group share its requests."""

@@ -2,78 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from waypost.decide.card import Candidate
 from waypost.fleet.caps import CAP_NAMES, OPENAI_CAP_NAMES, answer_cap
 from waypost.fleet.deployment import Deployment
+from waypost.known_settings import CHAT_FIELDS, LOAD_TIME, SYSTEM_PREFIX, layered
 from waypost.turn import Turn
 
-# How a model is loaded, and for how long. A caller who set one of these would make Ollama load it again for everybody.
-LOAD_TIME = frozenset(
-    {
-        "num_ctx",
-        "num_gpu",
-        "num_batch",
-        "num_thread",
-        "main_gpu",
-        "low_vram",
-        "f16_kv",
-        "use_mmap",
-        "use_mlock",
-        "numa",
-        "vocab_only",
-        "keep_alive",
-    }
-)
-
-# OpenAI's chat parameters: all that a caller may hand to LiteLLM, where an unknown name might be one of its own switches.
-CHAT_FIELDS = frozenset(
-    {
-        "audio",
-        "frequency_penalty",
-        "function_call",
-        "functions",
-        "logit_bias",
-        "logprobs",
-        "max_completion_tokens",
-        "max_tokens",
-        "messages",
-        "modalities",
-        "n",
-        "parallel_tool_calls",
-        "prediction",
-        "presence_penalty",
-        "reasoning_effort",
-        "response_format",
-        "seed",
-        "service_tier",
-        "stop",
-        "stream_options",
-        "temperature",
-        "tool_choice",
-        "tools",
-        "top_logprobs",
-        "top_p",
-        "user",
-        "verbosity",
-        "web_search_options",
-    }
-)
+_NOT_THE_CALLERS = LOAD_TIME | {SYSTEM_PREFIX}
+_NOT_IN_OPTIONS = _NOT_THE_CALLERS.union(CAP_NAMES)
 
 
 def build(turn: Turn, deployment: Deployment, candidate: Candidate) -> dict[str, Any]:
-    """The body for ``deployment``: its settings, under the route's, under what the caller set.
+    """The body for ``deployment``: its settings, under the route's, under what the caller set, each in its engine's own words.
 
-    Two things the caller does not get: load-time options, and an answer longer than the settings allow. Nested values are
-    shared with ``turn.body``, which stays as it is.
+    What its engine has no word for is left out. Two things the caller does not get: load-time options, unless the decision put
+    them among the candidate's settings, and an answer longer than the settings allow. Nested values are shared with
+    ``turn.body``, which stays as it is.
     """
     caller = _from_caller(turn.body, deployment)
-    body = {**deployment.settings, **candidate.settings, **caller}
+    body = layered((deployment.settings, candidate.settings), deployment.reads, caller)
     cap = answer_cap(turn, deployment.settings, candidate.settings)
     if cap is not None:
         _set_cap(body, cap, caller)
+    prefix = body.pop(SYSTEM_PREFIX, None)
+    if prefix:
+        body["messages"] = _prefixed(prefix, turn.body["messages"])
     body["model"] = deployment.model
     if turn.stream:
         body["stream"] = True
@@ -86,14 +42,26 @@ def build(turn: Turn, deployment: Deployment, candidate: Candidate) -> dict[str,
 
 def _from_caller(body: Mapping[str, Any], deployment: Deployment) -> dict[str, Any]:
     """What the caller may set here; ``null`` is the same as not set."""
-    caller = {name: value for name, value in body.items() if value is not None and name not in LOAD_TIME}
+    caller = {name: value for name, value in body.items() if value is not None and name not in _NOT_THE_CALLERS}
     if deployment.lane == "litellm":
         return {name: value for name, value in caller.items() if name in CHAT_FIELDS}
     options = caller.get("options")
     if isinstance(options, Mapping):
-        ours = LOAD_TIME.union(CAP_NAMES)
-        caller["options"] = {name: value for name, value in options.items() if name not in ours}
+        kept = {name: value for name, value in options.items() if name not in _NOT_IN_OPTIONS}
+        if deployment.lane == "ollama":  # which has them beside the other fields
+            return {**kept, **{name: value for name, value in caller.items() if name != "options"}}
+        caller["options"] = kept
     return caller
+
+
+def _prefixed(prefix: str, messages: Sequence[Any]) -> list[Any]:
+    """The messages with ``prefix`` before the system message, or as one where the caller sent none."""
+    first = messages[0] if messages else None
+    if not isinstance(first, Mapping) or first.get("role") not in ("system", "developer"):
+        return [{"role": "system", "content": prefix}, *messages]
+    said = first.get("content")
+    content = f"{prefix}\n\n{said}" if isinstance(said, str) else [{"type": "text", "text": prefix}, *(said or ())]
+    return [{**first, "content": content}, *messages[1:]]
 
 
 def _set_cap(body: dict[str, Any], cap: int, caller: Mapping[str, Any]) -> None:

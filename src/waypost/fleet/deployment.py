@@ -7,12 +7,38 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from waypost.addresses import engine_at
 from waypost.fleet.residency import Residency
+from waypost.known_settings import Engine
 from waypost.secret import Secret
 from waypost.turn import empty
 
 LaneName = Literal["openai", "ollama", "litellm", "simulated"]
 Mode = Literal["chat", "embedding", "other"]
+
+OLLAMA = ("ollama", "ollama_chat")
+"""LiteLLM's two names for one provider."""
+
+# The provider names under which configs speak of engines that can be looked at.
+KINDS = {
+    "ollama": "ollama",
+    "ollama_chat": "ollama",
+    "hosted_vllm": "vllm",
+    "vllm": "vllm",
+    "llamacpp": "llamacpp",
+    "llamafile": "llamacpp",
+    "llama_swap": "llama_swap",
+    "lm_studio": "lm_studio",
+    "tensorrt_llm": "tensorrt_llm",
+}
+# What engines read that are called like OpenAI, by what they are.
+_READS: Mapping[str, Engine] = {
+    "openai": "openai",
+    "vllm": "vllm",
+    "llamacpp": "llamacpp",
+    "tensorrt_llm": "tensorrt_llm",
+    "ollama": "ollama_v1",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +88,8 @@ class Deployment:
     reads (region, API version, …) and may hold secrets. ``api_keys`` are all keys where there are several, ``api_key`` the one
     to use; ``max_parallel`` is how many calls it takes at once. ``quality`` is the share of good answers by route, as the
     config states it; ``*`` is any other route. ``sources`` says where each fact comes from: ``config``, ``engine``,
-    ``catalogue`` or ``assumed``.
+    ``catalogue`` or ``assumed``. ``engine_kind`` is what runs at its address, such as ``vllm``: by the provider's name, until
+    the engine was looked at; ``None`` is unknown.
     """
 
     id: str
@@ -88,10 +115,26 @@ class Deployment:
     api_keys: tuple[Secret, ...] = ()
     max_parallel: int | None = None
     quality: Mapping[str, float] = field(default_factory=empty)
+    engine_kind: str | None = None
 
     def quality_on(self, route: str) -> float | None:
         """The share of good answers that the config states for a route; ``None`` where it states none."""
         return self.quality.get(route, self.quality.get("*")) if self.quality else None
+
+    @property
+    def reads(self) -> Engine | None:
+        """Whose names for settings it reads; ``None``: nobody knows, and everything goes to it as it is."""
+        if self.lane == "ollama" or (self.lane == "litellm" and self.provider in OLLAMA):
+            return "ollama"
+        return "litellm" if self.lane == "litellm" else _READS.get(self.engine_kind or "")
+
+    @property
+    def weights(self) -> tuple[str, str] | None:
+        """The same for all deployments that answer from one load of one model: variants, which differ in their settings only.
+
+        It is the engine's address and the model's name; ``None`` where there is no address.
+        """
+        return None if self.api_base is None else (engine_at(self.api_base), self.model.removesuffix(":latest"))
 
     @property
     def is_pattern(self) -> bool:
@@ -118,7 +161,7 @@ def is_in_ollamas_cloud(provider: str, model: str) -> bool:
 
     A tag says so under every provider name, as Ollama can be called as any OpenAI-compatible server.
     """
-    return model.endswith((":cloud", "-cloud")) and (":" in model or provider in ("ollama", "ollama_chat"))
+    return model.endswith((":cloud", "-cloud")) and (":" in model or provider in OLLAMA)
 
 
 @dataclass(frozen=True, slots=True)

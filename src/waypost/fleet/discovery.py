@@ -137,6 +137,7 @@ def _deployments(sighting: Sighting, before: Iterable[Deployment]) -> list[Deplo
                 lane="openai",
                 local=is_ours(host_of(sighting.url)),
                 api_base=f"{root_of(sighting.url)}/v1",
+                engine_kind=None if report.kind == "openai" else report.kind,
             ),
             model,
         )
@@ -169,4 +170,4 @@ def _told_apart(deployments: Collection[Deployment], longer: Iterable[str], take
 
 def _reaches(deployment: Deployment) -> tuple[str, str]:
     """The same for two deployments that reach the same model of the same engine."""
-    return Place(deployment.api_base or "").engine, deployment.model.removesuffix(":latest")
+    return deployment.weights or ("", deployment.model)

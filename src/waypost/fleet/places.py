@@ -7,24 +7,12 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from urllib.parse import SplitResult, urlsplit
 
-from waypost.addresses import host_of, is_near, root_of
-from waypost.fleet.deployment import Deployment
+from waypost.addresses import engine_at, host_of, is_near
+from waypost.fleet.deployment import KINDS, Deployment
 from waypost.fleet.facts import Facts, facts_from, fill
 from waypost.fleet.report import EngineReport, ModelReport
 from waypost.secret import Secret
 
-# The provider names under which configs speak of engines that can be looked at.
-KINDS = {
-    "ollama": "ollama",
-    "ollama_chat": "ollama",
-    "hosted_vllm": "vllm",
-    "vllm": "vllm",
-    "llamacpp": "llamacpp",
-    "llamafile": "llamacpp",
-    "llama_swap": "llama_swap",
-    "lm_studio": "lm_studio",
-    "tensorrt_llm": "tensorrt_llm",
-}
 # These list every model that they can serve; elsewhere a model may be served without being listed.
 _COMPLETE = frozenset({"ollama", "vllm", "lm_studio"})
 
@@ -51,7 +39,7 @@ class Place:
     @property
     def engine(self) -> str:
         """The same for every way to write one engine's address."""
-        return root_of(self.url).replace("//localhost:", "//127.0.0.1:", 1)
+        return engine_at(self.url)
 
 
 def place_of(deployment: Deployment) -> Place | None:
@@ -111,8 +99,17 @@ def learn(deployment: Deployment, model: ModelReport) -> Deployment:
     return _elsewhere(learned) if model.remote else learned
 
 
+def recognised(deployment: Deployment, report: EngineReport) -> Deployment:
+    """The deployment with what runs at its address, if the engine says it: that counts for more than a provider's name."""
+    if report.problem is not None or report.kind in ("openai", deployment.engine_kind):
+        return deployment
+    return replace(deployment, engine_kind=report.kind)
+
+
 def remember(deployment: Deployment, before: Deployment) -> Deployment:
     """The deployment with what its engine said when it was ``before``, where nobody says anything better now."""
+    if before.engine_kind != deployment.engine_kind:
+        deployment = replace(deployment, engine_kind=before.engine_kind or deployment.engine_kind)
     kept = fill(deployment, facts_from(before, "engine"), "engine", over=("assumed", "catalogue"))
     kept = fill(kept, facts_from(before, "assumed"), "assumed", over=("catalogue",))
     return _elsewhere(kept) if before.sources.get("local") == "engine" else kept

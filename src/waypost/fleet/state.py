@@ -15,7 +15,7 @@ from waypost.errors import ProviderAuthFailed, ProviderError, ProviderRateLimite
 from waypost.fleet.breaker import FIRST_BACK_OFF_S, Breaker, pause_s
 from waypost.fleet.deployment import Deployment, Status
 from waypost.fleet.latency import Latency
-from waypost.fleet.places import Place, is_missing, kind_hint, learn, place_of, places, remember, reported
+from waypost.fleet.places import Place, is_missing, kind_hint, learn, place_of, places, recognised, remember, reported
 from waypost.fleet.sessions import Sessions
 from waypost.fleet.slots import Admission, Slots, Waiter
 from waypost.fleet.view import FleetView
@@ -327,8 +327,8 @@ class Fleet:
             self._offer(deployment_id)
         if missing:
             live.seen = f"its engine has no model {deployment.model}"
-        if model is not None:
-            self._deployments[deployment_id] = learn(deployment, model)
+        deployment = recognised(deployment, report)
+        self._deployments[deployment_id] = deployment if model is None else learn(deployment, model)
 
     def _enter(self, deployment_id: str, anyway: bool = False) -> Admission:
         live = self._live.get(deployment_id) or self._live.setdefault(deployment_id, _Live())
