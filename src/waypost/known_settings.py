@@ -241,6 +241,7 @@ _LEVELS: Mapping[Any, Any] = {"none": False, "minimal": "low", "xhigh": "high", 
 
 Layer = Mapping[str, Any]
 _NO_SETTINGS: Layer = MappingProxyType({})
+_NOBODY: frozenset[str] = frozenset()
 
 
 def fitted(settings: Layer, engine: Engine | None) -> Layer:
@@ -265,32 +266,36 @@ def layered(layers: tuple[Layer, ...], engine: Engine | None, caller: Layer = _N
     looked at, and goes beside the rest; to LiteLLM it goes as it is.
     """
     made = dict(fitted(caller, engine))
-    said = _said(caller)
+    above, said = caller, _NOBODY
     for layer in reversed(layers):
         if not layer:
             continue
-        heard = {name: value for name, value in layer.items() if name not in said} if said else layer
+        if not _SAME.keys().isdisjoint(above):
+            said = said.union(*(_SAME[name] for name in _SAME.keys() & above.keys()))
+        heard = layer if said.isdisjoint(layer) else {name: value for name, value in layer.items() if name not in said}
         lower = fitted(heard, engine)
-        if engine != "litellm" and isinstance(extra := lower.get("extra_body"), Mapping):
-            lower = {**{name: value for name, value in lower.items() if name != "extra_body"}, **extra}
+        if "extra_body" in lower and engine != "litellm":
+            lower = _spread(lower)
         made = over(lower, made)
-        said |= _said(layer)
+        above = layer
     return made
 
 
 def over(lower: Layer, upper: Layer) -> dict[str, Any]:
     """``upper`` laid over ``lower``, both as their engine reads them; arguments of a chat template are joined."""
     made = {**lower, **upper}
-    below, above = lower.get("chat_template_kwargs"), upper.get("chat_template_kwargs")
-    if isinstance(below, Mapping) and isinstance(above, Mapping):
-        made["chat_template_kwargs"] = {**below, **above}
+    if "chat_template_kwargs" in lower and "chat_template_kwargs" in upper:
+        below, above = lower["chat_template_kwargs"], upper["chat_template_kwargs"]
+        if isinstance(below, Mapping) and isinstance(above, Mapping):
+            made["chat_template_kwargs"] = {**below, **above}
     return made
 
 
-def _said(settings: Layer) -> frozenset[str]:
-    """All names of what ``settings`` say, where it has several."""
-    names = _SAME.keys() & settings.keys()
-    return frozenset[str]().union(*(_SAME[name] for name in names)) if names else frozenset()
+def _spread(settings: Layer) -> Layer:
+    extra = settings["extra_body"]
+    if not isinstance(extra, Mapping):
+        return settings
+    return {**{name: value for name, value in settings.items() if name != "extra_body"}, **extra}
 
 
 def _think_for_template(value: Any) -> Layer:

@@ -38,12 +38,15 @@ def ignored(turn: Turn, fleet: FleetView, first: Candidate, wanted: Mapping[str,
         return ()
     loaded = {**deployment.settings, **first.settings}
     lines = [_load_option(name, wanted[name], loaded.get(name)) for name in sorted(wanted) if loaded.get(name) != wanted[name]]
-    own = (name for name in turn.body if name in _OWN_NAMES and name not in LOAD_TIME and turn.body[name] is not None)
-    return (*lines, *(_lacking(name, turn.body[name], deployment) for name in own if not _gets(deployment, name, turn.body)))
+    own = {name: value for name, value in turn.body.items() if name in _OWN_NAMES - LOAD_TIME and value is not None}
+    return (*lines, *(_lacking(name, value, deployment) for name, value in own.items() if not _gets(deployment, name, value)))
 
 
-def _gets(deployment: Deployment, name: str, body: Mapping[str, Any]) -> bool:
-    return deployment.lane != "litellm" and bool(fitted({name: body[name]}, deployment.reads))
+def _gets(deployment: Deployment, name: str, value: Any) -> bool:
+    """LiteLLM gets no names but OpenAI's from clients. Of ``options`` there may be nothing left to get."""
+    if name == "options" and isinstance(value, Mapping) and LOAD_TIME.issuperset(value):
+        return True
+    return deployment.lane != "litellm" and bool(fitted({name: value}, deployment.reads))
 
 
 def _load_option(name: str, value: Any, have: Any) -> str:
