@@ -113,7 +113,7 @@ def test_what_stands_in_extra_body_goes_past_the_table_except_to_litellm_which_h
         ("top_p", [0, 1], [1.1]),
         ("num_gpu", [-1, 0, 99], [-2, 1.5]),
         ("num_ctx", [4096], [0, -1, "4096"]),
-        ("keep_alive", [-1, 0, 300, "30m", "1h30m", "-1m", "500ms"], ["30", "half an hour", True, None]),
+        ("keep_alive", [-1, 0, 300, "300", "-1", "30m", "1h30m", "-1m", "500ms"], ["30 m", "half an hour", True, None]),
         ("think", [True, False, "low"], ["very", 1, None]),
         ("format", ["json", SCHEMA], ["xml", True]),
         ("stop", ["a", ["a", "b"]], [1, [1]]),

@@ -46,8 +46,8 @@ _THINK: Type = "true, false, or a level: `low`, `medium` or `high`"
 _FORMAT: Type = "`json` or a JSON schema"
 _ANY: Type = "anything"
 
-# Go's durations, which Ollama reads.
-_GO_DURATION = re.compile(r"[+-]?(0|(\d+(\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h))+")
+# Go's durations, which Ollama reads, or seconds.
+_GO_DURATION = re.compile(r"[+-]?(\d+|((\d+(\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h))+)")
 
 
 def _is_number(value: Any) -> bool:
@@ -197,7 +197,7 @@ _TABLE = (
         "think",
         _THINK,
     ),
-    _for("tensorrt_llm litellm", "thinking", _ANY),
+    _for("tensorrt_llm ollama litellm", "thinking", _ANY),
     _for(
         "openai=response_format vllm=response_format llamacpp=response_format tensorrt_llm=response_format ollama "
         "ollama_v1=response_format litellm=response_format",

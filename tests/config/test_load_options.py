@@ -53,6 +53,15 @@ def test_the_same_weights_are_known_under_every_way_to_write_their_address_and_n
     assert second.window_tokens == 4096
 
 
+def test_without_a_num_ctx_all_variants_have_the_largest_window_that_is_stated() -> None:
+    entries = [ollama("a"), ollama("b"), ollama("c")]
+    entries[0]["model_info"], entries[1]["model_info"] = {"max_input_tokens": 4096}, {"max_input_tokens": 8192}
+    assert [deployment.window_tokens for deployment in config_of(*entries).setup.deployments] == [8192, 8192, 8192]
+    config = config_of(*entries, ollama("d", num_ctx=2048))
+    assert [deployment.window_tokens for deployment in config.setup.deployments] == [2048] * 4
+    assert settings(config, "a") == {"num_ctx": 2048}
+
+
 def test_another_engine_may_load_the_same_model_in_another_way() -> None:
     entries = [ollama("a", num_ctx=4096), ollama("b", num_ctx=8192)]
     entries[1]["litellm_params"]["api_base"] = "http://192.168.1.2:11434"

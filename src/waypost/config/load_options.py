@@ -87,7 +87,8 @@ def with_load_options(file: ConfigFile, root: Node, names: Names, params: Mappin
             if (route, name) not in heard and wrong_type(name, block.settings[name]) is None:
                 where = root.at(["routes", route, "settings", name])
                 report.warning(where, f"{quoted(name)} is not used: no candidate of this route is a model that Ollama loads")
-    return Names(_loaded(deployment, settled) for deployment in names.deployments)
+    windows = _windows(names)
+    return Names(_loaded(deployment, settled, windows) for deployment in names.deployments)
 
 
 def _tell(conflict: Conflict, report: Report) -> None:
@@ -119,14 +120,24 @@ def _members(candidates: Iterable[str], aliases: Mapping[str, str], names: Names
             yield from names.of(name)
 
 
-def _loaded(deployment: Deployment, settled: Mapping[tuple[Weights, str], Wish]) -> Deployment:
-    if deployment.weights is None or deployment.reads != "ollama":
+def _windows(names: Names) -> dict[Weights, int]:
+    """The largest window that the file states for each model: what it is loaded with if nobody states a `num_ctx` for it."""
+    found: dict[Weights, int] = {}
+    for one in names.deployments:
+        if one.weights is not None and one.window_tokens and one.sources.get("window_tokens") == "config":
+            found[one.weights] = max(one.window_tokens, found.get(one.weights, 0))
+    return found
+
+
+def _loaded(deployment: Deployment, settled: Mapping[tuple[Weights, str], Wish], windows: Mapping[Weights, int]) -> Deployment:
+    weights = deployment.weights
+    if weights is None or deployment.reads != "ollama" or deployment.is_pattern:
         return deployment
-    options = {name: wish.value for (weights, name), wish in settled.items() if weights == deployment.weights}
-    if not options:
+    options = {name: wish.value for (whose, name), wish in settled.items() if whose == weights}
+    window = options.get("num_ctx", windows.get(weights))
+    if options:
+        deployment = replace(deployment, settings=MappingProxyType({**deployment.settings, **options}))
+    if window is None or window == deployment.window_tokens:
         return deployment
-    made = replace(deployment, settings=MappingProxyType({**deployment.settings, **options}))
-    if "num_ctx" not in options:
-        return made
     sources = MappingProxyType({**deployment.sources, "window_tokens": "config"})
-    return replace(made, window_tokens=options["num_ctx"], sources=sources)
+    return replace(deployment, window_tokens=window, sources=sources)
