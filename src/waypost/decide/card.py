@@ -15,7 +15,9 @@ from waypost.turn import empty
 CARD_VERSION = 1
 
 
-@dataclass(frozen=True, slots=True)
+# Nobody changes one. It is not frozen, as there is one for each deployment of each decision: making it would take three times
+# as long.
+@dataclass(slots=True)
 class Candidate:
     """A deployment that may answer, in its place in the queue, with the settings that this route gives it.
 
