@@ -49,7 +49,7 @@ class Cleaner:
             encoded = orjson.dumps(value, default=dict)
         except (TypeError, ValueError):
             return self._walk(value)
-        if len(encoded) > STRING_LIMIT or (_may_be_unfit(encoded) and _UNFIT_IN_JSON.search(encoded)):
+        if _may_be_long(encoded) or (_may_be_unfit(encoded) and _UNFIT_IN_JSON.search(encoded)):
             return self._walk(value)
         return value
 
@@ -68,6 +68,13 @@ class Cleaner:
         fit = unfit.sub("\ufffd", value if len(value) <= limit else value[: limit - 1] + "…")
         self.repaired = self.repaired or fit != value
         return fit
+
+
+def _may_be_long(encoded: bytes) -> bool:
+    """Whether a string may be longer than ``STRING_LIMIT``: the many strings of a card of many deployments are not."""
+    if len(encoded) <= STRING_LIMIT:
+        return False
+    return b'\\"' in encoded or max(map(len, encoded.split(b'"'))) > STRING_LIMIT
 
 
 def _may_be_unfit(encoded: bytes) -> bool:
