@@ -90,7 +90,7 @@ class TrigramTable:
 
     def tokens(self, text: str) -> int:
         """The weights of all trigrams of ``text`` added up, to the next token."""
-        steps = int(self.weights.take(places(text)).sum(dtype="int64"))
+        steps = int(self.weights.take(places(text)).sum())
         return max(1, int(steps / STEPS_PER_TOKEN + _ROUNDING))
 
 
