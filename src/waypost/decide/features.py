@@ -184,7 +184,8 @@ def _read(text: str) -> Reading:
     codes = codes_of(text)
     kinds = _KINDS.take(codes)
     first = kinds != _BLANK
-    spelt = (codes + _ONE) * first
+    units = codes + _ONE
+    spelt = units * first
     first[1:] &= (kinds[1:] != kinds[:-1]) | (kinds[1:] >= _MARK)
     starts = first.nonzero()[0]
     if not starts.size:
@@ -194,7 +195,7 @@ def _read(text: str) -> Reading:
     framed = np.empty(starts.size + 2, np.uint32)
     framed[0], framed[1:-1], framed[-1] = _BEGIN, words, _END
     pairs, triples = _pairs_and_triples(framed)
-    grams = _char_ngrams(codes + _ONE)
+    grams = _char_ngrams(units)
     chars = sum([gram.size for gram in grams])
     hashes = np.concatenate((*grams, words + _WORD_SALTS[0], pairs + _WORD_SALTS[1], triples + _WORD_SALTS[2]))
     # Multiplicative hashing (Dietzfelbinger et al. 1997): the upper bits of the product depend on all of the hash.

@@ -44,8 +44,8 @@ class FleetView:
 
     def exactly(self, name: str) -> tuple[Deployment, ...]:
         """The deployment of that id, or all of that group; empty if there are none. A pattern is not what anybody names."""
-        named = [d for d in self.deployments if name in (d.id, d.group) and not d.is_pattern]
-        return tuple(named if len(named) < 2 else [d for d in named if d.id == name] or named)
+        named = [d for d in self.deployments if d.id == name and not d.is_pattern]
+        return tuple(named or [d for d in self.deployments if d.group == name and not d.is_pattern])
 
     def loosely(self, name: str) -> tuple[Deployment, ...]:
         """The deployments whose ``provider/model`` or bare model name it is; empty if there are none."""
