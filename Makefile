@@ -11,6 +11,7 @@ PY := .venv/bin/python
 JS := tests/clients/js
 CLIENTS := tests/clients/python
 CLIENTS_ENV := .cache/environments/clients
+TRITON_ENV := .cache/environments/triton
 NPM := $(shell command -v npm 2>/dev/null)
 
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --no-annotate
@@ -29,7 +30,7 @@ help: ## List the targets
 serve: .venv/.serve ## Serve on 127.0.0.1:4100; options in ARGS="-c FILE --port 4200"
 	@exec .venv/bin/waypost serve $(ARGS)
 
-test: .venv/.develop $(CLIENTS_ENV)/complete $(if $(CI_FULL),heavy) $(if $(NPM),$(JS)/node_modules/.package-lock.json) ## Run all tests, on real engines; options in ARGS
+test: .venv/.develop $(CLIENTS_ENV)/complete $(TRITON_ENV)/complete $(if $(CI_FULL),heavy) $(if $(NPM),$(JS)/node_modules/.package-lock.json) ## Run all tests, on real engines; options in ARGS
 	@$(if $(NPM),:,echo "no npm here: the tests with JavaScript clients skip")
 	@$(PY) -m pytest $(ARGS)
 
@@ -90,6 +91,10 @@ $(CLIENTS_ENV)/complete: $(CLIENTS)/requirements.lock | $(UV)
 	$(UV) venv --quiet --clear --python "$$(command -v $(PYTHON))" $(CLIENTS_ENV)
 	$(UV) pip sync --quiet --python $(CLIENTS_ENV)/bin/python --require-hashes $<
 	@touch $@
+
+# The real Triton, for the systems that it is made for.
+$(TRITON_ENV)/complete: | .venv/.develop
+	@$(PY) tests/engines/environments.py triton || echo "Triton cannot be installed here: its tests skip"
 
 $(JS)/node_modules/.package-lock.json: $(JS)/package.json $(JS)/package-lock.json
 	cd $(JS) && $(NPM) ci --ignore-scripts --no-audit --no-fund --loglevel=error

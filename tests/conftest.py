@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
+from engines.environments import how_to_get, python_of
 from engines.gateway import fleet_config, start_waypost, stop_clean
 from engines.llamacpp import LlamaCpp, start_llamacpp
 from engines.process import ServerProcess
+from engines.triton import start_triton
 from waypost.faults.faultd import Faultd
 
 StartLlamaCpp = Callable[..., LlamaCpp]
@@ -40,6 +42,17 @@ def llamacpp_beta(engine_folder: Path) -> Iterator[LlamaCpp]:
     engine = start_llamacpp(engine_folder, "beta")
     yield engine
     engine.kill()
+
+
+@pytest.fixture(scope="session")
+def triton(engine_folder: Path) -> Iterator[ServerProcess]:
+    """A real Triton without an OpenAI-compatible frontend, with the model ``ensemble``."""
+    environment = python_of("triton")
+    if environment is None:
+        pytest.skip(how_to_get("triton"))
+    server = start_triton(engine_folder, environment)
+    yield server
+    server.stop()
 
 
 @pytest.fixture(name="start_llamacpp")

@@ -44,3 +44,9 @@ def test_the_host_of_an_address(url: str, host: str) -> None:
 def test_the_root_of_an_engine_is_what_comes_before_v1() -> None:
     roots = {root_of(f"http://a:1{end}") for end in ("", "/", "/v1", "/v1/", "/v1?x=1")}
     assert roots == {"http://a:1"}
+
+
+def test_the_root_of_a_triton_is_what_comes_before_one_of_its_models() -> None:
+    ends = ("/v2/models/a/generate", "/v2/models/a/infer", "/v2/models/a/versions/1/generate", "/v2/models/a/generate/")
+    assert {root_of(f"http://a:1{end}") for end in ends} == {"http://a:1"}
+    assert root_of("http://a:1/v2/models") == "http://a:1/v2/models"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from urllib.parse import urlsplit
 
 # Networks that only reach machines of the user's own.
@@ -19,6 +20,7 @@ _OURS = tuple(
         "fc00::/7",
     )
 )
+_TRITON_MODEL = re.compile(r"/v2/models/[^/]+(?:/versions/[^/]+)?/(?:generate|infer)$")
 _HOME_NAMES = (".localhost", ".local", ".lan", ".internal", ".home.arpa")
 
 
@@ -51,8 +53,8 @@ def host_of(url: str) -> str:
 
 
 def root_of(url: str) -> str:
-    """The address of an engine without the ``/v1`` under which it speaks OpenAI's dialect."""
-    return url.partition("?")[0].rstrip("/").removesuffix("/v1").rstrip("/")
+    """The address of an engine without the ``/v1`` under which it speaks OpenAI's dialect, or the model of a Triton's own."""
+    return _TRITON_MODEL.sub("", url.partition("?")[0].rstrip("/").removesuffix("/v1").rstrip("/"))
 
 
 def engine_at(url: str) -> str:

@@ -41,10 +41,12 @@ ENGINE = Deployment(
             errors.ProviderContextTooLong,
         ),
         (400, b'{"detail": "Unexpected fields"}', errors.ProviderRejected),
+        (400, b'{"error": "Traceback (most recent call last):\\n  in run\\nRuntimeError: bad"}', errors.ProviderUnavailable),
         (401, b"", errors.ProviderAuthFailed),
         (402, b"", errors.ProviderAuthFailed),
         (403, b"", errors.ProviderAuthFailed),
         (404, b'{"detail": "Not Found"}', errors.ProviderProtocolError),
+        (404, b'{"error": "unknown model: \'ensemble\' has no available versions"}', errors.ProviderUnavailable),
         (408, b"", errors.ProviderTimeout),
         (413, b"", errors.ProviderContextTooLong),
         (422, b'{"detail": [{"loc": ["body", "n"], "msg": "wrong"}]}', errors.ProviderRejected),
@@ -107,6 +109,13 @@ def test_row_70_an_engines_words_never_carry_keys_addresses_or_paths(leak: str) 
 def test_row_70_a_list_of_faults_is_quoted_without_the_input() -> None:
     said = [{"type": "x", "loc": ["body", "messages", 0], "msg": "Field required", "input": "my private prompt"}]
     assert sentence({"detail": said}, ENGINE) == "body.messages.0: Field required"
+
+
+def test_of_a_traceback_only_the_last_line_is_told() -> None:
+    said = (
+        "Traceback (most recent call last):\n" + '  File "/srv/model.py", line 1, in run\n' * 99 + "RuntimeError: no memory\n"
+    )
+    assert sentence({"error": said}, ENGINE) == "RuntimeError: no memory"
 
 
 @given(st.recursive(st.none() | st.text() | st.integers(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))

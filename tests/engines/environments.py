@@ -1,6 +1,7 @@
-"""Environments of their own for what is too large for every run: `transformers serve`, and clients with many dependencies.
+"""Environments of their own for what does not go into ours: Triton, `transformers serve`, clients with many dependencies.
 
     python tests/engines/environments.py           builds what is missing under .cache/environments (`make heavy`)
+    python tests/engines/environments.py triton    builds that one, which is small enough for every run (`make test`)
 
 One that is already somewhere is named by a variable: ``WAYPOST_TEST_TRANSFORMERS=/path/to/environment``. The tests that need
 one skip where there is none. On x86-64 Linux the package index gives torch with CUDA, gigabytes of it, unless pip is told where
@@ -16,7 +17,9 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parents[2] / ".cache"
 # The behaviour of exactly these versions is what the tests describe.
-HEAVY = {
+ENVIRONMENTS = {
+    # The program is in the wheel: 370 MB with all that it needs. For Linux on x86-64 and arm64 only.
+    "triton": ("nvidia-pytriton==0.7.0",),
     "transformers": ("torch==2.13.0", "transformers[serving]==5.23.0", "accelerate"),
     # LiteLLM imports mcp without asking for it.
     "litellm": ("litellm==1.110.2", "mcp==2.3.0"),
@@ -34,7 +37,8 @@ def python_of(name: str) -> Path | None:
 
 def how_to_get(name: str) -> str:
     """Why a test skips, and what to do about it."""
-    return f"{name} is not installed: `make heavy` builds it, or WAYPOST_TEST_{name.upper()} names an environment with it"
+    command = f"python {Path(__file__).relative_to(FOLDER.parent)} {name}"
+    return f"{name} is not installed: `{command}` builds it, or WAYPOST_TEST_{name.upper()} names an environment with it"
 
 
 def build(name: str) -> None:
@@ -44,10 +48,10 @@ def build(name: str) -> None:
     folder = FOLDER / "environments" / name
     subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
     pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, *HEAVY[name]], check=True)
+    subprocess.run([*pip, *ENVIRONMENTS[name]], check=True)
     (folder / "complete").touch()
 
 
 if __name__ == "__main__":
-    for heavy in HEAVY:
-        build(heavy)
+    for wanted in sys.argv[1:] or ENVIRONMENTS:
+        build(wanted)

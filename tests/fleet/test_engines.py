@@ -115,6 +115,14 @@ async def test_triton_is_seen_but_cannot_serve_without_its_openai_frontend(
     assert (report.kind, report.serves, report.models) == ("triton", False, ())
 
 
+async def test_the_real_triton_is_recognised_also_by_the_address_of_one_of_its_models(
+    session: ClientSession, triton: Any
+) -> None:
+    for path in ("", "/v2/models/ensemble/generate", "/v2/models/ensemble/versions/1/generate"):
+        report = await seen(session, triton.url + path)
+        assert (report.kind, report.version, report.serves) == ("triton", "2.51.0", False)
+
+
 async def test_lm_studio_counts_what_is_allocated_and_assumes_little_of_the_rest(
     session: ClientSession, serve_engine: ServeEngine
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from waypost.dispatch.sanitise import sentence
+from waypost.dispatch.sanitise import TRACEBACK, sentence, words_of
 from waypost.errors import (
     ProviderAuthFailed,
     ProviderContextTooLong,
@@ -29,7 +29,7 @@ _TOO_LONG_WORDS = re.compile(
     re.IGNORECASE,
 )
 _MAY_BE_TOO_LONG = frozenset({400, 413, 422, 500})
-_UNAVAILABLE = (ProviderUnavailable, "is unavailable ({})")
+_UNAVAILABLE: tuple[type[ProviderError], str] = (ProviderUnavailable, "is unavailable ({})")
 _REFUSED = (ProviderRejected, "refused the request ({})")
 _GAVE_UP = (ProviderTimeout, "gave up waiting ({})")
 _NOT_SERVED = (ProviderProtocolError, "does not serve this ({}); check its api_base and model")
@@ -88,8 +88,15 @@ def _kind(status: int, said: Any) -> tuple[type[ProviderError], str, bool]:
         return ProviderProtocolError, f"answered with a redirect ({status}), which is never followed; check its api_base", False
     if status in (401, 402, 403):
         return ProviderAuthFailed, f"refused our credentials ({status}); check its api_key and account", False
-    kind, verdict = _BY_STATUS.get(status, _UNAVAILABLE if status >= 500 else _REFUSED)
+    kind, verdict = _UNAVAILABLE if _is_unavailable(status, said) else _BY_STATUS.get(status, _REFUSED)
     return kind, verdict.format(status), True
+
+
+def _is_unavailable(status: int, said: Any) -> bool:
+    """Any 5xx of its own meaning apart; and Triton, which calls a failure of a model's program a 400, and its load a 404."""
+    words = words_of(said)
+    passing = (status == 400 and TRACEBACK in words) or (status == 404 and "has no available versions" in words)
+    return passing or (status >= 500 and status not in _BY_STATUS)
 
 
 def _is_too_long(said: Any, status: int) -> bool:

@@ -12,6 +12,9 @@ from waypost.secret import Secret
 MAX_CHARS = 200
 SCANNED_CHARS = 4 * MAX_CHARS
 
+# How an engine written in Python begins to tell that its own program failed.
+TRACEBACK = "Traceback (most recent call last)"
+
 _BLANKS = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _SECRETS = re.compile(r"\b(?:sk|pk|rk|gsk|hf|xai|key|api|token)[-_][\w*.-]{6,}|\bBearer\s+\S+|\beyJ[\w.-]{10,}", re.IGNORECASE)
 _ADDRESSES = re.compile(r"\b\w+://\S+|\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b|\b[\w-]+(?:\.[\w-]+)*:\d{2,5}\b")
@@ -20,7 +23,7 @@ _PATHS = re.compile(r"(?<![\w/])(?:/[\w.@-]+){2,}/?|\b[A-Za-z]:\\\S+")
 
 def sentence(value: Any, deployment: Deployment) -> str:
     """The engine's own words in one short line: no key, address, host or path; empty if it said nothing usable."""
-    text = _BLANKS.sub(" ", _said(value)[:SCANNED_CHARS]).strip()
+    text = _BLANKS.sub(" ", _without_traceback(words_of(value))[:SCANNED_CHARS]).strip()
     for secret in _known_secrets(deployment):
         text = text.replace(secret, "[hidden]")
     for pattern in (_SECRETS, _ADDRESSES, _PATHS):
@@ -28,18 +31,23 @@ def sentence(value: Any, deployment: Deployment) -> str:
     return text if len(text) <= MAX_CHARS else text[: MAX_CHARS - 1] + "…"
 
 
-def _said(value: Any) -> str:
+def _without_traceback(text: str) -> str:
+    """The last line of a traceback of Python's, which says what went wrong; any other text as it is."""
+    return text.rstrip().rpartition("\n")[2] if TRACEBACK in text else text
+
+
+def words_of(value: Any) -> str:
     """The message inside the shapes that engines use: ``error.message``, ``message``, ``detail`` as text or a list."""
     if isinstance(value, str):
         return value
     if isinstance(value, dict):
         for key in ("message", "error", "detail", "msg"):
             if value.get(key):
-                return _said(value[key])
+                return words_of(value[key])
     if isinstance(value, list) and value and isinstance(value[0], dict):
         steps = value[0].get("loc")
         place = ".".join(map(str, steps)) if isinstance(steps, list) else ""
-        return f"{place}: {_said(value[0])}" if place else _said(value[0])
+        return f"{place}: {words_of(value[0])}" if place else words_of(value[0])
     return ""
 
 

@@ -74,6 +74,11 @@ def reported(report: EngineReport, deployment: Deployment) -> ModelReport | None
     return report.model(deployment.model)
 
 
+def concerning(deployment: Deployment, report: EngineReport) -> EngineReport:
+    """The report as it concerns the deployment: a Triton that is called by its own protocol needs no frontend."""
+    return replace(report, problem=None, serves=True) if report.kind == deployment.provider == "triton" else report
+
+
 def is_missing(report: EngineReport, deployment: Deployment) -> bool:
     """The engine lists all its models, and this one is not among them."""
     return (

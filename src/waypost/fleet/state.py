@@ -15,7 +15,7 @@ from waypost.errors import ProviderAuthFailed, ProviderError, ProviderRateLimite
 from waypost.fleet.breaker import FIRST_BACK_OFF_S, Breaker, pause_s
 from waypost.fleet.deployment import Deployment, Status
 from waypost.fleet.latency import Latency
-from waypost.fleet.places import Place, is_missing, kind_hint, learn, place_of, places, recognised, remember, reported
+from waypost.fleet.places import Place, concerning, is_missing, kind_hint, learn, place_of, places, recognised, remember, reported
 from waypost.fleet.sessions import Sessions
 from waypost.fleet.slots import Admission, Slots, Waiter
 from waypost.fleet.view import FleetView
@@ -318,6 +318,7 @@ class Fleet:
                 live.seen = "no engine answers; start it, or correct its api_base"
             return
         live.missed_looks = 0
+        report = concerning(deployment, report)
         model = reported(report, deployment)
         missing = is_missing(report, deployment)
         live.up, live.seen = report.serves and not missing, report.problem

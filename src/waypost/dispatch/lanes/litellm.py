@@ -27,6 +27,10 @@ _CLASS_NAMES = re.compile(r"^(?:(?:litellm\.)?\w+(?:Error|Exception|Timeout): )*
 _TOP = ("id", "object", "created", "model", "system_fingerprint", "service_tier")
 _CHOICE = ("index", "logprobs")
 _SAID = ("role", "content", "reasoning_content", "refusal", "tool_calls", "function_call", "audio", "images", "annotations")
+# Their protocol has neither counts nor a reason for the end: LiteLLM makes up both, the counts as zeros.
+_WITHOUT_COUNTS = frozenset({"triton"})
+# What LiteLLM runs into when an answer has not the form that it takes for granted; it says 500 then.
+_OWN_FAULTS = (AttributeError, IndexError, KeyError, TypeError)
 _USAGE = ("prompt_tokens", "completion_tokens", "total_tokens", "prompt_tokens_details", "completion_tokens_details")
 
 
@@ -138,7 +142,7 @@ class _ChunkReader:
         LiteLLM makes up a finish reason where the engine sent none, so one that it did not receive is a failure, and so is one
         without any output.
         """
-        if not is_answer(given):
+        if not is_answer(given) or (given.get("usage") and self._deployment.provider in _WITHOUT_COUNTS):
             return None
         choices = [_choice(choice, "delta") for choice in given["choices"]]
         chunk = _body(given, choices)
@@ -159,6 +163,8 @@ class _ChunkReader:
 
     def _made_up(self) -> bool:
         """The wrapper of LiteLLM that has streams of its providers keeps what it received."""
+        if self._deployment.provider in _WITHOUT_COUNTS:
+            return False
         names = ("received_finish_reason", "intermittent_finish_reason")
         return all(getattr(self._answer, name, "unknown") is None for name in names)
 
@@ -170,6 +176,8 @@ def _whole(deployment: Deployment, answer: Any) -> Event:
     given = answer.model_dump(exclude_none=True)
     if not is_answer(given) or not given["choices"]:
         raise ProviderProtocolError(f"{deployment.id} gave no chat completion", deployment=deployment.id)
+    if deployment.provider in _WITHOUT_COUNTS:
+        del given["usage"]
     body = _body(given, [_choice(choice, "message") for choice in given["choices"]])
     return Form(deployment.model).completion(orjson.dumps(body), body)
 
@@ -207,14 +215,15 @@ def _error(deployment: Deployment, error: Exception, now_s: float) -> ProviderEr
         return (ConnectTimeout if connecting else ProviderTimeout)(f"{name} did not {late}", deployment=name)
     if kinds & {"ConnectError", "ClientConnectorError"}:
         return ConnectFailed(f"{name} cannot be reached: the connection was refused or failed", deployment=name)
-    if kinds & {"APIResponseValidationError", "JSONDecodeError"} or not isinstance(status, int):
+    unread = kinds & {"APIResponseValidationError", "JSONDecodeError"} or isinstance(_behind(error), _OWN_FAULTS)
+    if unread or not isinstance(status, int):
         return ProviderProtocolError(f"{name} gave an answer that LiteLLM cannot read", deployment=name)
     return from_status(deployment, status, said, _pause_s(error, now_s))
 
 
 def _said(error: Exception) -> Any:
     """The engine's own words: JSON if it was that, behind the class names that LiteLLM puts before it."""
-    text = _CLASS_NAMES.sub("", str(getattr(error, "message", None) or error))
+    text = _CLASS_NAMES.sub("", str(getattr(error, "message", None) or error)).removeprefix("data: ")
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
@@ -236,4 +245,8 @@ def _pause_s(error: Exception, now_s: float) -> float | None:
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
-        error = error.__cause__ or error.__context__
+        error = _behind(error)
+
+
+def _behind(error: BaseException) -> BaseException | None:
+    return error.__cause__ or error.__context__

@@ -24,6 +24,8 @@ def load() -> Any:
     """Imports LiteLLM, and what it would otherwise load during the first calls: it answers twice without a network."""
     # Before the import: without it, LiteLLM fetches its price table from the network.
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+    # Its errors would ask to be filed as bugs, at an address that tells the versions here.
+    os.environ["LITELLM_DISABLE_BUG_REPORT_LINK"] = "True"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         litellm: Any = importlib.import_module("litellm")
@@ -32,6 +34,7 @@ def load() -> Any:
         litellm.suppress_debug_info = True
         litellm.disable_aiohttp_trust_env = True
         _bend_transport()
+        _bend_triton()
         importlib.import_module("openai.resources.chat.completions")
         ask = {"model": "hosted_vllm/none", "messages": [{"role": "user", "content": "hi"}], "mock_response": "hi"}
         litellm.completion(**ask)
@@ -60,6 +63,22 @@ async def close_connections(loop: asyncio.AbstractEventLoop) -> None:
 
 def _transport_module() -> Any:
     return importlib.import_module("litellm.llms.custom_httpx.aiohttp_transport")
+
+
+def _bend_triton() -> None:
+    """Makes an error in the middle of a Triton's stream one: LiteLLM takes it for a piece of text that is empty."""
+    module: Any = importlib.import_module("litellm.llms.triton.completion.transformation")
+    iterator: Any = module.TritonResponseIterator
+    if iterator.__module__ != module.__name__:
+        return
+
+    class StrictIterator(iterator):  # type: ignore[misc]
+        def chunk_parser(self, chunk: dict[str, Any]) -> Any:
+            if chunk.get("error"):
+                raise module.TritonError(status_code=500, message=str(chunk["error"]))
+            return super().chunk_parser(chunk)
+
+    module.TritonResponseIterator = StrictIterator
 
 
 def _bend_transport() -> None:
