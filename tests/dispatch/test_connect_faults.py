@@ -135,8 +135,8 @@ async def test_row_07_keys_are_tried_within_the_attempts_of_a_request(desk: Desk
 @MODES
 @pytest.mark.parametrize("fault", ["context-too-long", "context-too-long-llamacpp"])
 async def test_row_08_an_overflow_goes_to_a_larger_window_only(desk: Desk, fault: str, stream: bool) -> None:
-    small = desk.deployment(fault, window_tokens=64)
-    same = desk.deployment("same", model="ok", window_tokens=64)
+    small = desk.deployment(fault, window_tokens=8)
+    same = desk.deployment("same", model="ok", window_tokens=8)
     large = desk.deployment("large", model="ok", window_tokens=4096)
     seen = await desk.ask(small, same, large, stream=stream)
     assert seen.deployment == "large"
@@ -145,13 +145,23 @@ async def test_row_08_an_overflow_goes_to_a_larger_window_only(desk: Desk, fault
 
 async def test_row_08_an_overflow_without_a_larger_window_is_a_400_with_both_numbers(desk: Desk) -> None:
     seen = await desk.ask(
-        desk.deployment("context-too-long-llamacpp", window_tokens=2048), desk.deployment("ok", window_tokens=64)
+        desk.deployment("context-too-long-llamacpp", window_tokens=12), desk.deployment("ok", window_tokens=10)
     )
     assert isinstance(seen.error, ProviderContextTooLong)
     assert seen.error.status == 400
     assert "2048" in seen.error.message
     assert "12012" in seen.error.message
     assert desk.faultd.count("ok") == 0
+
+
+@MODES
+async def test_row_08_a_window_that_should_have_held_the_prompt_twice_keeps_nobody_from_being_asked(
+    desk: Desk, stream: bool
+) -> None:
+    liar = desk.deployment("context-too-long", window_tokens=1_000_000)
+    seen = await desk.ask(liar, desk.deployment("ok", window_tokens=4096), stream=stream)
+    assert desk.outcomes == [("context-too-long", "context_length_exceeded"), ("ok", None)]
+    assert seen.error is None
 
 
 @MODES

@@ -290,6 +290,16 @@ async def test_a_huge_list_is_cut_short(session: ClientSession, serve_engine: Se
     assert len((await seen(session, engine.url)).models) == 1000
 
 
+async def test_a_list_that_is_too_long_to_be_read_is_an_engine_all_the_same(
+    session: ClientSession, serve_engine: ServeEngine
+) -> None:
+    rows = [{"id": f"model-{number}", "object": "model"} for number in range(100_000)]
+    engine = await serve_engine({"/v1/models": {"object": "list", "data": rows}})
+    report = await seen(session, engine.url, timeout_s=10)
+    assert (report.kind, report.models, report.serves) == ("openai", (), True)
+    assert report.problem == "its list of models is too long to be read; name the deployments in the config"
+
+
 def _head(extra: str = "Content-Type: application/json\r\n") -> bytes:
     return f"HTTP/1.1 200 OK\r\n{extra}\r\n".encode()
 

@@ -269,6 +269,17 @@ async def test_a_model_that_its_engine_does_not_have_is_down(session: ClientSess
     assert (fleet.view().status("gone").up, "no model gone" in (fleet.view().status("gone").reason or "")) == (False, True)
 
 
+@pytest.mark.parametrize("count", [5_000, 100_000])
+async def test_a_model_that_may_be_in_the_part_of_a_list_that_is_not_read_is_not_missing(
+    session: ClientSession, serve_engine: ServeEngine, count: int
+) -> None:
+    rows = [{"name": f"model-{number}:latest"} for number in range(count)]
+    engine = await serve_engine(metadata.ollama(*rows))
+    fleet = Fleet([deployment("model-4999", engine.url, provider="ollama_chat")], clock=Clock())
+    await fleet.refresh(session, timeout_s=10)
+    assert fleet.view().status("model-4999").up
+
+
 async def test_a_dead_engine_behind_a_living_server_is_down(session: ClientSession, serve_engine: ServeEngine) -> None:
     engine = await serve_engine(metadata.vllm("m"), status={"/health": 503})
     fleet = Fleet([deployment("m", f"{engine.url}/v1")], clock=Clock())

@@ -64,6 +64,7 @@ class Plan:
         self._queue: deque[Step] = deque()
         self._left = max_attempts
         self._rng = rng
+        self._prompt_tokens = decision.prompt_tokens
         self._window_above = 0
         self._full: dict[str, Step] = {}
         self._busy = False
@@ -123,7 +124,7 @@ class Plan:
         self.last = error
         self._left -= 1 if error.fail_over else self._left
         if isinstance(error, ProviderContextTooLong):
-            self._window_above = max(self._window_above, step.deployment.window_tokens or 0)
+            self._window_above = max(self._window_above, self._refused_window(step.deployment.window_tokens))
         if self._next_key(step, error):
             return
         pause_s = self._pause_s(error)
@@ -167,6 +168,10 @@ class Plan:
             return False
         self._queue.appendleft(_with_key(replace(step, pause_s=0.0), key))
         return True
+
+    def _refused_window(self, claimed: int | None) -> int:
+        """How large a window was too small. One that would hold the prompt twice was not what its engine has."""
+        return 0 if claimed is None or claimed > 2 * self._prompt_tokens else claimed
 
     def _large_enough(self, step: Step) -> bool:
         window = step.deployment.window_tokens

@@ -215,6 +215,8 @@ def _unnamed(probe: Probe, listing: _Listing) -> EngineReport | None:
     """Any other server that speaks OpenAI's dialect, or one that does not say what it is yet."""
     if listing.models is not None:
         return EngineReport("openai", None, listing.models)
+    if _LIST in probe.too_long:
+        return EngineReport("openai", problem="its list of models is too long to be read; name the deployments in the config")
     if probe.statuses.get(_LIST) in (401, 403):
         return EngineReport("openai", problem="it wants an API key; name the deployment and its api_key in the config")
     if probe.statuses.get(_LIST) == 503:

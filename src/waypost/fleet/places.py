@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 from waypost.addresses import engine_at, host_of, is_near
 from waypost.fleet.deployment import KINDS, Deployment
 from waypost.fleet.facts import Facts, facts_from, fill
+from waypost.fleet.reading import MOST_ITEMS
 from waypost.fleet.report import EngineReport, ModelReport
 from waypost.secret import Secret
 
@@ -80,10 +81,9 @@ def concerning(deployment: Deployment, report: EngineReport) -> EngineReport:
 
 
 def is_missing(report: EngineReport, deployment: Deployment) -> bool:
-    """The engine lists all its models, and this one is not among them."""
-    return (
-        report.kind in _COMPLETE and bool(report.models) and not deployment.is_pattern and reported(report, deployment) is None
-    )
+    """The engine lists all its models, all of them were read, and this one is not among them."""
+    whole = report.kind in _COMPLETE and 0 < len(report.models) < MOST_ITEMS
+    return whole and not deployment.is_pattern and reported(report, deployment) is None
 
 
 def learn(deployment: Deployment, model: ModelReport) -> Deployment:

@@ -20,6 +20,7 @@ class Probe:
 
     An answer is JSON or ``None``, whatever goes wrong. Redirects are not followed: metadata has no reason to be elsewhere, and
     the key must not travel. ``statuses`` holds what the server answered by path; it is empty if there is no server.
+    ``too_long`` are the paths at which an object begins that is too long to be read.
     """
 
     def __init__(self, session: aiohttp.ClientSession, url: str, *, timeout_s: float, api_key: Secret | None = None) -> None:
@@ -31,6 +32,7 @@ class Probe:
         if api_key is not None:
             self._headers["Authorization"] = f"Bearer {api_key.reveal()}"
         self.statuses: dict[str, int] = {}
+        self.too_long: set[str] = set()
 
     @property
     def late(self) -> bool:
@@ -59,15 +61,21 @@ class Probe:
                 allow_redirects=False,
             ) as response:
                 self.statuses[path] = response.status
-                return await _json(response) if response.status == 200 else None
+                if response.status != 200:
+                    return None
+                said = await _read(response)
+                if len(said) > MOST_BYTES and said.lstrip().startswith(b"{"):
+                    self.too_long.add(path)
+                return orjson.loads(said) if len(said) <= MOST_BYTES else None
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError):
             return None
 
 
-async def _json(response: aiohttp.ClientResponse) -> Any:
+async def _read(response: aiohttp.ClientResponse) -> bytearray:
+    """The body, up to a little more than may be read of it."""
     body = bytearray()
     async for piece in response.content.iter_any():
         body += piece
         if len(body) > MOST_BYTES:
-            return None
-    return orjson.loads(body)
+            break
+    return body

@@ -29,6 +29,8 @@ def list_models(fleet: FleetView, policy: Policy) -> list[dict[str, Any]]:
     groups: dict[str, list[str]] = {}
     for deployment in fleet:
         groups.setdefault(deployment.group, []).append(deployment.id)
+    # What each of a thousand names stands for is looked for among all: not for those that have their row already.
+    groups = {name: ids for name, ids in groups.items() if ids != [name]}
 
     def row(name: str, kind: str, **facts: Any) -> dict[str, Any]:
         return _row(name, kind, {**facts, **_together(_reach(resolve(name, fleet, policy), fleet, policy))})
@@ -101,8 +103,11 @@ def _with_fallbacks(deployments: Iterable[Deployment], fleet: FleetView, policy:
 
 def _named(names: Iterable[str], fleet: FleetView) -> list[Deployment]:
     """Candidates as a route lists them; ``*`` is every deployment that has a name of its own."""
-    everybody = [d for d in fleet if not d.is_pattern]
-    return [d for name in names for d in (everybody if name == "*" else fleet.exactly(name) or fleet.loosely(name))]
+    return [d for name in names for d in (_everybody(fleet) if name == "*" else fleet.exactly(name) or fleet.loosely(name))]
+
+
+def _everybody(fleet: FleetView) -> list[Deployment]:
+    return [d for d in fleet if not d.is_pattern]
 
 
 def _together(deployments: list[Deployment]) -> dict[str, Any]:
