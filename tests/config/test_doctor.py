@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from config.doctor_traps import OLLAMA, TRAPS, one, says, two
+from config.doctor_traps import OLLAMA, TRAPS, VLLM, one, says, two
 from meta.source import ROOT
 from waypost.config.doctor import RULES, Finding, Rule, diagnose
 from waypost.config.loader import Loaded, try_load, try_loads
-from waypost.fleet.report import Examined, ModelReport
+from waypost.fleet.report import EngineReport, Examined, ModelReport
 
 IDS = [rule.id for rule in RULES]
 PAGE = (ROOT / "docs" / "doctor.md").read_text()
@@ -137,6 +137,12 @@ def test_two_groups_with_one_model_and_the_same_settings_are_one() -> None:
     assert (finding.rule, finding.line) == ("collapsed-routes", 4)
     assert finding.message == "`b` and `a` (line 2) are one: both are `llama3` with the same settings"
     assert examined(two("model: ollama_chat/llama3, temperature: 1", "model: ollama_chat/llama3, temperature: 0")) == ()
+
+
+def test_a_triton_that_is_called_by_its_own_protocol_needs_no_frontend_to_answer() -> None:
+    report = EngineReport("triton", "2.51.0", problem="Triton without its OpenAI-compatible frontend", serves=False)
+    found = examined(TRAPS["triton-legacy"].text, {VLLM: Examined("127.0.0.1:8000", report)})
+    assert [finding.rule for finding in found] == ["triton-legacy"]
 
 
 def test_an_engine_on_another_port_is_known_as_ollama_by_what_it_says() -> None:

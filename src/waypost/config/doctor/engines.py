@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from waypost.config.doctor.case import Case, Entry
 from waypost.config.doctor.finding import Hit, Rule
 from waypost.config.report import did_you_mean, quoted
 from waypost.config.tree import Node
-from waypost.fleet.places import Place, is_missing
+from waypost.fleet.places import Place, concerning, is_missing
 from waypost.fleet.report import EngineReport, Examined
 
 # Engines whose window is set when they start: a request cannot change it.
@@ -21,7 +22,8 @@ def _examined(case: Case) -> Iterator[tuple[Examined, Node, str]]:
         entries = [entry for entry in case.entries if entry.engine == engine]
         if entries:
             names = ", ".join(quoted(entry.deployment.id) for entry in entries)
-            yield look, entries[0].params.at(["api_base"]), f"; {names} can answer nothing"
+            report = look.report and concerning(entries[0].deployment, look.report)
+            yield replace(look, report=report), entries[0].params.at(["api_base"]), f"; {names} can answer nothing"
             continue
         for target in case.root.at(["discovery", "targets"]).items:
             url = target.at(["url"])

@@ -177,7 +177,7 @@ def _whole(deployment: Deployment, answer: Any) -> Event:
     if not is_answer(given) or not given["choices"]:
         raise ProviderProtocolError(f"{deployment.id} gave no chat completion", deployment=deployment.id)
     if deployment.provider in _WITHOUT_COUNTS:
-        del given["usage"]
+        given.pop("usage", None)
     body = _body(given, [_choice(choice, "message") for choice in given["choices"]])
     return Form(deployment.model).completion(orjson.dumps(body), body)
 
