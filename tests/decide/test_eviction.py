@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from waypost.decide.eviction import Weights, evicted, eviction_s
+from waypost.decide.eviction import Weights, evicted, reload_s
 from waypost.fleet.residency import Memory
 
 GB = 10**9
@@ -42,8 +42,8 @@ def test_a_model_of_unknown_size_may_or_may_not_fit() -> None:
 
 def test_what_is_thrown_out_costs_its_load_as_often_as_it_is_wanted() -> None:
     wanted, rare, unknown = Weights("a", 1, 30.0, 0.5, 0), Weights("b", 1, 60.0, 0.1, 0), Weights("c", 1, None, 0.1, 0)
-    assert eviction_s([wanted, rare]) == pytest.approx(21.0)
-    assert eviction_s([]) == 0.0
-    assert eviction_s([wanted, unknown]) is None
-    assert eviction_s([None]) is None
-    assert eviction_s([Weights("d", 1, None, 0.0, 0)]) == 0.0
+    assert reload_s([wanted, rare]) == pytest.approx(21.0)
+    assert reload_s([]) == 0.0
+    assert reload_s([wanted, unknown]) is None
+    assert reload_s([None]) is None
+    assert reload_s([Weights("d", 1, None, 0.0, 0)]) == 0.0

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from decide.engine import cloud, local, one_slot, order
@@ -60,12 +60,25 @@ def test_outside_the_band_a_load_has_to_be_worth_its_wait_and_a_margin() -> None
     assert order(decided(one_slot("b", *better, load_s=45.0), rules=rules)) == ["b", "a"]
 
 
+def test_a_load_that_throws_nothing_out_is_made_once_and_worth_its_wait() -> None:
+    def first(load_s: float, **memory: Any) -> str:
+        sized = {"a": {"size_bytes": 5}, "b": {"size_bytes": 5}}
+        return order(decided(one_slot("b", local("a"), local("b"), load_s=load_s, memory=memory, **sized)))[0]
+
+    assert first(60.0, max_models=2) == "a"
+    assert first(60.0, max_models=None, capacity_bytes=10) == "a"
+    assert first(60.0, max_models=None, capacity_bytes=9) == "b"
+    assert first(60.0, max_models=None) == "b"
+    assert first(300.0, max_models=2) == "b"
+
+
 def test_what_would_be_thrown_out_counts_as_often_as_it_is_wanted() -> None:
     rules = {"residency": ResidencyRules(band=0.0)}
     better = local("a", quality={"*": 0.9}), local("b", quality={"*": 0.83})
     wanted, rare = ({"demand": share} for share in (0.9, 0.0))
     assert order(decided(one_slot("b", *better, b=rare), rules=rules)) == ["a", "b"]
     assert order(decided(one_slot("b", *better, b=wanted), rules=rules)) == ["b", "a"]
+    assert order(decided(one_slot("b", *better, a=wanted, b=wanted), rules=rules)) == ["a", "b"]
 
 
 def test_the_margin_of_a_switch_shrinks_with_each_request_that_waits_for_the_same_model() -> None:
@@ -296,6 +309,7 @@ def house(residency: ResidencyRules | None) -> Policy:
     return policy(routes=routes, fallbacks={"c": ("d",), "g": ("d",)}, default_fallbacks=("b",), residency=residency)
 
 
+@settings(deadline=None)
 @given(case=turns, view=fleets(), known=rules)
 def test_residency_never_changes_who_is_allowed_and_the_same_inputs_give_the_same_card(
     case: Turn, view: FleetView, known: ResidencyRules
@@ -310,6 +324,7 @@ def test_residency_never_changes_who_is_allowed_and_the_same_inputs_give_the_sam
     assert decide(case, view, house(known), artefacts("memory")) == with_it
 
 
+@settings(deadline=None)
 @given(case=turns, view=fleets(), known=rules)
 def test_where_no_memory_is_known_the_order_is_as_it_was(case: Turn, view: FleetView, known: ResidencyRules) -> None:
     blind = replace(view, statuses={name: replace(status, residency=None) for name, status in view.statuses.items()})
@@ -317,6 +332,7 @@ def test_where_no_memory_is_known_the_order_is_as_it_was(case: Turn, view: Fleet
     assert with_it.candidates == without.candidates
 
 
+@settings(deadline=None)
 @given(case=turns, view=fleets(), known=rules)
 def test_a_tool_loop_never_switches_while_its_model_may_answer(case: Turn, view: FleetView, known: ResidencyRules) -> None:
     made = decide(case, view, house(known), artefacts("memory"))

@@ -70,13 +70,13 @@ def evicted(memory: Memory, engine: str, wanted: str, weights: Mapping[tuple[str
     return resident[:gone]
 
 
-def eviction_s(gone: Iterable[Weights | None]) -> float | None:
-    """The seconds of loading that the next request will have to expect for what was thrown out: demand x load, summed.
+def reload_s(absent: Iterable[Weights | None]) -> float | None:
+    """The seconds of loading that the next request has to expect for what is not there: demand x load, summed.
 
     ``None`` where a load time is not known.
     """
     total = 0.0
-    for weights in gone:
+    for weights in absent:
         if weights is None or (weights.load_s is None and weights.demand > 0):
             return None
         total += weights.demand * (weights.load_s or 0.0)

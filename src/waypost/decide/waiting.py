@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from waypost import tokens
-from waypost.decide.eviction import Weights, evicted, eviction_s
+from waypost.decide.eviction import Weights, evicted, reload_s
 from waypost.fleet.view import Deployment, Memory, Residency, Status
 from waypost.turn import Image, Turn
 
@@ -20,20 +20,22 @@ _BYTES_PER_TOKEN = 4
 class Outlook:
     """What asking one deployment would mean just now. ``None`` is unknown, and never taken for 0.
 
-    ``warm``: its weights are in memory. ``loads``: its engine would have to start a load, and throw out the models that
-    ``evicts`` names; those will cost ``evict_s`` seconds later. ``waiting`` is how many requests wait for the same load.
-    ``read_s`` is for what it has not read yet of the prompt; ``kept_s`` is what it saves by having read the rest.
+    ``warm``: its weights are in memory. ``loads``: its engine would have to start a load; ``swaps``: and throw something out
+    for it, the models that ``evicts`` names. The request after this one will have to expect ``later_s`` more seconds of
+    loading: negative, where what comes is asked for more than what leaves. ``waiting`` is how many requests wait for the same
+    load. ``read_s`` is for what it has not read yet of the prompt; ``kept_s`` is what it saves by having read the rest.
     """
 
     warm: bool | None
     loads: bool | None = None
+    swaps: bool | None = False
     queue_s: float | None = None
     load_s: float | None = None
     read_s: float | None = None
     answer_s: float | None = None
     kept_s: float = 0.0
     evicts: tuple[str, ...] = ()
-    evict_s: float | None = 0.0
+    later_s: float | None = 0.0
     waiting: int = 0
 
     @property
@@ -81,26 +83,28 @@ def outlook(
     if warm:
         read_s = _seconds(fresh_tokens, residency.prompt_tokens_per_s)
         kept_s = _seconds(prompt_tokens - fresh_tokens, residency.prompt_tokens_per_s) or 0.0
-        return Outlook(warm, False, _queue_s(ahead, read_s, answer_s), 0.0, read_s, answer_s, kept_s)
+        return Outlook(warm, False, False, _queue_s(ahead, read_s, answer_s), 0.0, read_s, answer_s, kept_s)
     read_s = _seconds(prompt_tokens, residency.prompt_tokens_per_s)
     if warm is None:
-        return Outlook(None, None, _queue_s(ahead, read_s, answer_s), None, read_s, answer_s)
+        return Outlook(None, None, None, _queue_s(ahead, read_s, answer_s), None, read_s, answer_s)
     if memory is not None and memory.loading == residency.weights:
         load_s = None if own.load_s is None else own.load_s * _LOAD_UNDER_WAY
-        return Outlook(warm, False, _queue_s(ahead, read_s, answer_s), load_s, read_s, answer_s)
+        return Outlook(warm, False, False, _queue_s(ahead, read_s, answer_s), load_s, read_s, answer_s)
     gone = None if memory is None else evicted(memory, residency.engine, residency.weights, weights)
     leaving = [weights.get((residency.engine, name)) for name in gone or ()]
     if residency.waiting is None:
         ahead += sum([one.in_flight for one in leaving if one is not None])
+    lost_s, won_s = None if gone is None else reload_s(leaving), reload_s([own])
     return Outlook(
         warm,
         True,
+        None if gone is None else bool(gone),
         _queue_s(ahead, read_s, answer_s),
         own.load_s,
         read_s,
         answer_s,
         evicts=tuple(["another model" if one is None else one.name for one in leaving]),
-        evict_s=None if gone is None else eviction_s(leaving),
+        later_s=None if lost_s is None or won_s is None else lost_s - won_s,
         waiting=own.in_flight,
     )
 
