@@ -15,7 +15,7 @@ TRITON_ENV := .cache/environments/triton
 NPM := $(shell command -v npm 2>/dev/null)
 
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --no-annotate
-COMPILE_ALL := $(COMPILE) pyproject.toml --extra litellm --extra train --group dev
+COMPILE_ALL := $(COMPILE) pyproject.toml --extra litellm --extra plots --extra train --group dev
 COMPILE_SERVE := $(COMPILE) pyproject.toml --extra litellm --group build --constraint requirements.lock
 COMPILE_CLIENTS := $(COMPILE) $(CLIENTS)/requirements.in
 STALE := does not follow from pyproject.toml: run \`make lock\`

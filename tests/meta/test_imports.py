@@ -26,6 +26,7 @@ ROOMS = {
     "learn": ("waypost.decide", "waypost.ledger"),
     "artefacts": (),
     "faults": (),
+    "simulate": ("waypost.decide", "waypost.fleet.view", "waypost.config"),
 }
 
 # Slow to import or large: only these modules may have them, and only when a function runs.
@@ -36,6 +37,7 @@ HEAVY = {
     "scipy": ("learn.",),
     "pyarrow": ("learn.",),
     "torch": ("learn.",),
+    "matplotlib": ("simulate.plot.",),
 }
 
 
@@ -72,6 +74,11 @@ def test_only_the_command_line_imports_learning() -> None:
 def test_only_the_command_line_imports_faults() -> None:
     users = {module.room for module in modules() for found in imports(module) if within(found.target, ("waypost.faults",))}
     assert users <= {"faults", "cli"}
+
+
+def test_only_the_command_line_imports_the_simulation() -> None:
+    users = {module.room for module in modules() for found in imports(module) if within(found.target, ("waypost.simulate",))}
+    assert users <= {"simulate", "cli"}
 
 
 def test_only_the_command_line_and_the_entry_point_import_the_command_line() -> None:

@@ -25,6 +25,7 @@ COMMANDS = {
     "models": "List deployments, routes and aliases.",
     "route": "Decide where a prompt would go, without sending it.",
     "serve": "Start the server.",
+    "simulate": "Compare policies for a machine whose models do not all fit into memory.",
     "train": "Train the shipped models again.",
     "version": "Print the version.",
 }
