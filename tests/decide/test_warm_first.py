@@ -105,6 +105,9 @@ def test_with_stated_quality_speed_counts_and_without_it_the_list_knows_better()
 
     assert order(decided(view(), asked=turn(answer_tokens=512))) == ["a", "b"]
     assert order(decided(view(quality={"*": 0.8}), asked=turn(answer_tokens=512))) == ["b", "a"]
+    unknown = view(quality={"*": 0.8})
+    silent = {**unknown.statuses, "b": Status(residency=Residency("ollama", "b"))}
+    assert order(decided(replace(unknown, statuses=silent), asked=turn(answer_tokens=512))) == ["a", "b"]
 
 
 def test_who_has_a_queue_gives_way_when_the_wait_is_worth_more_than_the_place() -> None:

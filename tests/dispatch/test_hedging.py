@@ -128,10 +128,13 @@ async def test_p95_is_that_of_the_deployment_and_the_kind_and_without_it_nobody_
     assert (seen.deployment, len(desk.attempts)) == ("slow-first-500", 1)
 
 
-async def test_a_fallback_is_for_failures_and_not_for_hedges(desk: Desk) -> None:
+@pytest.mark.parametrize("kept", [{"fallback": True}, {"loads": True}], ids=["fallback", "to be loaded"])
+async def test_nobody_is_asked_beside_another_who_is_for_failures_or_would_have_to_be_loaded(
+    desk: Desk, kept: dict[str, bool]
+) -> None:
     fleet = FleetView((slow(desk, "slow-first-500"), desk.deployment("ok")))
     first, other = decision(fleet).candidates
-    made = replace(decision(fleet), candidates=(first, replace(other, fallback=True)))
+    made = replace(decision(fleet), candidates=(first, replace(other, **kept)))
     answer = await desk.dispatcher.open(turn(), made, fleet, started=0.0, log=desk.log, hedge=SOON)
     assert answer.deployment.id == "slow-first-500"
     assert [event async for event in answer.events()]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from waypost.fleet.view import FleetView, Memory
 
 
-@dataclass(frozen=True, slots=True)
-class Weights:
+class Weights(NamedTuple):
     """What is known of one set of weights of an engine, from all deployments that answer from it.
 
     ``name`` is a model's, for the card. ``in_flight`` counts the calls of all of them.

@@ -139,10 +139,10 @@ def _arrange(listed: list[_Seen], turn: Turn, fleet: FleetView, policy: Policy, 
     if len(places) < 2:
         return
     contenders = [listed[place] for place in places]
-    stated = _rate(listed, contenders, route, rules)
+    timed = _rate(listed, contenders, route, rules)
     staying = _conversation(contenders, turn, fleet) if policy.session_affinity else None
     if staying is not None:
-        staying.utility += rules.margin + (0.0 if stated else rules.quality_per_s * staying.outlook.kept_s)
+        staying.utility += rules.margin + (0.0 if timed else rules.quality_per_s * staying.outlook.kept_s)
     # Replicas that are alike in warmth keep the order in which balancing has put them.
     best: dict[tuple[str, bool | None], float] = {}
     for one in contenders:
@@ -162,21 +162,29 @@ def _arrange(listed: list[_Seen], turn: Turn, fleet: FleetView, policy: Policy, 
 
 
 def _rate(listed: Sequence[_Seen], contenders: Sequence[_Seen], route: Route, rules: ResidencyRules) -> bool:
-    """Gives each its quality, and contenders their utility. Says whether the quality of all contenders is stated."""
+    """Gives each its quality, and contenders their utility. Says whether that counts how fast they read and write.
+
+    It does where all have a stated quality and known speeds: one that is not known is not taken for a quick one.
+    """
     shares = [one.deployment.quality_on(route.name) for one in listed]
     for one, quality in zip(listed, _qualities(listed, shares, route, rules.order_step), strict=True):
         one.quality = quality
-    stated = None not in shares or all(one.deployment.quality_on(route.name) is not None for one in contenders)
+    timed = all(
+        one.outlook.read_s is not None
+        and one.outlook.answer_s is not None
+        and one.deployment.quality_on(route.name) is not None
+        for one in contenders
+    )
     for one in contenders:
         seen = one.outlook
         wait_s = (seen.queue_s or 0.0) + (seen.load_s or 0.0) / (1 if seen.swaps is not False else _SHARED_BY)
-        if stated:
+        if timed:
             wait_s += (seen.read_s or 0.0) + (seen.answer_s or 0.0)
         if seen.loads:
             wait_s += _LATER_REQUESTS * (seen.later_s or 0.0)
         margin = rules.margin / (1 + seen.waiting) if seen.loads and seen.swaps is not False else 0.0
         one.utility = one.quality - rules.quality_per_s * wait_s - margin
-    return stated
+    return timed
 
 
 def _why(first: _Seen, before: _Seen, staying: _Seen | None, near: _Seen | None) -> str:

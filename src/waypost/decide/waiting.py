@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from waypost import tokens
 from waypost.decide.eviction import Weights, evicted, reload_s
@@ -16,8 +16,7 @@ _LOAD_UNDER_WAY = 0.5
 _BYTES_PER_TOKEN = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Outlook:
+class Outlook(NamedTuple):
     """What asking one deployment would mean just now. ``None`` is unknown, and never taken for 0.
 
     ``warm``: its weights are in memory. ``loads``: its engine would have to start a load; ``swaps``: and throw something out

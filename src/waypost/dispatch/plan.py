@@ -99,9 +99,14 @@ class Plan:
         return again
 
     def beside(self) -> Step | None:
-        """Who would be asked beside somebody who is slow: who is `next`, unless that one is there for failures only."""
+        """Who would be asked beside somebody who is slow: who is `next`, unless that one is there for failures only.
+
+        Nobody is who would have to be loaded first: that takes longer, and may throw out who is being waited for.
+        """
         step = self._first() if self._left > 1 else None
-        return None if step is None or step.candidate.fallback or not self._large_enough(step) else step
+        if step is None or step.candidate.fallback or step.candidate.loads or not self._large_enough(step):
+            return None
+        return step
 
     def passed_over(self, step: Step, admission: Admission) -> None:
         """Takes in that a deployment takes no call now. It is no attempt: nothing was sent."""
