@@ -329,6 +329,21 @@ def test_residency_never_changes_who_is_allowed_and_the_same_inputs_give_the_sam
 
 @settings(deadline=None)
 @given(case=turns, view=fleets(), known=rules)
+def test_no_rule_puts_back_whom_a_guard_removed(case: Turn, view: FleetView, known: ResidencyRules) -> None:
+    made = decide(case, view, house(known), artefacts("memory"))
+    by_id = {deployment.id: deployment for deployment in view}
+    private = case.private or case.model in ("auto-private", "chat")
+    for candidate in made.candidates:
+        status, deployment = view.status(candidate.deployment), by_id[candidate.deployment]
+        assert status.up is not False
+        assert status.cooling_s is None
+        assert deployment.local or not private
+        assert deployment.capabilities.vision or not case.has_image or made.route is None
+    assert not set(order(made)) & {removal.deployment for removal in made.removed}
+
+
+@settings(deadline=None)
+@given(case=turns, view=fleets(), known=rules)
 def test_where_no_memory_is_known_the_order_is_as_it_was(case: Turn, view: FleetView, known: ResidencyRules) -> None:
     blind = replace(view, statuses={name: replace(status, residency=None) for name, status in view.statuses.items()})
     with_it, without = (decide(case, blind, house(one), artefacts("memory")) for one in (known, None))
