@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
+from meta.source import ROOT
 from simulate.small import scenario
 from waypost.errors import ConfigError
-from waypost.simulate.scenario import load_scenario
+from waypost.simulate.scenario import EngineBlock, ModelBlock, RouteBlock, Scenario, SessionBlock, load_scenario
 
 
 def changed(path: str, value: Any) -> dict[str, Any]:
@@ -59,3 +60,9 @@ def test_what_is_no_scenario_is_an_error_in_a_line(tmp_path: Path, content: byte
     with pytest.raises(ConfigError) as caught:
         load_scenario(str(file))
     assert "\n" not in caught.value.message
+
+
+@pytest.mark.parametrize("block", [Scenario, EngineBlock, ModelBlock, RouteBlock, SessionBlock])
+def test_every_key_is_documented(block: type[Scenario]) -> None:
+    text = (ROOT / "docs" / "residency.md").read_text().partition("## Simulate")[2]
+    assert [key for key in block.model_fields if f"`{key}`" not in text and f"`{key}: " not in text] == []

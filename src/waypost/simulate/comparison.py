@@ -10,7 +10,7 @@ from typing import Any
 
 from waypost.decide.policy import Policy, Route
 from waypost.simulate.scenario import Scenario
-from waypost.simulate.traffic import traffic
+from waypost.simulate.traffic import Session, traffic
 from waypost.simulate.world import Outcome, World
 
 SINGLE, TASK_ONLY, AWARE = "single model", "task only", "residency"
@@ -86,7 +86,7 @@ def _row(row: Row, base: Row) -> dict[str, Any]:
     }
 
 
-def compare(scenario: Scenario, name: str, *, requests: int, seed: int) -> Comparison:
+def compare(scenario: Scenario, title: str, *, requests: int, seed: int) -> Comparison:
     """Runs the same conversations under each policy. The same seed gives the same numbers."""
     sessions = traffic(scenario, requests, seed)
     routes = {name: Route(name, route.candidates, band=route.band) for name, route in scenario.routes.items()}
@@ -97,14 +97,14 @@ def compare(scenario: Scenario, name: str, *, requests: int, seed: int) -> Compa
         (AWARE, _policy(routes, residency=residency)),
     )
     rows = tuple(Row(label, World(scenario, policy).run(sessions)) for label, policy in policies)
-    return Comparison(name, sum(len(session.turns) for session in sessions), seed, rows)
+    return Comparison(title, sum(len(session.turns) for session in sessions), seed, rows)
 
 
 def _policy(routes: Mapping[str, Route], **fields: Any) -> Policy:
     return Policy("simulated", MappingProxyType(dict(routes)), default_route=next(iter(routes)), **fields)
 
 
-def _single(scenario: Scenario, sessions: Sequence[Any]) -> dict[str, Route]:
+def _single(scenario: Scenario, sessions: Sequence[Session]) -> dict[str, Route]:
     """Every route to the one model that is best over all of these turns; what it cannot do counts as 0."""
     asked = [turn.model for session in sessions for turn in session.turns]
 
