@@ -70,7 +70,7 @@ class Router:
         self._starting = threading.Lock()
         self._sync: SyncLoop | None = None
         self._assembly: Assembly | None = None
-        self.fleet = Fleet(self._known(config.setup.deployments), clock=clock)
+        self.fleet = Fleet(self._known(config.setup.deployments), clock=clock, engines=config.discovery.engines)
         self.budget = RetryBudget(config.policy.retry_budget, clock)
         self.ledger = open_ledger(config.ledger) if ledger is None else ledger
         self.ledger.start()
@@ -124,7 +124,7 @@ class Router:
         own = self.learn(config.setup.policy)
         given = config.setup.policy.routes
         filled = {name: replace(route, candidates=routes.get(name, route.candidates)) for name, route in given.items()}
-        self.fleet.replace(self._known(deployments))
+        self.fleet.replace(self._known(deployments), config.discovery.engines)
         if config.version != self._config.version:  # no answer under the old rules is one under the new ones
             self._cache = open_cache(config, self.clock)
         self._config, self._policy = config, replace(config.setup.policy, routes=filled)

@@ -29,6 +29,7 @@ from waypost.faults.faultd import Faultd
 from waypost.fleet.deployment import Deployment, Price, Timeouts
 from waypost.fleet.slots import Admission
 from waypost.fleet.state import Fleet
+from waypost.fleet.timings import Timings
 from waypost.fleet.view import FleetView
 from waypost.secret import Secret
 from waypost.turn import Message, Text, Turn
@@ -50,6 +51,7 @@ class CountingWatch:
         self.answers: list[tuple[str, float | None, bool, str | None]] = []
         self.failures: list[tuple[str, str]] = []
         self.failing: set[str] = set()
+        self.timings: list[tuple[str, Timings]] = []
 
     def begin(self, deployment_id: str, *, anyway: bool = False) -> Admission:
         self.begun[deployment_id] += 1
@@ -58,6 +60,9 @@ class CountingWatch:
 
     async def slot(self, deployment_ids: Collection[str], wait_s: float) -> Admission:
         raise AssertionError("nobody is ever full here")
+
+    def wake(self, deployment_id: str) -> None:
+        return None
 
     def answers(self, deployment_id: str) -> None:
         raise AssertionError("nobody is ever probed here")
@@ -71,6 +76,12 @@ class CountingWatch:
 
     def p95_s(self, deployment_id: str, *, stream: bool) -> float | None:
         return self.usual_s.get((deployment_id, stream))
+
+    def outrun(self, deployment_id: str, latency_s: float, *, stream: bool) -> None:
+        self.answers.append((deployment_id, latency_s, stream, None))
+
+    def timed(self, deployment_id: str, timings: Timings) -> None:
+        self.timings.append((deployment_id, timings))
 
     def succeeded(self, deployment_id: str) -> None:
         self.successes[deployment_id] += 1

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from official_schema import CHUNK, COMPLETION, violations
 from waypost.dispatch.conform import Form
 from waypost.dispatch.events import Event
+from waypost.fleet.timings import Timings
 
 HEAD = {"id": "c-1", "created": 1_700_000_000, "model": "m"}
 
@@ -169,6 +170,24 @@ def test_usage_beside_choices_comes_by_itself_at_the_end_and_counts_at_once() ->
     assert (last.usage_only, last.usage) == (True, event.usage)
     assert orjson.loads(last.payload) == {**HEAD, "object": "chat.completion.chunk", "choices": [], "usage": USAGE}
     assert through.rest() == []
+
+
+@pytest.mark.parametrize("choices", [[], [{"index": 0, "delta": {}, "finish_reason": "stop"}]])
+def test_timings_are_read_beside_the_usage_and_go_on_as_they_are(choices: list[Any]) -> None:
+    said = {"prompt_n": 50, "prompt_ms": 250.0, "predicted_n": 8, "predicted_ms": 2000, "cache_n": 9}
+    usage = {"prompt_tokens": 59, "completion_tokens": 8, "total_tokens": 67}
+    given = {**chunk({}), "choices": choices, "usage": usage, "timings": said}
+    event = form().chunk(orjson.dumps(given), given)
+    assert event.timings == Timings(prompt_s=0.25, prompt_tokens=50, answer_s=2.0, answer_tokens=8)
+    assert orjson.loads(event.payload)["timings"] == said
+
+
+@pytest.mark.parametrize(
+    "said", [None, 5, [], "fast", {"prompt_n": True, "prompt_ms": "5", "predicted_n": -1, "predicted_ms": []}]
+)
+def test_timings_that_are_none_are_unknown(said: Any) -> None:
+    given = {**chunk({}), "choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 1}, "timings": said}
+    assert form().chunk(orjson.dumps(given), given).timings in (None, Timings())
 
 
 def test_running_counts_do_not_come_twice() -> None:

@@ -42,6 +42,16 @@ async def test_it_answers_and_counts(desk: Desk, llamacpp: Any, lane: LaneName, 
     assert not attempt.usage.estimated
 
 
+@pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
+async def test_it_says_how_fast_it_worked_once_for_each_answer(desk: Desk, llamacpp: Any, stream: bool) -> None:
+    await desk.ask(real(llamacpp, "openai"), stream=stream, messages=[{"role": "user", "content": "count"}])
+    [(deployment, timings)] = desk.watch.timings
+    assert (deployment, timings.load_s, timings.answer_tokens) == ("local/alpha", None, 201)
+    assert timings.prompt_tokens is not None
+    assert timings.prompt_s
+    assert timings.answer_s
+
+
 @LANES
 async def test_row_27_leaving_mid_stream_frees_the_slot(desk: Desk, llamacpp: Any, lane: LaneName) -> None:
     answer = await desk.open(real(llamacpp, lane), messages=[{"role": "user", "content": "loop"}], max_tokens=1900)

@@ -16,6 +16,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from servers.ollama_server import OllamaModel, serve
 from waypost.config import loads
 from waypost.errors import LedgerError
 from waypost.fleet.view import FleetView
@@ -109,6 +110,20 @@ async def until(happened: Callable[[], bool]) -> None:
             await asyncio.sleep(0.005)
 
     await asyncio.wait_for(wait(), 20)
+
+
+async def test_what_is_loaded_is_looked_at_again_and_again_while_there_are_calls(
+    session: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    async with serve(OllamaModel("qwen3:8b")) as ollama:
+        discovery = {"targets": [{"url": ollama.url}], "refresh_s": 3600, "residency_s": 0.01}
+        router = Router(loads(json.dumps({"discovery": discovery})), ledger=MemoryLedger(capacity=1))
+        assembly = await put_in_force(router, router.config, session)
+        looks = len(ollama.asked("/api/ps"))
+        async with Upkeep(router, session, tmp_path / "waypost.yaml", assembly).running():
+            router.fleet.begin("qwen3:8b")
+            await ollama.seen("/api/ps", looks + 2)
+        await router.aclose()
 
 
 async def test_a_found_engine_that_misses_looks_is_down_and_neither_gone_nor_simulated(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
-from waypost.config.blocks import Block, Name, Seconds
+from waypost.config.blocks import Block, Name, Number, Seconds, Whole
 
 
 class DiscoveryTarget(Block):
@@ -25,6 +26,22 @@ class DiscoveryTarget(Block):
         return url.rstrip("/")
 
 
+class EngineSettings(DiscoveryTarget):
+    """What an engine does not say of itself."""
+
+    memory_gib: Annotated[Number, Field(gt=0, le=100_000)] | None = Field(
+        default=None, description="Memory for models, in GiB: the GPU's, where it has one. Unset: learned from what was in it."
+    )
+    max_models: Whole | None = Field(
+        default=None, ge=1, le=1000, description="Models that it holds at once, such as `OLLAMA_MAX_LOADED_MODELS`."
+    )
+    wake: bool = Field(
+        default=False,
+        description="It is a vLLM that somebody puts to sleep (level 1): wake it before a call. It runs with "
+        "`--enable-sleep-mode` and `VLLM_SERVER_DEV_MODE=1`.",
+    )
+
+
 class DiscoverySettings(Block):
     """Looking for engines by their metadata, never by generating."""
 
@@ -33,4 +50,10 @@ class DiscoverySettings(Block):
         default=(), description="Where to look. Empty: the usual ports of this machine."
     )
     refresh_s: Seconds = Field(default=10.0, description="Seconds between two looks.")
+    residency_s: Seconds = Field(
+        default=2.0, description="Seconds between two looks at what is in the memory of an engine that has calls."
+    )
     timeout_s: Seconds = Field(default=1.5, description="Seconds that an engine has to answer a look.")
+    engines: tuple[EngineSettings, ...] = Field(
+        default=(), description="What engines do not say of themselves, by the address under which they are called."
+    )

@@ -55,6 +55,8 @@ class Run:
         """The answer is complete."""
         if self._over():
             self._watch.succeeded(self.record.deployment.id)
+            if self.record.timings is not None:
+                self._watch.timed(self.record.deployment.id, self.record.timings)
             self._leave()
 
     def fail(self, error: ProviderError, shown: ProviderError) -> None:

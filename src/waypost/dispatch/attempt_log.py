@@ -7,6 +7,7 @@ from waypost.dispatch.attempt import Attempt, CacheUse
 from waypost.dispatch.events import Event, Usage
 from waypost.errors import ProviderError, WaypostError
 from waypost.fleet.deployment import Deployment
+from waypost.fleet.timings import Timings
 from waypost.tokens import estimate
 
 CANCELLED = "cancelled"
@@ -30,6 +31,7 @@ class AttemptRecord:
         "error",
         "message",
         "started_s",
+        "timings",
         "upstream_status",
         "verdict",
     )
@@ -43,6 +45,7 @@ class AttemptRecord:
         self.upstream_status: int | None = None
         self.verdict: Verdict | None = None
         self.check: AnswerCheck | None = None
+        self.timings: Timings | None = None
         self._prompt_tokens = prompt_tokens
         self._first_output_s: float | None = None
         self._finish_reason: str | None = None
@@ -65,7 +68,7 @@ class AttemptRecord:
         if event.finish_reason is not None:
             self._finish_reason = event.finish_reason
         if event.usage is not None:
-            self._usage = event.usage
+            self._usage, self.timings = event.usage, event.timings
         if self.check is not None:
             self.check.see(event.payload)
 

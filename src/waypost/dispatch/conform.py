@@ -23,7 +23,7 @@ from uuid import uuid4
 import orjson
 
 from waypost.dispatch.events import Event
-from waypost.dispatch.reading import read_event, read_usage
+from waypost.dispatch.reading import read_event, read_timings, read_usage
 from waypost.dispatch.tool_calls import ToolCallNumbering, named
 
 # Words of TGI, Mistral, Anthropic, Cohere and Gemini. One that is not here goes on as it is: a wrong guess is worse than that.
@@ -84,7 +84,7 @@ class Form:
         else:
             self._usage = None
         event = read_event(orjson.dumps(parsed) if changed else data, parsed, skipped=skipped)
-        return replace(event, usage=read_usage(usage)) if usage else event
+        return replace(event, usage=read_usage(usage), timings=read_timings(parsed.get("timings"))) if usage else event
 
     def rest(self) -> list[Event]:
         """What is to come behind the last chunk: the usage, where the engine sent it in a chunk with choices."""

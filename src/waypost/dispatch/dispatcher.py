@@ -165,7 +165,7 @@ class Dispatcher:
             record = log.lost(admitted.step.deployment.id)
             if record is not None:  # it would have taken longer still: who loses must not look quick
                 latency_s = record.ended_s - record.started_s
-                self._watch.answered(record.deployment.id, latency_s, stream=streams, session=None)
+                self._watch.outrun(record.deployment.id, latency_s, stream=streams)
 
         after_s = self._watch.p95_s(first.step.deployment.id, stream=streams) if hedge == "p95" else hedge
         if after_s is None:
@@ -179,6 +179,8 @@ class Dispatcher:
         try:
             body = build(turn, deployment, step.candidate)
             record.check = AnswerCheck.of(body)
+            if (waking := self._watch.wake(deployment.id)) is not None:
+                await waking
             call = Call(deployment, body, stream=turn.stream)
             events = held_to(Demands.of(turn, body), call, self._lanes[deployment.lane].events(call))
             head = await read_head(events, self._bounds, deployment, stream=turn.stream, whole=whole)

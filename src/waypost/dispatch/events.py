@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from waypost.fleet.deployment import Deployment
+from waypost.fleet.timings import Timings
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,8 @@ class Event:
     streamed. ``output`` says that it carries text, reasoning or a tool call: the first such event is the commit point.
     ``usage_only`` marks the chunk without choices that only a caller who asked for usage gets. ``text`` is the text, reasoning
     and tool arguments that it adds: what an estimate counts where the engine does not. ``skipped`` counts the unreadable pieces
-    that were left out just before it. ``more``: another event follows at once, as it came in the same packet.
+    that were left out just before it. ``more``: another event follows at once, as it came in the same packet. ``timings`` come
+    with the usage, from engines that measure their work.
 
     Nobody changes an event that is on its way. It is not frozen, as there is one for each chunk: that makes making it take four
     times as long.
@@ -42,6 +44,7 @@ class Event:
     text: str = field(default="", repr=False)
     skipped: int = 0
     more: bool = False
+    timings: Timings | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from waypost.dispatch.events import Event, Usage
+from waypost.fleet.timings import Timings
 
 _TEXTS = ("content", "reasoning_content", "reasoning", "refusal")
 _OUTPUTS = (*_TEXTS, "tool_calls", "function_call", "audio", "images")
@@ -48,6 +49,7 @@ def read_event(payload: bytes, parsed: Mapping[str, Any], *, skipped: int = 0) -
         usage_only=usage is not None and not parsed["choices"],
         text=text,
         skipped=skipped,
+        timings=None if usage is None else read_timings(parsed.get("timings")),
     )
 
 
@@ -62,6 +64,18 @@ def read_usage(usage: Any) -> Usage | None:
         reasoning_tokens=_count(usage.get("completion_tokens_details"), "reasoning_tokens"),
     )
     return None if read.prompt_tokens is None and read.completion_tokens is None else read
+
+
+def read_timings(timings: Any) -> Timings | None:
+    """The work as llama.cpp measures it: what was in its cache is not among the tokens that it read."""
+    if not isinstance(timings, dict):
+        return None
+    return Timings(
+        prompt_s=_seconds(timings, "prompt_ms"),
+        prompt_tokens=_count(timings, "prompt_n"),
+        answer_s=_seconds(timings, "predicted_ms"),
+        answer_tokens=_count(timings, "predicted_n"),
+    )
 
 
 def as_chunks(completion: Mapping[str, Any]) -> list[Event]:
@@ -104,3 +118,10 @@ def _text_of(said: Mapping[str, Any]) -> str:
 def _count(source: Any, name: str) -> int | None:
     value = source.get(name) if isinstance(source, dict) else None
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _seconds(source: dict[str, Any], name: str) -> float | None:
+    value = source.get(name)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
+        return None
+    return value / 1000

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Collection
 from typing import Protocol
 
 from waypost.errors import ProviderError
 from waypost.fleet.slots import Admission
+from waypost.fleet.timings import Timings
 
 
 class Watch(Protocol):
@@ -24,6 +25,10 @@ class Watch(Protocol):
         """Waits in a queue until one of these lets a call in, or none did in time."""
         ...
 
+    def wake(self, deployment_id: str) -> Awaitable[None] | None:
+        """What to wait for before the call, if its engine sleeps; raises a `ProviderError` if it does not wake up."""
+        ...
+
     def end(self, deployment_id: str, *, probe: bool = False) -> None:
         """The call is over, however it went."""
         ...
@@ -39,12 +44,20 @@ class Watch(Protocol):
         """
         ...
 
+    def outrun(self, deployment_id: str, latency_s: float, *, stream: bool) -> None:
+        """Another one was quicker, when it had taken so long."""
+        ...
+
     def p95_s(self, deployment_id: str, *, stream: bool) -> float | None:
         """The 95th percentile of the ``latency_s`` of its last answers of that kind; ``None`` while too few are known."""
         ...
 
     def succeeded(self, deployment_id: str) -> None:
         """It gave a complete answer."""
+        ...
+
+    def timed(self, deployment_id: str, timings: Timings) -> None:
+        """What its engine says of the work that a complete answer took."""
         ...
 
     def failed(self, deployment_id: str, error: ProviderError, *, key: int | None = None) -> None:

@@ -16,7 +16,7 @@ import aiohttp
 from waypost.fleet.deployment import Capabilities, Mode, is_in_ollamas_cloud
 from waypost.fleet.ollama import ASSUMED_WINDOW_TOKENS, read_ollama
 from waypost.fleet.probe import Probe
-from waypost.fleet.reading import billions, flag, has, mapping, number, rows, text, tokens, words
+from waypost.fleet.reading import billions, count, flag, has, mapping, number, rows, text, tokens, words
 from waypost.fleet.report import EngineReport, ModelReport
 from waypost.secret import Secret
 
@@ -99,16 +99,18 @@ def _listed(row: Mapping[str, Any]) -> ModelReport | None:
     inputs = words(mapping(row.get("architecture")).get("input_modalities"))
     windows = (row.get("max_model_len"), meta.get("n_ctx"), row.get("context_length"), row.get("context_window"))
     state = mapping(row.get("status")).get("value")
-    count = number(meta.get("n_params"))
+    parameters = number(meta.get("n_params"))
     return ModelReport(
         name,
         window_tokens=next(filter(None, map(tokens, windows)), None),
         capabilities=Capabilities(vision=has("image", inputs), audio=has("audio", inputs)),
         loaded=state == "loaded" if isinstance(state, str) else None,
-        parameters_b=count / 1e9 if count else billions(name),
+        parameters_b=parameters / 1e9 if parameters else billions(name),
         mode=_mode_by_name(name),
         aliases=tuple(words(row.get("aliases")) or words(swap.get("aliases")) or ()),
         remote=text(swap.get("peerID")) is not None or is_in_ollamas_cloud("", name),
+        weights=text(row.get("parent")),  # vLLM's adapters lie over one model
+        file_bytes=count(meta.get("size")) or None,
     )
 
 

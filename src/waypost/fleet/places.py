@@ -50,6 +50,12 @@ def place_of(deployment: Deployment) -> Place | None:
     return Place(deployment.api_base, deployment.api_key)
 
 
+def identity(deployment: Deployment) -> tuple[object, ...]:
+    """The same for as long as a deployment is the same model at the same place, whatever its settings."""
+    keys = deployment.api_keys or deployment.api_key
+    return deployment.lane, deployment.provider, deployment.model, deployment.api_base, keys
+
+
 def places(deployments: Iterable[Deployment], named: Container[str] = ()) -> dict[Place, list[Deployment]]:
     """The deployments that may be looked at, by place: one look serves all that share an engine.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import aiohttp
@@ -41,13 +42,17 @@ class Probe:
 
     async def get(self, path: str) -> Any:
         """The JSON at ``path``."""
-        return await self._ask("GET", path, None)
+        return await self._ask("GET", path, None, orjson.loads)
+
+    async def text(self, path: str) -> str:
+        """The text at ``path``; empty whatever goes wrong."""
+        return str(await self._ask("GET", path, None, _text) or "")
 
     async def post(self, path: str, body: dict[str, str]) -> Any:
         """The JSON that ``path`` answers to ``body``: for the one engine that describes a model only this way."""
-        return await self._ask("POST", path, body)
+        return await self._ask("POST", path, body, orjson.loads)
 
-    async def _ask(self, method: str, path: str, body: dict[str, str] | None) -> Any:
+    async def _ask(self, method: str, path: str, body: dict[str, str] | None, read: Callable[[bytes], Any]) -> Any:
         left_s = self._deadline - self._now()
         if left_s <= 0:
             return None
@@ -63,19 +68,23 @@ class Probe:
                 self.statuses[path] = response.status
                 if response.status != 200:
                     return None
-                said = await _read(response)
+                said = await _body(response)
                 if len(said) > MOST_BYTES and said.lstrip().startswith(b"{"):
                     self.too_long.add(path)
-                return orjson.loads(said) if len(said) <= MOST_BYTES else None
+                return read(said) if len(said) <= MOST_BYTES else None
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError):
             return None
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytearray:
+async def _body(response: aiohttp.ClientResponse) -> bytes:
     """The body, up to a little more than may be read of it."""
     body = bytearray()
     async for piece in response.content.iter_any():
         body += piece
         if len(body) > MOST_BYTES:
             break
-    return body
+    return bytes(body)
+
+
+def _text(body: bytes) -> str:
+    return body.decode("utf-8", "replace")

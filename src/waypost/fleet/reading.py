@@ -19,8 +19,8 @@ _SIZE = re.compile(r"(?<![a-z0-9.])(\d{1,5}(?:\.\d{1,3})?)([bm])(?![a-z0-9])", r
 
 def tokens(value: Any) -> int | None:
     """A count of tokens: a whole number from 1 to `MOST_TOKENS`."""
-    count = number(value)
-    return int(count) if count is not None and count == int(count) and 1 <= count <= MOST_TOKENS else None
+    found = count(value)
+    return found if found is not None and 1 <= found <= MOST_TOKENS else None
 
 
 def number(value: Any) -> float | None:
@@ -28,6 +28,12 @@ def number(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
         return None
     return value
+
+
+def count(value: Any) -> int | None:
+    """A whole number that is not negative."""
+    found = number(value)
+    return int(found) if found is not None and found == int(found) else None
 
 
 def text(value: Any) -> str | None:

@@ -14,7 +14,9 @@ class ModelReport:
 
     ``window_tokens`` is what the engine allocates, and ``window_assumed`` says that it did not tell, so that its documented
     default is taken. ``remote`` models run elsewhere: the engine passes the prompt on. ``layers`` is how many the model has,
-    without its output layer, and ``trained_tokens`` the window that it was trained for.
+    without its output layer, and ``trained_tokens`` the window that it was trained for. ``weights`` names the model that it
+    shares a load with, where that is another one; ``file_bytes`` is what it takes on the disk, and ``window_bytes`` what one
+    token of its window takes in memory.
     """
 
     name: str
@@ -28,6 +30,9 @@ class ModelReport:
     remote: bool = False
     layers: int | None = None
     trained_tokens: int | None = None
+    weights: str | None = None
+    file_bytes: int | None = None
+    window_bytes: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +65,30 @@ class Examined:
     place: str
     report: EngineReport | None
     silence: Literal["refused", "slow", "strange"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Occupant:
+    """One model in an engine's memory. ``expires_at`` is when it leaves unless it is used, in seconds of the engine's clock."""
+
+    name: str
+    memory_bytes: int | None = None
+    gpu_bytes: int | None = None
+    window_tokens: int | None = None
+    expires_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Occupancy:
+    """What an engine has in memory, and what it works on. ``None``: it does not say.
+
+    ``loading`` is the name of a model on its way into memory. ``running`` requests are worked on and ``waiting`` ones are not,
+    whoever sent them; ``cache_used`` is the share of the memory for prompts that they take, from 0 to 1.
+    """
+
+    models: tuple[Occupant, ...] | None = None
+    loading: str | None = None
+    running: int | None = None
+    waiting: int | None = None
+    cache_used: float | None = None
+    max_models: int | None = None

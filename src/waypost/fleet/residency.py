@@ -13,9 +13,10 @@ class Residency:
     engine that answer from one load. ``size_bytes`` is what the model takes in memory, measured when it was loaded, else
     guessed from its file; ``gpu_share`` is how much of it lies in GPU memory, from 0 to 1. ``window_tokens`` is the window of
     the load that is there now. ``load_s`` is what a load takes: the median of the ``loads_seen``, else a guess from the size.
-    ``prompt_tokens_per_s`` and ``answer_tokens_per_s`` are as measured lately. ``waiting`` is how many requests wait in the
-    engine's own queue, as it says. ``demand`` is the share of the engine's latest requests that wanted these weights, from 0 to
-    1. ``misfit``: the last attempt to load it failed, so it does not fit now.
+    ``prompt_tokens_per_s`` and ``answer_tokens_per_s`` are as measured lately. ``running`` and ``waiting`` are how many
+    requests the engine works on and has in its own queue, whoever sent them, and ``cache_used`` is the share of its memory for
+    prompts that they take; all as it says. ``demand`` is the share of the engine's latest requests that wanted these weights,
+    from 0 to 1. ``misfit``: the last attempt to load it failed, so it does not fit now.
     """
 
     engine: str
@@ -27,7 +28,9 @@ class Residency:
     loads_seen: int = 0
     prompt_tokens_per_s: float | None = None
     answer_tokens_per_s: float | None = None
+    running: int | None = None
     waiting: int | None = None
+    cache_used: float | None = None
     demand: float = 0.0
     misfit: bool = False
 

@@ -6,60 +6,41 @@ import asyncio
 import math
 import random
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from waypost.errors import ProviderAuthFailed, ProviderError, ProviderRateLimited
-from waypost.fleet.breaker import FIRST_BACK_OFF_S, Breaker, pause_s
+from waypost.fleet.breaker import FIRST_BACK_OFF_S, pause_s
 from waypost.fleet.deployment import Deployment, Status
-from waypost.fleet.latency import Latency
-from waypost.fleet.places import Place, concerning, is_missing, kind_hint, learn, place_of, places, recognised, remember, reported
+from waypost.fleet.live import Live
+from waypost.fleet.loads import Loads, StatedEngine
+from waypost.fleet.places import (
+    Place,
+    concerning,
+    identity,
+    is_missing,
+    learn,
+    place_of,
+    places,
+    recognised,
+    remember,
+    reported,
+)
 from waypost.fleet.sessions import Sessions
 from waypost.fleet.slots import Admission, Slots, Waiter
+from waypost.fleet.timings import Timings
 from waypost.fleet.view import FleetView
+from waypost.fleet.wake import Wakes
 from waypost.turn import EMPTY
 
 if TYPE_CHECKING:
     import aiohttp
 
-    from waypost.fleet.report import EngineReport
+    from waypost.fleet.report import EngineReport, Occupancy
 
 # A busy engine may miss one look.
 _LOOKS_TO_BE_DOWN = 2
-
-
-@dataclass(slots=True)
-class _Live:
-    """What changes about one deployment. ``key_rests``: until when a key of several is left alone, by its position from 0."""
-
-    up: bool | None = None
-    loaded: bool | None = None
-    seen: str | None = None
-    in_flight: int = 0
-    missed_looks: int = 0
-    breaker: Breaker = field(default_factory=Breaker)
-    key_rests: dict[int, float] = field(default_factory=dict)
-    latency: Latency = field(default_factory=Latency)
-    whole_latency: Latency = field(default_factory=Latency)
-    snapshot: Status | None = None
-    snapshot_until: float = 0.0
-
-    def status(self, now: float) -> Status:
-        """The status as a value; made again only after a change, or while time alone changes it."""
-        if self.snapshot is not None and now < self.snapshot_until:
-            return self.snapshot
-        left_s = 0.0 if self.breaker.closed else self.breaker.left_s(now)
-        probing, first_s, whole_s = self.breaker.probing, self.latency.value(now), self.whole_latency.value(now)
-        if left_s <= 0 and not self.key_rests:
-            self.snapshot = Status(self.up, self.seen, self.loaded, self.in_flight, None, probing, (), first_s, whole_s)
-            self.snapshot_until = min(self.latency.until(now), self.whole_latency.until(now))
-            return self.snapshot
-        self.key_rests = {key: until for key, until in self.key_rests.items() if until > now}
-        cooling_s, said = (left_s, self.breaker.trouble) if left_s > 0 else (None, self.seen)
-        resting = tuple(sorted(self.key_rests))
-        return Status(self.up, said, self.loaded, self.in_flight, cooling_s, probing, resting, first_s, whole_s)
 
 
 class Fleet:
@@ -71,7 +52,12 @@ class Fleet:
     """
 
     def __init__(
-        self, deployments: Iterable[Deployment], *, clock: Callable[[], float], rng: Callable[[], float] = random.random
+        self,
+        deployments: Iterable[Deployment],
+        *,
+        clock: Callable[[], float],
+        rng: Callable[[], float] = random.random,
+        engines: Iterable[StatedEngine] = (),
     ) -> None:
         self._clock = clock
         self._rng = rng
@@ -80,15 +66,17 @@ class Fleet:
         self._change = threading.RLock()
         self._refreshing = asyncio.Lock()
         self._deployments: dict[str, Deployment] = {}
-        self._live: dict[str, _Live] = {}
+        self._live: dict[str, Live] = {}
         self._kinds: dict[Place, str] = {}
         self._sessions = Sessions(clock=clock)
+        self._loads = Loads(clock)
+        self._wakes = Wakes(clock, self._woken)
         self._view: FleetView | None = None
         self._statuses: dict[str, Status] = {}
         # Who has changed since those statuses were taken, and when the first of the others changes by itself.
         self._changed_since: set[str] = set()
         self._statuses_until = -math.inf
-        self.replace(deployments)
+        self.replace(deployments, engines)
 
     def view(self) -> FleetView:
         """The fleet at this moment; the same object as before if nothing has changed."""
@@ -112,7 +100,8 @@ class Fleet:
                 else:
                     self._statuses_until = min(self._statuses_until, live.snapshot_until)
             self._statuses = statuses
-            view = FleetView(tuple(self._deployments.values()), MappingProxyType(statuses))
+            here = tuple(self._deployments.values())
+            view = FleetView(here, MappingProxyType(statuses), memories=self._loads.memories())
             self._view = None if self._changed_since else view
             return view
 
@@ -125,10 +114,10 @@ class Fleet:
             known = [
                 name for name in self._sessions.of(session) if name in self._live and not self._live[name].breaker.failed_last
             ]
-        return FleetView(view.deployments, view.statuses, tuple(known)) if known else view
+        return FleetView(view.deployments, view.statuses, tuple(known), view.memories) if known else view
 
-    def replace(self, deployments: Iterable[Deployment]) -> None:
-        """Puts other deployments in place; of two with one id the first counts.
+    def replace(self, deployments: Iterable[Deployment], engines: Iterable[StatedEngine] = ()) -> None:
+        """Puts other deployments in place, with what is stated of their engines; of two with one id the first counts.
 
         Those that stay keep their status and what their engine said; requests under way stay counted. One that moved to another
         engine, model or key starts afresh: what was known of it is no longer true.
@@ -136,14 +125,17 @@ class Fleet:
         arriving: dict[str, Deployment] = {}
         for deployment in deployments:
             arriving.setdefault(deployment.id, deployment)
+        stay: set[str] = set()
         with self._change:
             for name, deployment in arriving.items():
                 live, before = self._live.get(name), self._deployments.get(name)
-                if live is None or before is None or _identity(before) != _identity(deployment):
-                    self._live[name] = _Live(in_flight=live.in_flight if live else 0)
+                if live is None or before is None or identity(before) != identity(deployment):
+                    self._live[name] = Live(in_flight=live.in_flight if live else 0)
                 else:
                     arriving[name] = remember(deployment, before)
+                    stay.add(name)
             self._deployments = arriving
+            self._loads.replace(arriving, stay, engines)
             self._live = {name: live for name, live in self._live.items() if name in arriving or live.in_flight}
             here = set(map(place_of, arriving.values()))
             self._kinds = {place: kind for place, kind in self._kinds.items() if place in here}
@@ -200,8 +192,10 @@ class Fleet:
             live.in_flight = max(0, live.in_flight - 1)
             if probe:
                 live.breaker.release()
-            if not live.in_flight and deployment_id not in self._deployments:
-                del self._live[deployment_id]
+            if not live.in_flight:
+                self._loads.idle(deployment_id)
+                if deployment_id not in self._deployments:
+                    del self._live[deployment_id]
             self._changed(deployment_id, live)
             self._offer(deployment_id)
 
@@ -216,15 +210,33 @@ class Fleet:
 
     def answered(self, deployment_id: str, latency_s: float | None, *, stream: bool, session: str | None) -> None:
         """It gave its first output after ``latency_s`` seconds, or its whole answer where that is not streamed."""
+        self.outrun(deployment_id, latency_s, stream=stream)
+        with self._change:
+            self._learned(self._loads.answers(deployment_id, first_output=stream and latency_s is not None))
+            if session is not None and deployment_id in self._live:
+                self._sessions.answered(session, deployment_id)
+
+    def outrun(self, deployment_id: str, latency_s: float | None, *, stream: bool) -> None:
+        """Another one was quicker, when it had taken so long; it would have taken longer still."""
         with self._change:
             live = self._live.get(deployment_id)
-            if live is None:
-                return
-            if latency_s is not None:
+            if live is not None and latency_s is not None:
                 (live.latency if stream else live.whole_latency).see(latency_s, self._clock())
                 self._changed(deployment_id, live)
-            if session is not None:
-                self._sessions.answered(session, deployment_id)
+
+    def wake(self, deployment_id: str) -> Awaitable[None] | None:
+        """Wakes its engine, if that sleeps and may be woken; ``None``: there is nothing to wait for. See `Wakes.wake`."""
+        deployment = self._deployments.get(deployment_id)
+        return self._wakes.wake(deployment) if deployment and self._loads.asleep(deployment_id) else None
+
+    def _woken(self, deployment_id: str, took_s: float) -> None:
+        with self._change:
+            self._learned(self._loads.woken(deployment_id, took_s))
+
+    def timed(self, deployment_id: str, timings: Timings) -> None:
+        """What its engine says of the work that a complete answer took: how long loads take, and how fast it is."""
+        with self._change:
+            self._learned(self._loads.timed(deployment_id, timings))
 
     def p95_s(self, deployment_id: str, *, stream: bool) -> float | None:
         """The 95th percentile of what `answered` was told last; ``None`` while too little is known."""
@@ -281,41 +293,49 @@ class Fleet:
             async with self._refreshing:
                 return
 
+        from waypost.fleet.looks import Looks  # noqa: PLC0415 - deciding needs no HTTP client, and importing one is slow
+
+        looks = Looks(session, self._loads, timeout_s)
+
         async def see(place: Place, members: list[Deployment]) -> None:
-            known = place.api_key is None and place.engine in seen
-            report = seen[place.engine] if known else await self._look(session, place, members, timeout_s)
-            self._take(place, members, report)
+            self._take(place, members, *await looks.at(place, members, self._kinds.get(place), seen))
 
         async with self._refreshing:
             await asyncio.gather(*(see(*entry) for entry in places(self._deployments.values(), seen).items()))
 
-    async def _look(
-        self, session: aiohttp.ClientSession, place: Place, members: list[Deployment], timeout_s: float
-    ) -> EngineReport | None:
-        from waypost.fleet.engines import look  # noqa: PLC0415 - deciding needs no HTTP client, and importing one is slow
+    async def watch(self, session: aiohttp.ClientSession, *, timeout_s: float = 1.5) -> None:
+        """Asks the engines that had calls since they were last asked what they have in memory, and nothing else."""
+        from waypost.fleet.looks import Looks  # noqa: PLC0415 - see `refresh`
 
-        kind = self._kinds.get(place) or kind_hint(members)
-        names = {deployment.model for deployment in members}
-        return await look(session, place.url, kind=kind, timeout_s=timeout_s, api_key=place.api_key, only=names)
+        looks = Looks(session, self._loads, timeout_s)
 
-    def _take(self, place: Place, members: list[Deployment], report: EngineReport | None) -> None:
+        async def see(place: Place) -> None:
+            occupancy = await looks.into(place, self._kinds[place], self._loads.listed(place))
+            if occupancy is not None:
+                with self._change:
+                    self._learned(self._loads.watched(place, occupancy))
+
+        await asyncio.gather(*(see(place) for place in self._kinds if self._loads.active(place)))
+
+    def _take(self, place: Place, members: list[Deployment], report: EngineReport | None, occupancy: Occupancy | None) -> None:
         with self._change:
             if report is not None and report.problem is None:
                 self._kinds[place] = report.kind
-            for deployment in members:
-                self._saw(deployment.id, place, report)
+            here = [one.id for one in members if one.id in self._deployments and place_of(self._deployments[one.id]) == place]
+            for name in here:
+                self._saw(name, report)
+            if report is not None and report.serves:
+                self._learned(self._loads.seen(place, here, report, occupancy))
 
-    def _saw(self, deployment_id: str, place: Place, report: EngineReport | None) -> None:
-        deployment = self._deployments.get(deployment_id)
-        if deployment is None or place_of(deployment) != place:
-            return
-        live = self._live[deployment_id]
+    def _saw(self, deployment_id: str, report: EngineReport | None) -> None:
+        deployment, live = self._deployments[deployment_id], self._live[deployment_id]
         self._changed(deployment_id, live)
         if report is None:
             live.missed_looks += 1
             if live.up is None or live.missed_looks >= _LOOKS_TO_BE_DOWN:
                 live.up, live.loaded = False, None
                 live.seen = "no engine answers; start it, or correct its api_base"
+                self._learned(self._loads.gone(deployment_id))
             return
         live.missed_looks = 0
         report = concerning(deployment, report)
@@ -332,7 +352,7 @@ class Fleet:
         self._deployments[deployment_id] = deployment if model is None else learn(deployment, model)
 
     def _enter(self, deployment_id: str, anyway: bool = False) -> Admission:
-        live = self._live.get(deployment_id) or self._live.setdefault(deployment_id, _Live())
+        live = self._live.get(deployment_id) or self._live.setdefault(deployment_id, Live())
         half_open = not (live.breaker.closed or anyway)
         if half_open and (left_s := live.breaker.left_s(self._clock())) > 0:
             return Admission(deployment_id, begun=False, retry_s=left_s)
@@ -343,6 +363,7 @@ class Fleet:
             return Admission(deployment_id, begun=False, queue=True)
         live.in_flight += 1
         self._changed(deployment_id, live)
+        self._learned(self._loads.begin(deployment_id))
         return Admission(deployment_id, begun=True, probe=half_open, failing=live.breaker.failed_last)
 
     def _nobody(self, deployment_ids: Collection[str]) -> Admission:
@@ -357,11 +378,14 @@ class Fleet:
         if self._slots.queue:
             self._slots.offer(deployment_id, lambda: self._enter(deployment_id))
 
-    def _changed(self, deployment_id: str, live: _Live) -> None:
+    def _learned(self, deployment_ids: Collection[str]) -> None:
+        """Something was learned of the memory that these deployments share."""
+        for name in deployment_ids:
+            live, loaded = self._live[name], self._loads.loaded(name)
+            live.loaded = live.loaded if loaded is None else loaded
+            live.residency, live.residency_until = self._loads.residency(name)
+            self._changed(name, live)
+
+    def _changed(self, deployment_id: str, live: Live) -> None:
         live.snapshot = self._view = None
         self._changed_since.add(deployment_id)
-
-
-def _identity(deployment: Deployment) -> tuple[object, ...]:
-    keys = deployment.api_keys or deployment.api_key
-    return deployment.lane, deployment.provider, deployment.model, deployment.api_base, keys

@@ -69,7 +69,7 @@ class Upkeep:
         watcher = ConfigWatcher(self._path, self._take, on_error=self._keep)
         with suppress(NotImplementedError, AttributeError):  # Windows has no SIGHUP
             loop.add_signal_handler(signal.SIGHUP, watcher.reload)
-        work = [self._follow(), watcher.run(lambda: asyncio.sleep(self._config.server.reload_s))]
+        work = [self._follow(), self._watch(), watcher.run(lambda: asyncio.sleep(self._config.server.reload_s))]
         tasks = [asyncio.create_task(_loudly(one)) for one in work]
         try:
             yield
@@ -91,6 +91,15 @@ class Upkeep:
 
     def _keep(self, problems: tuple[str, ...]) -> None:
         _log.error("the config has problems; the one before it stays in force:\n%s", "\n".join(problems))
+
+    async def _watch(self) -> None:
+        """Looks into the engines that have calls, as what is loaded there changes with each of them."""
+        while True:
+            await asyncio.sleep(self._config.discovery.residency_s)
+            try:
+                await self._router.fleet.watch(self._session, timeout_s=self._config.discovery.timeout_s)
+            except Exception:  # noqa: BLE001 - see `_follow`
+                _log.exception("what is in the memory of the engines could not be looked at")
 
     async def _follow(self) -> None:
         """Renews the fleet and the corrections when the config changed, and from time to time."""
