@@ -20,6 +20,7 @@ COMMANDS = {
     "doctor": "Find the traps in a config: what is valid, and still cuts answers or reloads models.",
     "eval": "Measure the shipped models on labelled data.",
     "feedback": "Correct what was taken for the wrong task, and see, move or forget such corrections.",
+    "fleet": "Show what is loaded on your engines, and what a load takes.",
     "init": "Write a config from what runs on this machine.",
     "log": "Show what was decided, and how it went.",
     "models": "List deployments, routes and aliases.",

@@ -12,6 +12,7 @@ import orjson
 
 from waypost.cli.ledger_file import ledger_config_option, ledger_option, ledger_path
 from waypost.cli.output import console, json_option, print_json
+from waypost.cli.running_server import address_of
 from waypost.cli.table import print_table
 from waypost.decide.correction import Correction
 from waypost.decide.labels import TASKS
@@ -65,7 +66,7 @@ def add(
         if path is not None:
             raise click.UsageError("--ledger is for --text: a decision ID is corrected by its server, in its own ledger")
         body = {"decision": decision_id, "task": task, "user": caller}
-        made = asyncio.run(_post(url or _address(_config(config)), body))
+        made = asyncio.run(_post(url or address_of(_config(config)), body))
     else:
         given = _feedback(config, path).give(None, task, text, caller)
         made = {"id": given.id, "task": given.task}
@@ -204,12 +205,6 @@ def _read(file: Path) -> list[Correction]:
         except InvalidRequest as error:
             raise InvalidRequest(f"{file.name}: data[{number}]: {error.message}", param=error.param) from None
     return found
-
-
-def _address(config: Config) -> str:
-    """Where a server with this config answers on this machine."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(config.server.host, config.server.host)  # noqa: S104 - nothing is bound
-    return f"http://[{host}]:{config.server.port}" if ":" in host else f"http://{host}:{config.server.port}"
 
 
 async def _post(url: str, body: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from waypost.decide.names import Meaning, resolve
 from waypost.decide.policy import VIRTUAL_MODELS, Policy
-from waypost.fleet.view import Capabilities, Deployment, FleetView, Price
+from waypost.fleet.view import Capabilities, Deployment, FleetView, Price, Residency
 
 _VIRTUAL = {
     "auto": "Reads each request and picks the deployment for its task.",
@@ -72,9 +72,18 @@ def _facts(deployment: Deployment, fleet: FleetView) -> dict[str, Any]:
         "resting_keys": [key + 1 for key in status.resting_keys],
         "latency_s": status.latency_s,
         "whole_latency_s": status.whole_latency_s,
+        "residency": _residency(status.residency, fleet),
         "reason": status.reason,
         "sources": dict(deployment.sources),
     }
+
+
+def _residency(known: Residency | None, fleet: FleetView) -> dict[str, Any] | None:
+    """How the model stands in the memory of its engine, and what is in there."""
+    if known is None:
+        return None
+    memory = fleet.memories.get(known.engine)
+    return {**asdict(known), "memory": None if memory is None else asdict(memory)}
 
 
 def _modalities(can: Capabilities) -> list[str]:
