@@ -52,6 +52,27 @@ async def test_it_says_how_fast_it_worked_once_for_each_answer(desk: Desk, llama
     assert timings.answer_s
 
 
+async def test_one_that_sleeps_is_not_loaded_until_it_answers(desk: Desk, start_llamacpp: Any) -> None:
+    engine = start_llamacpp("alpha", sleep_idle_s=1)
+    fleet = desk.live(real(engine, "openai"))
+    async with aiohttp.ClientSession() as session:
+        await desk.ask_live(fleet)
+        assert fleet.view().status("local/alpha").loaded is None  # nobody has looked
+        while fleet.view().status("local/alpha").loaded is not False:
+            await fleet.refresh(session)
+            await asyncio.sleep(0.05)
+        assert fleet.view().memories["llamacpp"].resident == ()
+        await desk.ask_live(fleet, messages=[{"role": "user", "content": "count"}])
+        status = fleet.view().status("local/alpha")
+        assert status.loaded is True
+        assert status.residency is not None
+        assert status.residency.answer_tokens_per_s is not None
+        await fleet.watch(session)
+        known = fleet.view().status("local/alpha").residency
+        assert known is not None
+        assert known.window_tokens == 2048
+
+
 @LANES
 async def test_row_27_leaving_mid_stream_frees_the_slot(desk: Desk, llamacpp: Any, lane: LaneName) -> None:
     answer = await desk.open(real(llamacpp, lane), messages=[{"role": "user", "content": "loop"}], max_tokens=1900)

@@ -67,7 +67,17 @@ def vllm(name: str = "Qwen/Qwen2.5-7B-Instruct", *, window: Any = 32768) -> Rout
 
 def tensorrt_llm(name: str = "TinyLlama-1.1B-Chat") -> Routes:
     """A trtllm-serve."""
-    return {"/v1/models": listing({"id": name, "owned_by": "tensorrt_llm"}), "/version": {"version": "1.2.0"}}
+    listed = listing({"id": name, "owned_by": "tensorrt_llm"})
+    return {"/v1/models": listed, "/version": {"version": "1.2.0"}, "/health": ""}
+
+
+def triton_frontend(name: str = "llama-3.1-8b") -> Routes:
+    """The OpenAI-compatible frontend of a Triton."""
+    pending = 'nv_inference_pending_request_count{model="%s",version="1"} 3\n'
+    return {
+        "/v1/models": listing({"id": name, "owned_by": "Triton Inference Server"}),
+        "/metrics": "".join(pending % model for model in (name, "tokenizer")).encode(),
+    }
 
 
 def triton() -> Routes:

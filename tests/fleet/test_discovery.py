@@ -71,6 +71,14 @@ async def test_every_model_becomes_a_local_deployment_without_a_price(
     )
 
 
+async def test_the_frontend_of_triton_is_called_as_any_server_of_openais_dialect(
+    session: ClientSession, serve_engine: ServeEngine
+) -> None:
+    engine = await serve_engine(metadata.triton_frontend())
+    (deployment,) = (await discover(session, [At(engine.url)])).deployments
+    assert (deployment.provider, deployment.lane, deployment.api_base) == ("custom_openai", "openai", f"{engine.url}/v1")
+
+
 async def test_an_assumed_window_is_marked_as_such(session: ClientSession, serve_engine: ServeEngine) -> None:
     engine = await serve_engine(metadata.ollama({"name": "qwen3:8b", "show": metadata.ollama_show("completion")}))
     (deployment,) = (await discover(session, [At(engine.url)])).deployments

@@ -107,6 +107,23 @@ async def test_tensorrt_llm_has_no_window_to_tell(session: ClientSession, serve_
     assert (report.kind, report.version, report.models[0].window_tokens) == ("tensorrt_llm", "1.2.0", None)
 
 
+async def test_a_tensorrt_llm_whose_engine_is_not_well_serves_nothing(
+    session: ClientSession, serve_engine: ServeEngine
+) -> None:
+    engine = await serve_engine(metadata.tensorrt_llm(), status={"/health": 503})
+    report = await seen(session, engine.url)
+    assert (report.serves, report.models[0].loaded) == (False, False)
+    assert "trtllm-serve" in (report.problem or "")
+
+
+async def test_the_frontend_of_triton_serves_what_it_lists(session: ClientSession, serve_engine: ServeEngine) -> None:
+    engine = await serve_engine(metadata.triton_frontend())
+    report = await seen(session, engine.url)
+    assert (report.kind, report.serves, report.problem) == ("triton", True, None)
+    assert [(model.name, model.loaded) for model in report.models] == [("llama-3.1-8b", True)]
+    assert engine.paths == {"/v1/models"}
+
+
 async def test_triton_is_seen_but_cannot_serve_without_its_openai_frontend(
     session: ClientSession, serve_engine: ServeEngine
 ) -> None:

@@ -145,6 +145,11 @@ async def test_tensorrt_llm_gives_its_latest_step(session: ClientSession, serve_
     assert await inside(session, engine, "tensorrt_llm") == Occupancy()
 
 
+async def test_the_frontend_of_triton_says_how_many_wait(session: ClientSession, serve_engine: ServeEngine) -> None:
+    engine = await serve_engine(metadata.triton_frontend())
+    assert await inside(session, engine, "triton") == Occupancy(waiting=6)
+
+
 async def test_metrics_without_end_are_not_read(session: ClientSession, serve_engine: ServeEngine) -> None:
     engine = await serve_engine({"/metrics": b"vllm:num_requests_running 1\n" * 100_000})
     assert await inside(session, engine, "vllm") == Occupancy()

@@ -27,7 +27,7 @@ _TITLES = {
     "openai": "an OpenAI-compatible server",
 }
 # LiteLLM's provider names where it has one, so that a config written from what was found loads there too.
-_PROVIDERS = {"vllm": "hosted_vllm", "openai": "custom_openai"}
+_PROVIDERS = {"vllm": "hosted_vllm", "openai": "custom_openai", "triton": "custom_openai"}
 
 
 class Target(Protocol):

@@ -29,6 +29,7 @@ _OWNERS = {
     "llama-swap": "llama_swap",
     "vllm": "vllm",
     "tensorrt_llm": "tensorrt_llm",
+    "Triton Inference Server": "triton",
     "library": "ollama",
     "organization_owner": "lm_studio",
 }
@@ -67,7 +68,7 @@ async def look(
         "lm_studio": lambda: _read_lm_studio(probe),
         "vllm": lambda: _read_vllm(probe, listing),
         "tensorrt_llm": lambda: _read_tensorrt_llm(probe, listing),
-        "triton": lambda: _read_triton(probe),
+        "triton": lambda: _read_triton(probe, listing),
     }
     likely = _OWNERS.get(listing.owner or "", kind)
     first = readers.pop(likely or "", None)
@@ -200,12 +201,16 @@ async def _read_vllm(probe: Probe, listing: _Listing) -> EngineReport | None:
 async def _read_tensorrt_llm(probe: Probe, listing: _Listing) -> EngineReport | None:
     if listing.owner != "tensorrt_llm":
         return None
-    version = mapping(await probe.get("/version"))
-    models = tuple(replace(model, loaded=True) for model in listing.models or ())
-    return EngineReport("tensorrt_llm", text(version.get("version")), models)
+    version, _ = await asyncio.gather(probe.get("/version"), probe.get("/health"))
+    dead = probe.statuses.get("/health") == 503
+    models = tuple(replace(model, loaded=not dead) for model in listing.models or ())
+    problem = "its engine is not well; see its log, or restart trtllm-serve" if dead else None
+    return EngineReport("tensorrt_llm", text(mapping(version).get("version")), models, problem, serves=not dead)
 
 
-async def _read_triton(probe: Probe) -> EngineReport | None:
+async def _read_triton(probe: Probe, listing: _Listing) -> EngineReport | None:
+    if _OWNERS.get(listing.owner or "") == "triton":  # its OpenAI-compatible frontend, which lists what is ready
+        return EngineReport("triton", None, tuple(replace(model, loaded=True) for model in listing.models or ()))
     server = mapping(await probe.get("/v2"))
     if server.get("name") != "triton":
         return None

@@ -78,7 +78,7 @@ class EngineMemory:
     @property
     def busy(self) -> bool:
         """Calls of ours are under way."""
-        return any(weights.busy for weights in self.members.values())
+        return any(weights.busy for weights in tuple(self.members.values()))
 
     @property
     def active(self) -> bool:

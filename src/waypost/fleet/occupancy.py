@@ -15,6 +15,7 @@ from waypost.fleet.probe import Probe
 from waypost.fleet.reading import count, flag, mapping, number, rows, text, tokens
 from waypost.fleet.report import Occupancy, Occupant
 
+_GAUGES = ("vllm:num_requests_", "vllm:kv_cache_usage_perc", "llamacpp:requests_", "nv_inference_pending_request_count")
 # Ollama writes nine digits behind the second; Python reads six.
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,6})?\d*(Z|[+-]\d\d:\d\d)")
 
@@ -34,6 +35,7 @@ async def read_occupancy(
         "lm_studio": lambda: _read_lm_studio(probe),
         "vllm": lambda: _read_vllm(probe, listed, sleeps=sleeps),
         "tensorrt_llm": lambda: _read_tensorrt_llm(probe),
+        "triton": lambda: _read_triton(probe),
     }
     reader = readers.get(kind)
     return None if reader is None else await reader()
@@ -118,11 +120,16 @@ async def _read_tensorrt_llm(probe: Probe) -> Occupancy | None:
     return Occupancy(running=count(latest.get("numActiveRequests")), waiting=count(latest.get("numQueuedRequests")))
 
 
+async def _read_triton(probe: Probe) -> Occupancy | None:
+    said = gauges(await probe.text("/metrics"))
+    return Occupancy(waiting=count(said.get("nv_inference_pending_request_count")))
+
+
 def gauges(metrics: str) -> Mapping[str, float]:
     """The values of Prometheus's text format by name, summed over labels. What cannot be read is left out."""
     found: dict[str, float] = {}
     for line in metrics.splitlines():
-        if line.startswith(("vllm:num_requests_", "vllm:kv_cache_usage_perc", "llamacpp:requests_")):
+        if line.startswith(_GAUGES):
             name = line.partition("{")[0].partition(" ")[0]
             try:
                 found[name] = found.get(name, 0.0) + float(line.rpartition("}")[2].split()[0 if "}" in line else 1])

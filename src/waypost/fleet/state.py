@@ -315,7 +315,7 @@ class Fleet:
                 with self._change:
                     self._learned(self._loads.watched(place, occupancy))
 
-        await asyncio.gather(*(see(place) for place in self._kinds if self._loads.active(place)))
+        await asyncio.gather(*(see(place) for place in tuple(self._kinds) if self._loads.active(place)))
 
     def _take(self, place: Place, members: list[Deployment], report: EngineReport | None, occupancy: Occupancy | None) -> None:
         with self._change:
