@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from waypost.fleet.deployment import Capabilities
 from waypost.fleet.engines import EngineReport, ModelReport, look
-from waypost.fleet.reading import billions, tokens
+from waypost.fleet.reading import MOST_BYTES, billions, count, tokens
 from waypost.secret import Secret
 
 
@@ -420,6 +420,12 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
     max_leaves=10,
 )
+
+
+@given(JSON | st.just(1e300) | st.just(2**51))
+def test_a_count_is_believable_or_unknown(value: Any) -> None:
+    found = count(json.loads(json.dumps(value)))
+    assert found is None or (type(found) is int and 0 <= found <= MOST_BYTES)
 
 
 @given(JSON)

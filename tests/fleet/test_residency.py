@@ -8,16 +8,21 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import engine_metadata as metadata
 import pytest
 from aiohttp import ClientSession
+from engine_server import ServeEngine
 
 from servers.clocks import HandClock, JumpingClock
 from servers.ollama_models import GIB
 from servers.ollama_server import Answer, Ollama, OllamaModel, OllamaSettings, serve
+from waypost.config import loads
 from waypost.fleet.deployment import Deployment
 from waypost.fleet.residency import Memory, Residency
 from waypost.fleet.state import Fleet
 from waypost.fleet.timings import Timings
+from waypost.ledger import MemoryLedger
+from waypost.router import Router
 
 LONG = "word " * 200
 TALKER = OllamaModel("talker", Answer("one two three four five six seven eight"), load_s=40, file_bytes=4 * GIB)
@@ -242,6 +247,34 @@ async def test_a_model_that_lies_in_gpu_memory_in_part_fills_it(session: ClientS
 async def test_what_the_config_states_of_an_engine_counts(session: ClientSession) -> None:
     async with desk(session, TALKER, stated=Stated("", memory_gib=8, max_models=2)) as made:
         assert (made.memory.capacity_bytes, made.memory.max_models) == (8 * GIB, 2)
+
+
+async def test_a_config_says_it_of_engines_by_their_address(session: ClientSession) -> None:
+    async with serve(TALKER) as ollama:
+        discovery = {
+            "targets": [{"url": ollama.url}],
+            "engines": [{"url": ollama.base_url, "memory_gib": 8.5, "max_models": 2}],
+        }
+        router = Router(loads(json.dumps({"discovery": discovery})), ledger=MemoryLedger(capacity=1))
+        await router.look()
+        memory = router.view().memories["ollama"]
+        assert (memory.capacity_bytes, memory.max_models) == (round(8.5 * GIB), 2)
+        await router.aclose()
+
+
+async def test_a_lying_engine_teaches_nothing_that_cannot_be(session: ClientSession, serve_engine: ServeEngine) -> None:
+    row = {"name": "m:latest", "size": 1e300, "size_vram": -4, "context_length": "all", "expires_at": [], "digest": 7}
+    listed = {
+        "name": "m:latest",
+        "size": True,
+        "digest": {"sha": 1},
+        "show": {"modelfile": 5, "model_info": {"x.block_count": "many"}},
+    }
+    engine = await serve_engine({**metadata.ollama(listed), "/api/ps": {"models": [row] * 5000}})
+    fleet = Fleet([Deployment("m", "m", "ollama_chat", "m", "ollama", local=True, api_base=engine.url)], clock=lambda: 0.0)
+    await fleet.refresh(session)
+    assert fleet.view().status("m").residency == Residency("ollama", "m")
+    assert fleet.view().memories["ollama"] == Memory(("m",))
 
 
 async def test_names_of_one_file_are_one_load(session: ClientSession) -> None:

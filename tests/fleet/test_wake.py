@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +11,12 @@ import engine_metadata as metadata
 import pytest
 from aiohttp import ClientSession, web
 
+from waypost.config import loads
 from waypost.errors import ProviderUnavailable
 from waypost.fleet.deployment import Deployment, Timeouts
 from waypost.fleet.state import Fleet
+from waypost.ledger import MemoryLedger
+from waypost.router import Router
 from waypost.secret import Secret
 
 
@@ -41,6 +45,10 @@ class SleepingVllm:
             await self.may_wake.wait()
             self.asleep = self.asleep and self.wakes != 200
             return web.Response(status=self.wakes)
+        if request.path == "/v1/chat/completions":
+            message = {"role": "assistant", "content": "Hello from m."}
+            answer = {"id": "c", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
+            return web.json_response(answer, status=500 if self.asleep else 200)
         answers: dict[str, Any] = {**metadata.vllm("m"), "/is_sleeping": {"is_sleeping": self.asleep}}
         return web.json_response(answers[request.path]) if request.path in answers else web.Response(status=404)
 
@@ -121,6 +129,17 @@ async def test_it_is_woken_before_a_call_and_what_that_took_is_learned(vllm: Sle
     assert (status.residency.load_s, status.residency.loads_seen) == (0.15, 1)
     assert fleet.wake("m") is None
     assert vllm.wake_ups == 1
+
+
+async def test_a_request_to_one_that_sleeps_is_answered_when_it_is_awake(vllm: SleepingVllm) -> None:
+    discovery = {"targets": [{"url": vllm.base_url}], "engines": [{"url": vllm.base_url, "wake": True}]}
+    async with Router(loads(json.dumps({"discovery": discovery})), ledger=MemoryLedger(capacity=1)) as router:
+        await router.look()
+        assert router.view().status("m").loaded is False
+        reply = await router.acompletion("m", [{"role": "user", "content": "hi"}])
+        assert reply["choices"][0]["message"]["content"] == "Hello from m."
+        assert router.view().status("m").loaded is True
+    assert [path for path in vllm.asked if path.startswith("POST")] == ["POST /wake_up", "POST /v1/chat/completions"]
 
 
 async def test_all_who_want_it_wait_for_one_wake_up(vllm: SleepingVllm, session: ClientSession) -> None:

@@ -10,6 +10,8 @@ from waypost.turn import EMPTY
 
 # No model has a window near this; a larger number is a mistake or a lie.
 MOST_TOKENS = 100_000_000
+# No machine has so much memory: a pebibyte.
+MOST_BYTES = 1 << 50
 # More than any engine lists; keeps a hostile list from filling memory and the table.
 MOST_ITEMS = 1000
 
@@ -31,9 +33,9 @@ def number(value: Any) -> float | None:
 
 
 def count(value: Any) -> int | None:
-    """A whole number that is not negative."""
+    """A whole number from 0 to `MOST_BYTES`: of bytes, of requests."""
     found = number(value)
-    return int(found) if found is not None and found == int(found) else None
+    return int(found) if found is not None and found == int(found) and found <= MOST_BYTES else None
 
 
 def text(value: Any) -> str | None:
