@@ -6,51 +6,24 @@ only where it is not in the form that OpenAI's schema promises.
 
 from __future__ import annotations
 
-import asyncio
-import re
-import socket
-import ssl
 import time
-from base64 import b64encode
 from collections.abc import AsyncGenerator, Callable
-from typing import NamedTuple
-from urllib.parse import quote, unquote, urlsplit
 
 import orjson
 
-from waypost._version import __version__
 from waypost.dispatch.chunk_stream import ChunkStream
 from waypost.dispatch.classify import from_event, from_response
 from waypost.dispatch.conform import Form
-from waypost.dispatch.deadline import Deadline
+from waypost.dispatch.engine_http import MAX_BODY_BYTES, EngineHttp, read_piece, read_refusal, read_status, read_whole
 from waypost.dispatch.events import Call, Event
-from waypost.dispatch.http_connection import ConnectionBroken, HttpConnection, NotHttp
-from waypost.dispatch.http_pool import HttpPool, Origin
-from waypost.dispatch.patience import Patience
 from waypost.dispatch.reading import as_chunks, error_in, is_answer
 from waypost.dispatch.retry_after import retry_after_s
 from waypost.dispatch.sse import MAX_EVENT_BYTES
-from waypost.errors import (
-    ConnectFailed,
-    ConnectTimeout,
-    ProviderError,
-    ProviderProtocolError,
-    ProviderRejected,
-    ProviderUnavailable,
-)
-from waypost.fleet.deployment import Deployment
-
-MAX_BODY_BYTES = 64 << 20
-MAX_ERROR_BYTES = 64 << 10
-# How long a refusal, whose status is here, may take to say why.
-ERROR_BODY_S = 5.0
-_PATH_MARKS = "/:@!$&'()*+,;=~%-._"
-_FRAMING = {"content-length", "transfer-encoding", "connection"}
-_UNFIT = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+from waypost.errors import ProviderProtocolError
 
 
 class OpenAiLane:
-    """One pool of connections for all engines of this dialect. Redirects, cookies and proxy variables are not followed."""
+    """Calls ``/chat/completions`` below the ``api_base`` of a deployment."""
 
     def __init__(
         self,
@@ -62,27 +35,27 @@ class OpenAiLane:
         self._max_event_bytes = max_event_bytes
         self._max_body_bytes = max_body_bytes
         self._wall_clock = wall_clock
-        self._pool = HttpPool()
-        self._targets: dict[str, tuple[Deployment, _Target]] = {}
+        self._http = EngineHttp("/chat/completions")
 
     async def events(self, call: Call) -> AsyncGenerator[Event, None]:
         """The answer, chunk by chunk for a stream and as one event otherwise. Closing it closes the connection."""
         deployment = call.deployment
         finished = False
-        connection = await self._post(call)
+        connection = await self._http.post(call, call.body)
         try:
-            status = await _head(deployment, connection)
+            status = await read_status(deployment, connection)
             if status // 100 != 2:
-                raise await self._refusal(deployment, status, connection)
+                said = await read_refusal(deployment, connection)
+                raise from_response(deployment, status, said, retry_after_s(connection.headers, self._wall_clock()))
             content_type = connection.headers.get("content-type", "").partition(";")[0].strip().lower()
             if not call.stream or content_type == "application/json":
-                body = await _whole(deployment, connection, self._max_body_bytes)
+                body = await read_whole(deployment, connection, self._max_body_bytes)
                 for event in _read_whole(call, content_type, body):
                     yield event
                 return
             chunks = ChunkStream(deployment, self._max_event_bytes, content_type)
             while not chunks.done:
-                data = await _read(deployment, connection)
+                data = await read_piece(deployment, connection)
                 for event in chunks.feed(data) if data else chunks.end():
                     yield event
                 if not data:
@@ -93,40 +66,7 @@ class OpenAiLane:
 
     async def close(self) -> None:
         """Gives back all connections."""
-        await self._pool.close()
-
-    async def _post(self, call: Call) -> HttpConnection:
-        """A connection that the request has been written to."""
-        deployment = call.deployment
-        patience = Patience(call)
-        try:
-            payload = orjson.dumps(call.body, default=dict)
-        except orjson.JSONEncodeError as error:
-            raise ProviderRejected(
-                f"the request to {deployment.id} cannot be written as JSON", deployment=deployment.id
-            ) from error
-        try:
-            target = self._target(deployment)
-            connection = await self._pool.connection(target.origin, deployment.timeouts.connect_s)
-        except (asyncio.TimeoutError, OSError, ValueError) as error:
-            raise _connection_error(deployment, error) from error
-        connection.send(b"%s%d\r\n\r\n" % (target.head, len(payload)), payload, patience)
-        return connection
-
-    def _target(self, deployment: Deployment) -> _Target:
-        """Where and how the deployment is called, made once for as long as it stays as it is."""
-        known = self._targets.get(deployment.id)
-        if known is None or known[0] is not deployment:
-            known = self._targets[deployment.id] = deployment, _Target.of(deployment)
-        return known[1]
-
-    async def _refusal(self, deployment: Deployment, status: int, connection: HttpConnection) -> ProviderError:
-        try:
-            with Deadline(ERROR_BODY_S):
-                said = await _whole(deployment, connection, MAX_ERROR_BYTES)
-        except (ProviderError, asyncio.TimeoutError):
-            said = b""
-        return from_response(deployment, status, said, retry_after_s(connection.headers, self._wall_clock()))
+        await self._http.close()
 
 
 def _read_whole(call: Call, content_type: str, body: bytes) -> list[Event]:
@@ -143,99 +83,3 @@ def _read_whole(call: Call, content_type: str, body: bytes) -> list[Event]:
         raise ProviderProtocolError(f"{call.deployment.id} answered with {what}", deployment=call.deployment.id)
     answer = Form(call.deployment.model).completion(body, parsed)
     return as_chunks(parsed) if call.stream else [answer]
-
-
-async def _head(deployment: Deployment, connection: HttpConnection) -> int:
-    """The status of the answer."""
-    try:
-        status = await connection.head()
-    except ConnectionBroken as error:
-        message = f"{deployment.id} closed the connection before it answered"
-        raise ProviderUnavailable(message, deployment=deployment.id) from error
-    except NotHttp as error:
-        raise ProviderProtocolError(f"{deployment.id} does not answer in HTTP", deployment=deployment.id) from error
-    if connection.headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
-        message = f"{deployment.id} compressed its answer, though nobody asked for that"
-        raise ProviderProtocolError(message, deployment=deployment.id)
-    return status
-
-
-async def _read(deployment: Deployment, connection: HttpConnection) -> bytes:
-    """The next bytes of the answer; empty at its end."""
-    try:
-        return await connection.read()
-    except (ConnectionBroken, NotHttp) as error:
-        message = f"{deployment.id} broke the connection in the middle of its answer"
-        raise ProviderProtocolError(message, deployment=deployment.id) from error
-
-
-async def _whole(deployment: Deployment, connection: HttpConnection, limit: int) -> bytes:
-    """All of the answer, up to ``limit`` bytes."""
-    pieces: list[bytes] = []
-    size = 0
-    while data := await _read(deployment, connection):
-        pieces.append(data)
-        size += len(data)
-        if size > limit:
-            message = f"{deployment.id} answered with more than {limit} bytes"
-            raise ProviderProtocolError(message, deployment=deployment.id)
-    return b"".join(pieces)
-
-
-class _Target(NamedTuple):
-    """``head`` is the head of every request to a deployment, up to the number of its bytes."""
-
-    origin: Origin
-    head: bytes
-
-    @classmethod
-    def of(cls, deployment: Deployment) -> _Target:
-        """Raises ``ValueError`` for an ``api_base`` or a header that cannot be sent."""
-        if deployment.api_base is None:
-            raise ValueError("no address")
-        parts = urlsplit(deployment.api_base)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("no http address")
-        tls = parts.scheme == "https"
-        host = parts.hostname if ":" in parts.hostname else parts.hostname.encode("idna").decode()
-        origin = Origin(host, parts.port or (443 if tls else 80), tls)
-        headers = {
-            "Host": parts.netloc.rpartition("@")[2] if ":" in host else host + (f":{parts.port}" if parts.port else ""),
-            "User-Agent": f"waypost/{__version__}",
-            "Accept": "*/*",
-            "Accept-Encoding": "identity",
-            "Content-Type": "application/json",
-        }
-        if parts.username is not None:
-            pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-            headers["Authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
-        if deployment.api_key is not None:
-            headers["Authorization"] = f"Bearer {deployment.api_key.reveal()}"
-        theirs = {name.lower() for name in deployment.headers}
-        sent = {name: value for name, value in headers.items() if name.lower() not in theirs} | dict(deployment.headers)
-        path = quote(f"{parts.path.rstrip('/')}/chat/completions", safe=_PATH_MARKS)
-        query = f"?{quote(parts.query, safe=_PATH_MARKS + '?')}" if parts.query else ""
-        lines = [f"POST {path}{query} HTTP/1.1", *(f"{name}: {value}" for name, value in sent.items())]
-        if any(_UNFIT.search(line) for line in lines) or theirs & _FRAMING:
-            raise ValueError("a header with a line end, or one that says where the request ends")
-        return cls(origin, "\r\n".join([*lines, "Content-Length: "]).encode("latin-1"))
-
-
-def _connection_error(deployment: Deployment, error: Exception) -> ProviderError:
-    """The error for a call that got no connection; it never quotes the library, whose words hold host and port."""
-    name = deployment.id
-    if isinstance(error, asyncio.TimeoutError):
-        seconds = deployment.timeouts.connect_s
-        message = f"{name} did not accept a connection within {seconds:g} s (connect timeout)"
-        return ConnectTimeout(message, deployment=name)
-    if isinstance(error, socket.gaierror):
-        why = "cannot be reached: the host name of its api_base is unknown"
-    elif isinstance(error, ssl.SSLError):
-        why = "cannot be reached: its TLS certificate or handshake failed"
-    elif isinstance(error, OSError):
-        why = "cannot be reached: the connection was refused or failed"
-    elif deployment.api_base is None:
-        why = "has no api_base; set it in the config"
-    else:
-        why = "cannot be called: its api_base or a header of it is not valid"
-    return ConnectFailed(f"{name} {why}", deployment=name)
