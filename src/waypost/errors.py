@@ -28,8 +28,10 @@ The tree is split by *whose fault it is*, because that decides what happens next
     │   ├── ProviderRateLimited    429, with the cooldown it asked for             429
     │   ├── ProviderAuthFailed     401, 402, 403: our key, not the caller's        502
     │   ├── ProviderContextTooLong the engine's window is smaller than thought     400
+    │   ├── ProviderCannot         the model cannot do what the request asks       400
     │   ├── ProviderRejected       another 4xx: the engine dislikes the request    400
     │   ├── ProviderUnavailable    5xx, 503 loading                                502
+    │   │   └── ModelLoadFailed        the model does not fit now, or is broken        502
     │   ├── ProviderProtocolError  not what the protocol promises                  502
     │   ├── ToolCallInvalid        a tool call that does not fit the tools offered 502
     │   ├── ProviderIgnoredRequest not what the request asks for                   502
@@ -259,10 +261,32 @@ class ProviderAuthFailed(ProviderError):
 
 
 class ProviderContextTooLong(ProviderError):
-    """The engine says that its window is too small; a deployment with a larger one may answer."""
+    """The engine's window is too small, as it says or as its count shows; a deployment with a larger one may answer.
+
+    ``window_tokens`` is the window that the engine turned out to have; ``None``: it did not show.
+    """
 
     status = 400
     code = "context_length_exceeded"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        deployment: str | None = None,
+        upstream_status: int | None = None,
+        retry_after_s: float | None = None,
+        window_tokens: int | None = None,
+    ) -> None:
+        super().__init__(message, deployment=deployment, upstream_status=upstream_status, retry_after_s=retry_after_s)
+        self.window_tokens = window_tokens
+
+
+class ProviderCannot(ProviderError):
+    """The model, or the way it is called, cannot do what the request asks: call tools, see, fetch an image by its address."""
+
+    status = 400
+    code = "provider_cannot"
 
 
 class ProviderRejected(ProviderError):
@@ -279,6 +303,13 @@ class ProviderUnavailable(ProviderError):
 
     code = "provider_unavailable"
     retry_same = True
+
+
+class ModelLoadFailed(ProviderUnavailable):
+    """The engine could not load the model: it does not fit now, or its file is broken. Trying again at once changes nothing."""
+
+    code = "model_load_failed"
+    retry_same = False
 
 
 class ProviderProtocolError(ProviderError):

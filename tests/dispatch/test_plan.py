@@ -136,3 +136,12 @@ async def test_the_watch_hears_how_long_an_answer_took_and_of_which_conversation
     assert latency_s == first_output_s - desk.attempts[-1].started_s
     assert desk.attempts[-1].started_s > desk.attempts[0].started_s
     await answer.aclose()
+
+
+async def test_row_08_a_window_that_the_engine_names_counts_and_not_the_one_it_was_thought_to_have(desk: Desk) -> None:
+    wrong = desk.deployment("context-too-long-llamacpp", window_tokens=32_768)
+    small, large = desk.deployment("ok", id="small", window_tokens=2048), desk.deployment("ok", id="large", window_tokens=4096)
+    fleet = desk.live(wrong, small, large)
+    assert (await desk.ask_live(fleet)).deployment == "large"
+    assert desk.outcomes == [("context-too-long-llamacpp", "context_length_exceeded"), ("large", None)]
+    assert fleet.view().deployments[0].window_tokens == 2048

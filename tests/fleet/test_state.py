@@ -285,6 +285,25 @@ async def test_a_model_that_may_be_in_the_part_of_a_list_that_is_not_read_is_not
     assert fleet.view().status("model-4999").up
 
 
+async def test_an_engine_whose_window_turned_out_smaller_is_taken_to_have_that_one_until_it_says_another(
+    session: ClientSession, serve_engine: ServeEngine
+) -> None:
+    engine = await serve_engine(metadata.ollama({"name": "a"}, running={"a": 16_384}))
+    raw = deployment("a", engine.url, window_tokens=32_768)
+    fleet = Fleet([raw], clock=Clock())
+    fleet.failed("a", ProviderContextTooLong("too long"))
+    assert fleet.view().deployments[0] == raw
+    fleet.failed("a", ProviderContextTooLong("too long", window_tokens=4096))
+    fleet.failed("a", ProviderContextTooLong("too long", window_tokens=8192))
+    (shrunk,) = fleet.view()
+    assert (shrunk.window_tokens, shrunk.sources["window_tokens"]) == (4096, "engine")
+    assert cooling(fleet) is None
+    await fleet.refresh(session)
+    assert fleet.view().deployments[0].window_tokens == 16_384
+    fleet.replace([raw])
+    assert fleet.view().deployments[0].window_tokens == 32_768
+
+
 async def test_a_dead_engine_behind_a_living_server_is_down(session: ClientSession, serve_engine: ServeEngine) -> None:
     engine = await serve_engine(metadata.vllm("m"), status={"/health": 503})
     fleet = Fleet([deployment("m", f"{engine.url}/v1")], clock=Clock())

@@ -20,6 +20,7 @@ from waypost.errors import (
     ProviderUnavailable,
 )
 from waypost.fleet.deployment import Deployment
+from waypost.fleet.reading import tokens
 
 # OpenAI and vLLM say it in `code`, llama.cpp in `type`; llama.cpp's embeddings and some proxies only in words, and with a 500.
 _TOO_LONG_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error"})
@@ -77,6 +78,10 @@ def from_status(deployment: Deployment, status: int, said: Any, retry_after_s: f
     kind, verdict, quotes = _kind(status, said)
     words = sentence(said, deployment) if quotes else ""
     message = f"{deployment.id} {verdict}" + (f": {words}" if words else "")
+    if kind is ProviderContextTooLong:
+        return ProviderContextTooLong(
+            message, deployment=deployment.id, upstream_status=status, window_tokens=tokens(_numbers(said)[1])
+        )
     return kind(message, deployment=deployment.id, upstream_status=status, retry_after_s=retry_after_s)
 
 
@@ -111,10 +116,16 @@ def _is_too_long(said: Any, status: int) -> bool:
 
 
 def _too_long(said: Any) -> str:
-    error = _error_of(said)
-    if isinstance(error, dict) and isinstance(error.get("n_prompt_tokens"), int) and isinstance(error.get("n_ctx"), int):
-        return f"has a window of {error['n_ctx']} tokens, the prompt has {error['n_prompt_tokens']}"
+    prompt, window = _numbers(said)
+    if isinstance(prompt, int) and isinstance(window, int):
+        return f"has a window of {window} tokens, the prompt has {prompt}"
     return "has too small a window for this prompt"
+
+
+def _numbers(said: Any) -> tuple[Any, Any]:
+    """The tokens of the prompt and of the window, as llama.cpp tells them."""
+    error = _error_of(said)
+    return (error.get("n_prompt_tokens"), error.get("n_ctx")) if isinstance(error, dict) else (None, None)
 
 
 def _error_of(said: Any) -> Any:

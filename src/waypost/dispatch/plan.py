@@ -129,7 +129,8 @@ class Plan:
         self.last = error
         self._left -= 1 if error.fail_over else self._left
         if isinstance(error, ProviderContextTooLong):
-            self._window_above = max(self._window_above, self._refused_window(step.deployment.window_tokens))
+            too_small = error.window_tokens or self._refused_window(step.deployment.window_tokens)
+            self._window_above = max(self._window_above, too_small)
         if self._next_key(step, error):
             return
         pause_s = self._pause_s(error)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from waypost.errors import (
     ConnectFailed,
     ProviderAuthFailed,
+    ProviderCannot,
     ProviderContextTooLong,
     ProviderError,
     ProviderIgnoredRequest,
@@ -30,7 +31,7 @@ FEWEST_FAILURES, FAILURE_RATIO = 3, 0.5
 
 # These fail every request alike; other failures may lie in one request, so the ratio decides.
 _AT_ONCE = (ConnectFailed, ProviderTimeout)
-_THE_CALLERS = (ProviderRejected, ProviderContextTooLong, ProviderIgnoredRequest)
+_THE_CALLERS = (ProviderRejected, ProviderCannot, ProviderContextTooLong, ProviderIgnoredRequest)
 
 
 class Breaker:

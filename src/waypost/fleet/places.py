@@ -126,6 +126,15 @@ def remember(deployment: Deployment, before: Deployment) -> Deployment:
     return _elsewhere(kept) if before.sources.get("local") == "engine" else kept
 
 
+def shrink(deployment: Deployment, window_tokens: int | None) -> Deployment:
+    """The deployment with the smaller window that its engine turned out to have, until the engine says another one."""
+    known = deployment.window_tokens
+    if window_tokens is None or (known is not None and known <= window_tokens):
+        return deployment
+    sources = MappingProxyType({**deployment.sources, "window_tokens": "engine"})
+    return replace(deployment, window_tokens=window_tokens, sources=sources)
+
+
 def _elsewhere(deployment: Deployment) -> Deployment:
     if not deployment.local or deployment.sources.get("local") == "config":
         return deployment

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from waypost.errors import ProviderAuthFailed, ProviderError, ProviderRateLimited
+from waypost.errors import ProviderAuthFailed, ProviderContextTooLong, ProviderError, ProviderRateLimited
 from waypost.fleet.breaker import FIRST_BACK_OFF_S, pause_s
 from waypost.fleet.deployment import Deployment, Status
 from waypost.fleet.live import Live
@@ -26,6 +26,7 @@ from waypost.fleet.places import (
     recognised,
     remember,
     reported,
+    shrink,
 )
 from waypost.fleet.sessions import Sessions
 from waypost.fleet.slots import Admission, Slots, Waiter
@@ -256,6 +257,8 @@ class Fleet:
     def failed(self, deployment_id: str, error: ProviderError, *, key: int | None = None) -> None:
         """It failed. What lies in the request never counts against the deployment; a cooldown is never shortened.
 
+        An engine that shows a smaller window than it was thought to have is taken to have that one.
+
         ``key`` is the position of the key that was used, where there are several: a key that is refused or rate limited rests
         alone, and the deployment cools only when all of its keys rest.
         """
@@ -273,6 +276,8 @@ class Fleet:
                     live.breaker.pause(min(resting))
             else:
                 live.breaker.failure(error, now, self._rng)
+            if isinstance(error, ProviderContextTooLong):
+                self._deployments[deployment_id] = shrink(deployment, error.window_tokens)
             if live.breaker.left_s(now) > 0:
                 self._slots.withdraw(deployment_id)
             self._changed(deployment_id, live)
