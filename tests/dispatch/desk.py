@@ -22,6 +22,7 @@ from waypost.dispatch.dispatcher import Answer, Dispatcher
 from waypost.dispatch.events import Event, Lane
 from waypost.dispatch.hedge import HedgeAfter
 from waypost.dispatch.lanes.litellm import LiteLlmLane
+from waypost.dispatch.lanes.ollama import OllamaLane
 from waypost.dispatch.lanes.openai import OpenAiLane
 from waypost.dispatch.lanes.simulated import SimulatedLane
 from waypost.errors import ProviderError, WaypostError
@@ -141,7 +142,12 @@ class Desk:
         self.now = 0.0
         self.hedge: HedgeAfter | None = None
         self.verify: Verify = "off"
-        self.lanes: dict[str, Lane] = {"openai": OpenAiLane(), "litellm": LiteLlmLane(), "simulated": SimulatedLane()}
+        self.lanes: dict[str, Lane] = {
+            "openai": OpenAiLane(),
+            "ollama": OllamaLane(),
+            "litellm": LiteLlmLane(),
+            "simulated": SimulatedLane(),
+        }
         self.dispatcher = Dispatcher(self.lanes, self.watch, sleep=self._pause, rng=random.Random(1).random)
 
     def live(self, *deployments: Deployment, **options: Any) -> Fleet:
@@ -173,6 +179,8 @@ class Desk:
             price=Price(input_usd=1e-6, output_usd=1e-5),
             timeouts=QUICK,
         )
+        if changes.get("lane") == "ollama":
+            made = replace(made, provider="ollama_chat", api_base=self.faultd.root_url)
         return replace(made, **changes)
 
     async def open(

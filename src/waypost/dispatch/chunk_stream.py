@@ -43,7 +43,7 @@ class ChunkStream:
             found = self._parser.feed(data)
         except EventTooLarge as error:
             raise self._broken("sent one event that is larger than Waypost accepts") from error
-        return _told_apart(self._read(found)) if len(found) > 1 else self._read(found)
+        return told_apart(self._read(found)) if len(found) > 1 else self._read(found)
 
     def end(self) -> Iterator[Event]:
         """The rest, when the connection has closed; raises if the answer is not complete."""
@@ -95,7 +95,7 @@ class ChunkStream:
         return ProviderProtocolError(f"{self._deployment.id} {verdict}", deployment=self._deployment.id)
 
 
-def _told_apart(events: Iterator[Event]) -> Iterator[Event]:
+def told_apart(events: Iterator[Event]) -> Iterator[Event]:
     """Events of one packet: all but the last say that there are more."""
     last: Event | None = None
     try:

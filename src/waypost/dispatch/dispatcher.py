@@ -181,7 +181,7 @@ class Dispatcher:
             record.check = AnswerCheck.of(body)
             if (waking := self._watch.wake(deployment.id)) is not None:
                 await waking
-            call = Call(deployment, body, stream=turn.stream)
+            call = Call(deployment, body, turn.stream, turn.prompt_tokens)
             events = held_to(Demands.of(turn, body), call, self._lanes[deployment.lane].events(call))
             head = await read_head(events, self._bounds, deployment, stream=turn.stream, whole=whole)
         except ProviderError as error:

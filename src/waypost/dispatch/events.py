@@ -49,11 +49,15 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request to one deployment: ``body`` is complete, in OpenAI's form, with the deployment's model name."""
+    """One request to one deployment: ``body`` is complete, in OpenAI's form, with the deployment's model name.
+
+    ``prompt_tokens`` is the estimate of the turn, which errs upwards; ``None``: there is none.
+    """
 
     deployment: Deployment
     body: Mapping[str, Any] = field(repr=False)
     stream: bool = False
+    prompt_tokens: int | None = None
 
 
 class Lane(Protocol):

@@ -11,7 +11,8 @@ def open_lanes() -> Mapping[str, Lane]:
     """One of each lane, by the name that a deployment gives. They belong to the event loop that first uses them."""
     # Imported here: the HTTP client takes as long to load as all the rest, and who only decides never needs it.
     from waypost.dispatch.lanes.litellm import LiteLlmLane  # noqa: PLC0415 -- see above
+    from waypost.dispatch.lanes.ollama import OllamaLane  # noqa: PLC0415 -- see above
     from waypost.dispatch.lanes.openai import OpenAiLane  # noqa: PLC0415 -- see above
     from waypost.dispatch.lanes.simulated import SimulatedLane  # noqa: PLC0415 -- see above
 
-    return {"openai": OpenAiLane(), "litellm": LiteLlmLane(), "simulated": SimulatedLane()}
+    return {"openai": OpenAiLane(), "ollama": OllamaLane(), "litellm": LiteLlmLane(), "simulated": SimulatedLane()}
