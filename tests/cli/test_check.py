@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from waypost.cli import group
 
-GOOD = "model_list: [{model_name: a, litellm_params: {model: ollama/a}}]\n"
+GOOD = "model_list: [{model_name: a, litellm_params: {model: ollama/a, rpm: 3}}]\n"
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def test_a_good_file_is_fine_with_its_warnings(file: Path) -> None:
     result = CliRunner().invoke(group, ["check", str(file)])
     assert result.exit_code == 0
     assert "is fine: deployments 1, routes 6, aliases 0" in result.stdout
-    assert "warning: waypost.yaml:1: `ollama/`" in result.stderr
+    assert "warning: waypost.yaml:1: litellm_params: Waypost does not use `rpm`" in result.stderr
 
 
 def test_every_problem_is_printed_and_the_exit_code_says_so(file: Path) -> None:

@@ -51,9 +51,10 @@ LOCAL = "http://127.0.0.1:8000/v1"
         ("anthropic/claude-sonnet-4-5", {}, "litellm", "anthropic", "claude-sonnet-4-5"),
         ("claude-sonnet-4-5", {}, "litellm", "anthropic", "claude-sonnet-4-5"),
         ("bedrock/converse/us.x", {"aws_region_name": "us-east-1"}, "litellm", "bedrock", "converse/us.x"),
-        ("ollama/qwen3:8b", {}, "litellm", "ollama_chat", "qwen3:8b"),
-        ("ollama_chat/qwen3:8b", {}, "litellm", "ollama_chat", "qwen3:8b"),
-        ("ollama/nomic-embed-text", {}, "litellm", "ollama", "nomic-embed-text"),
+        ("ollama/qwen3:8b", {}, "ollama", "ollama_chat", "qwen3:8b"),
+        ("ollama_chat/qwen3:8b", {}, "ollama", "ollama_chat", "qwen3:8b"),
+        ("openai/qwen3:8b", {"api_base": "http://127.0.0.1:11434/v1"}, "openai", "openai", "qwen3:8b"),
+        ("ollama/nomic-embed-text", {}, "ollama", "ollama", "nomic-embed-text"),
         ("simulated/chat", {}, "simulated", "simulated", "chat"),
         ("x", {"custom_llm_provider": "openai", "api_base": LOCAL}, "openai", "openai", "x"),
     ],
@@ -123,7 +124,6 @@ def test_settings_go_with_requests_and_the_rest_finds_its_place() -> None:
         timeout=30,
         stream_timeout="7",
         weight=2,
-        api_version="1",
     )
     assert dict(made.settings) == {
         "temperature": 0.6,
@@ -136,9 +136,18 @@ def test_settings_go_with_requests_and_the_rest_finds_its_place() -> None:
         "own_option": {"deep": [1]},
     }
     assert (made.timeouts.total_s, made.timeouts.first_byte_s, made.weight) == (30, 7, 2)
-    assert dict(made.transport) == {"api_version": "1"}
+    assert dict(compiled("azure/gpt", api_version="1").transport) == {"api_version": "1"}
     assert made.window_tokens == 4096
     assert made.sources["window_tokens"] == "config"
+
+
+@pytest.mark.parametrize("prefix", ["ollama", "ollama_chat"])
+@pytest.mark.parametrize("interface", ["", "/", "/v1", "/v1/", "/api", "/api/chat", "/api/generate"])
+def test_ollama_is_called_at_its_root_whatever_interface_the_address_names(prefix: str, interface: str) -> None:
+    assert compiled(f"{prefix}/m", api_base=f"http://gpu:11434/behind{interface}").api_base == "http://gpu:11434/behind"
+    assert compiled(f"{prefix}/m", env={"OLLAMA_API_BASE": f"http://gpu:1{interface}"}).api_base == "http://gpu:1"
+    assert compiled(f"{prefix}/m").api_base == "http://localhost:11434"
+    assert compiled("openai/m", api_base=f"http://gpu:11434{interface}").api_base == f"http://gpu:11434{interface.rstrip('/')}"
 
 
 def test_a_negative_num_predict_is_no_cap() -> None:

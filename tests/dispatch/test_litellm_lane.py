@@ -121,7 +121,7 @@ async def test_row_01_a_refused_connection_fails_over(desk: Desk, refused_url: s
 
 
 @MODES
-@pytest.mark.parametrize("provider", ["hosted_vllm", "custom_openai", "openai", "ollama_chat", "anthropic", "gemini"])
+@pytest.mark.parametrize("provider", ["hosted_vllm", "custom_openai", "openai", "anthropic", "gemini"])
 async def test_row_02_a_host_that_drops_packets_is_left_after_the_connect_timeout(
     desk: Desk, deaf_url: str, provider: str, stream: bool
 ) -> None:

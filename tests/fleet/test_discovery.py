@@ -60,11 +60,12 @@ async def test_every_model_becomes_a_local_deployment_without_a_price(
     vllm = await serve_engine(metadata.vllm())
     found = await discover(session, [At(ollama.url), At(f"{vllm.url}/v1/")])
     first, second = found.deployments
-    assert (first.id, first.group, first.provider, first.model) == ("qwen3:8b", "qwen3:8b", "ollama", "qwen3:8b")
-    assert (first.lane, first.local, first.api_base, first.price) == ("openai", True, f"{ollama.url}/v1", None)
+    assert (first.id, first.group, first.provider, first.model) == ("qwen3:8b", "qwen3:8b", "ollama_chat", "qwen3:8b")
+    assert (first.lane, first.local, first.api_base, first.price) == ("ollama", True, ollama.url, None)
     assert (first.window_tokens, first.sources["window_tokens"]) == (8192, "engine")
     assert (first.capabilities.tools, first.capabilities.vision) == (True, True)
-    assert (second.provider, second.api_base, second.window_tokens) == ("hosted_vllm", f"{vllm.url}/v1", 32768)
+    assert (second.lane, second.api_base, second.window_tokens) == ("openai", f"{vllm.url}/v1", 32768)
+    assert second.provider == "hosted_vllm"
     assert found.lines == (
         f"Ollama 0.32.0 at 127.0.0.1:{ollama.port}: 1 model",
         f"vLLM 0.32.0 at 127.0.0.1:{vllm.port}: 1 model",
@@ -101,10 +102,10 @@ async def test_the_same_name_in_two_engines_gives_ids_that_say_which(session: Cl
 
 async def test_what_the_config_reaches_is_not_found_again(session: ClientSession, serve_engine: ServeEngine) -> None:
     engine = await serve_engine(metadata.ollama({"name": "known:latest"}, {"name": "fresh:7b"}, {"name": "taken:7b"}))
-    known = configured(f"http://localhost:{engine.port}", "known", provider="ollama_chat", lane="litellm")
+    known = configured(f"http://localhost:{engine.port}", "known", provider="ollama_chat", lane="ollama")
     other = configured("https://api.example.com/v1", "taken:7b", local=False)
     found = await discover(session, [At(engine.url)], beside=[known, other])
-    assert [deployment.id for deployment in found.deployments] == ["fresh:7b", "ollama/taken:7b"]
+    assert [deployment.id for deployment in found.deployments] == ["fresh:7b", "ollama_chat/taken:7b"]
 
 
 async def test_models_that_run_elsewhere_are_counted_and_not_used(session: ClientSession, serve_engine: ServeEngine) -> None:

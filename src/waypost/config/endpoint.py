@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from waypost.config.address import Address, parse_address
 from waypost.config.environment import expand
 from waypost.config.params import read_secret
-from waypost.config.providers import home, needs_address
+from waypost.config.providers import OLLAMA, home, needs_address
 from waypost.config.report import Report, quoted
 from waypost.config.tree import Node
 from waypost.secret import Secret
+
+_OLLAMAS_INTERFACES = re.compile(r"/(?:v1|api(?:/chat|/generate)?)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ def find_endpoint(
         if address is None:
             report.problem(at, f"{quoted(name)} must be an http or https address, such as `http://127.0.0.1:8000/v1`")
             return None
-        return Endpoint(provider, address, keys)
+        return Endpoint(provider, _of_engine(provider, address), keys)
     own = home(provider)
     from_env = next((env[variable] for variable in own.variables if env.get(variable)), None)
     text = from_env or own.base
@@ -57,7 +60,15 @@ def find_endpoint(
         return None
     if "api_key" not in params and own.key and env.get(own.key):
         keys = (Secret(env[own.key], f"os.environ/{own.key}"),)
-    return Endpoint(provider, address, keys)
+    return Endpoint(provider, address and _of_engine(provider, address), keys)
+
+
+def _of_engine(provider: str, address: Address) -> Address:
+    """Ollama's own address, where one of its interfaces is given: LiteLLM takes that, and so does Waypost."""
+    if provider not in OLLAMA:
+        return address
+    base, mark, query = address.url.partition("?")
+    return replace(address, url=_OLLAMAS_INTERFACES.sub("", base) + mark + query)
 
 
 def _stated_keys(params: Mapping[str, Any], where: Node, env: Mapping[str, str], report: Report) -> tuple[Secret, ...]:

@@ -10,6 +10,8 @@ from waypost.fleet.deployment import LaneName, Mode
 
 # Providers whose servers speak OpenAI's protocol as it is.
 OPENAI_COMPATIBLE = frozenset({"openai", "custom_openai", "hosted_vllm", "lm_studio", "llamafile", "nvidia_nim"})
+# LiteLLM's two names for Ollama. There they are two of its interfaces; here both are called as it likes best.
+OLLAMA = frozenset({"ollama", "ollama_chat"})
 # Those that have no address of their own.
 _NEED_ADDRESS = frozenset({"custom_openai", "hosted_vllm", "lm_studio"})
 
@@ -71,6 +73,8 @@ def lane_of(provider: str, model: str, *, has_address: bool) -> LaneName:
     """Who makes the call."""
     if provider == "simulated":
         return "simulated"
+    if provider in OLLAMA:
+        return "ollama"
     # `openai/responses/…` asks LiteLLM to bridge to another API.
     plain = provider in OPENAI_COMPATIBLE and not model.startswith("responses/")
     return "openai" if plain and has_address else "litellm"

@@ -27,7 +27,7 @@ _TITLES = {
     "openai": "an OpenAI-compatible server",
 }
 # LiteLLM's provider names where it has one, so that a config written from what was found loads there too.
-_PROVIDERS = {"vllm": "hosted_vllm", "openai": "custom_openai", "triton": "custom_openai"}
+_PROVIDERS = {"ollama": "ollama_chat", "vllm": "hosted_vllm", "openai": "custom_openai", "triton": "custom_openai"}
 
 
 class Target(Protocol):
@@ -127,6 +127,8 @@ def _deployments(sighting: Sighting, before: Iterable[Deployment]) -> list[Deplo
         # A silent engine, or one in trouble, may well have what it had before.
         engine = Place(sighting.url).engine
         return [deployment for deployment in before if Place(deployment.api_base or "").engine == engine]
+    root = root_of(sighting.url)
+    ollama = report.kind == "ollama"
     return [
         learn(
             Deployment(
@@ -134,9 +136,9 @@ def _deployments(sighting: Sighting, before: Iterable[Deployment]) -> list[Deplo
                 group=model.name,
                 provider=_PROVIDERS.get(report.kind, report.kind),
                 model=model.name,
-                lane="openai",
+                lane="ollama" if ollama else "openai",
                 local=is_ours(host_of(sighting.url)),
-                api_base=f"{root_of(sighting.url)}/v1",
+                api_base=root if ollama else f"{root}/v1",
                 engine_kind=None if report.kind == "openai" else report.kind,
             ),
             model,

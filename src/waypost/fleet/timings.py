@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Timings:
     """Seconds and tokens of one answer, as the engine measured them. ``None``: it does not say.
 
-    ``load_s`` is how long the request waited for the model to be loaded; Ollama gives milliseconds for one that was there.
+    ``load_s`` is how long the request waited for the model to be loaded: a few milliseconds for one that was there, in Ollama.
     ``prompt_tokens`` are those that it read in ``prompt_s``; Ollama counts those too that it had in its cache.
     """
 
