@@ -12,7 +12,7 @@ from waypost.addresses import host_of
 from waypost.config.endpoint import Endpoint, find_endpoint
 from waypost.config.model_entry import ModelEntry, ModelInfo
 from waypost.config.params import is_secret_name, resolved, sort_params
-from waypost.config.providers import OLLAMA, lane_of, mode_of, split_model
+from waypost.config.providers import lane_of, mode_of, split_model
 from waypost.config.report import Report, quoted
 from waypost.config.tree import Node
 from waypost.fleet.deployment import (

@@ -10,9 +10,10 @@ from typing import Any
 from waypost.config.address import Address, parse_address
 from waypost.config.environment import expand
 from waypost.config.params import read_secret
-from waypost.config.providers import OLLAMA, home, needs_address
+from waypost.config.providers import home, needs_address
 from waypost.config.report import Report, quoted
 from waypost.config.tree import Node
+from waypost.fleet.deployment import OLLAMA
 from waypost.secret import Secret
 
 _OLLAMAS_INTERFACES = re.compile(r"/(?:v1|api(?:/chat|/generate)?)$")

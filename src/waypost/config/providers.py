@@ -6,12 +6,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from waypost.fleet.deployment import LaneName, Mode
+from waypost.fleet.deployment import OLLAMA, LaneName, Mode
 
 # Providers whose servers speak OpenAI's protocol as it is.
 OPENAI_COMPATIBLE = frozenset({"openai", "custom_openai", "hosted_vllm", "lm_studio", "llamafile", "nvidia_nim"})
-# LiteLLM's two names for Ollama. There they are two of its interfaces; here both are called as it likes best.
-OLLAMA = frozenset({"ollama", "ollama_chat"})
 # Those that have no address of their own.
 _NEED_ADDRESS = frozenset({"custom_openai", "hosted_vllm", "lm_studio"})
 

@@ -9,11 +9,10 @@ from typing import Any
 from waypost.config.loader import Config, Loaded
 from waypost.config.tree import Node
 from waypost.decide.policy import Route
-from waypost.fleet.deployment import Deployment
+from waypost.fleet.deployment import OLLAMA, Deployment
 from waypost.fleet.places import Place, learn, place_of, reported
 from waypost.fleet.report import Examined, ModelReport
 
-_OLLAMA = frozenset({"ollama", "ollama_chat"})
 # Where settings stand that LiteLLM hands on as they are.
 _NESTS = (("options",), ("extra_body",), ("extra_body", "options"))
 
@@ -39,7 +38,7 @@ class Entry:
     @property
     def is_ollama(self) -> bool:
         """It is called in Ollama's own way."""
-        return self.deployment.provider in _OLLAMA
+        return self.deployment.provider in OLLAMA
 
     @property
     def engine(self) -> str:
