@@ -101,8 +101,8 @@ async def test_row_07_the_keys_of_a_deployment_are_tried(desk: Desk, stream: boo
 
 @MODES
 async def test_row_08_an_overflow_goes_to_a_larger_window_only(desk: Desk, stream: bool) -> None:
-    small = of(desk, "context-too-long", window_tokens=64)
-    same, large = of(desk, "ok", id="same", window_tokens=64), of(desk, "ok", id="large", window_tokens=4096)
+    small = of(desk, "context-too-long", window_tokens=8)
+    same, large = of(desk, "ok", id="same", window_tokens=8), of(desk, "ok", id="large", window_tokens=4096)
     seen = await desk.ask(small, same, large, stream=stream)
     assert (seen.text, desk.outcomes) == (TEXT, [("context-too-long", "context_length_exceeded"), ("large", None)])
 
