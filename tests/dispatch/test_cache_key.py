@@ -37,7 +37,7 @@ FIELDS: Mapping[str, st.SearchStrategy[Any]] = {
     "reasoning_effort": st.sampled_from(["low", "medium", "high"]),
     "user": TEXTS,
     "safety_identifier": TEXTS,
-    "metadata": st.dictionaries(TEXTS, TEXTS, max_size=3),
+    "metadata": st.dictionaries(TEXTS.map("note {}".format), TEXTS, max_size=3),
     "stream": st.booleans(),
     "chat_template_kwargs": st.dictionaries(TEXTS, st.booleans() | TEXTS, max_size=3),
     "an_engines_own": TEXTS | st.integers(0, 9) | st.lists(st.integers(0, 9), max_size=2),

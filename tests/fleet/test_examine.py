@@ -65,7 +65,7 @@ async def test_an_engine_that_lists_its_models_and_describes_none_is_slow(
     assert found.silence == "slow"
 
 
-@pytest.mark.parametrize("body", [b"[" * 100_000, b"no" + b" " * 3_000_000, b'{"data": "many"}'])
+@pytest.mark.parametrize("body", [b"[" * 100_000, b"{}" + b" " * 3_000_000, b'{"data": "many"}'])
 async def test_an_answer_that_is_no_list_of_models_is_strange(
     session: ClientSession, serve_engine: ServeEngine, body: bytes
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from waypost.secret import Secret
 
 # The largest honest answer is Ollama's description of a model with its licence and tensors, well under a megabyte.
 MOST_BYTES = 2 * 1024 * 1024
+_OBJECT_WITH_LIST = re.compile(rb"\s{0,99}\{[^\[\]{}]{0,999}\[")
 
 
 class Probe:
@@ -21,7 +23,7 @@ class Probe:
 
     An answer is JSON or ``None``, whatever goes wrong. Redirects are not followed: metadata has no reason to be elsewhere, and
     the key must not travel. ``statuses`` holds what the server answered by path; it is empty if there is no server.
-    ``too_long`` are the paths at which an object begins that is too long to be read.
+    ``too_long`` are the paths at which an object with a list begins, and is too long to be read.
     """
 
     def __init__(self, session: aiohttp.ClientSession, url: str, *, timeout_s: float, api_key: Secret | None = None) -> None:
@@ -69,9 +71,11 @@ class Probe:
                 if response.status != 200:
                     return None
                 said = await _body(response)
-                if len(said) > MOST_BYTES and said.lstrip().startswith(b"{"):
+                if len(said) <= MOST_BYTES:
+                    return read(said)
+                if _OBJECT_WITH_LIST.match(said):
                     self.too_long.add(path)
-                return read(said) if len(said) <= MOST_BYTES else None
+                return None
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError):
             return None
 
