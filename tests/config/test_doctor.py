@@ -122,10 +122,8 @@ def test_a_model_that_is_absent_may_be_one_that_is_there() -> None:
 def test_load_options_of_a_route_and_of_its_model_are_compared() -> None:
     routes = "routes:\n  chat: {candidates: [m], settings: {num_ctx: 4096}}\n"
     (message,) = messages(one("num_ctx: 8192", more=routes))
-    assert (
-        message
-        == "`num_ctx` is 4096 here and 8192 in waypost.yaml:6, both for `qwen3:8b`: Ollama loads it again at each change"
-    )
+    told = "`num_ctx` is 4096 here and 8192 in waypost.yaml:6, both for `qwen3:8b`: "
+    assert message == f"{told}Ollama would load it at each change, so Waypost asks for 8192 everywhere"
 
 
 def test_a_negative_number_of_layers_is_none() -> None:

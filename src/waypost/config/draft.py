@@ -15,7 +15,7 @@ from waypost.config.params import is_secret_name
 from waypost.config.tree import Node
 from waypost.decide.labels import TASKS
 from waypost.decide.policy import VIRTUAL_MODELS
-from waypost.fleet.deployment import Deployment
+from waypost.fleet.deployment import OLLAMA, Deployment
 
 # Providers under which LiteLLM calls a server that speaks OpenAI's protocol; any other engine is `custom_openai`.
 _OPENAI = frozenset({"hosted_vllm", "lm_studio", "custom_openai"})
@@ -92,7 +92,7 @@ class Found:
     @property
     def is_ollama(self) -> bool:
         """Its engine is an Ollama."""
-        return self.deployment.provider in ("ollama", "ollama_chat")
+        return self.deployment.provider in OLLAMA
 
     @property
     def size(self) -> float:

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 from waypost.config.doctor.case import Case, Entry, place_of_engine
 from waypost.config.doctor.finding import Hit, Rule
-from waypost.config.doctor.loading import LOAD_OPTIONS
+from waypost.known_settings import KNOWN, fitted
 
 _OLLAMA_PORT = ":11434"
 _OPENAI = frozenset({"openai", "custom_openai", "hosted_vllm", "lm_studio", "llamafile"})
-# What Ollama's OpenAI-compatible door does not read.
-_NOT_OVER_V1 = (*LOAD_OPTIONS, "keep_alive", "num_predict", "top_k", "min_p", "repeat_penalty", "think", "tool_choice")
-# Options of Ollama that LiteLLM has no setting of that name for.
-_OLLAMAS = (*LOAD_OPTIONS, "keep_alive", "num_predict", "repeat_penalty", "top_k", "min_p", "think")
+# What Ollama reads, and OpenAI does not know: nobody means anything else by these names.
+_OLLAMAS = tuple(
+    name for name, known in KNOWN.items() if "ollama" in (known.read_as or ()) and "openai" not in (known.read_as or ())
+)
 _NO_PREFIX = frozenset({"tensorrt", "tensorrt_llm", "tensorrt-llm", "trtllm", "trt-llm", "trt_llm"})
 
 
@@ -36,7 +36,8 @@ def _over_v1(case: Case) -> Iterator[Hit]:
     for entry in case.entries:
         if not _is_ollama_over_v1(case, entry):
             continue
-        ignored = [name for name in _NOT_OVER_V1 if name in entry.params.children]
+        given = {name: node.plain() for name, node in entry.params.children.items() if name in KNOWN}
+        ignored = [name for name in given if name == "tool_choice" or not fitted({name: given[name]}, "ollama_v1")]
         what = f" ignores {', '.join(f'`{name}`' for name in ignored)}" if ignored else " takes no window and no `keep_alive`"
         heat = (
             "" if "temperature" in entry.params.children else ", and answers at temperature 1.0 unless the request says another"
@@ -83,7 +84,7 @@ def _nested(case: Case) -> Iterator[Hit]:
         if extra is not None and "options" in extra.children:
             yield Hit(
                 extra.at(["options"]),
-                "`extra_body.options` replaces all other options of the request: what stands beside it is lost",
+                "`extra_body.options` replaces all other options of the request in LiteLLM: what stands beside it is lost",
             )
 
 
@@ -156,19 +157,21 @@ RULES = (
     ),
     Rule(
         "options-misplaced",
-        "warning",
+        "note",
         "`options` in the `litellm_params` of an Ollama, or `options` in an `extra_body`.",
         "LiteLLM makes the options itself, out of what stands beside `model`. A mapping of that name becomes "
-        "`options.options`, which Ollama ignores; one in `extra_body` replaces all that LiteLLM made.",
+        "`options.options`, which Ollama ignores; one in `extra_body` replaces all that LiteLLM made. Waypost sends them, but "
+        "nothing in there is checked, or settled to one value for the model.",
         "Write each option in `litellm_params`, beside `model`.",
         _nested,
     ),
     Rule(
         "tool-choice-ignored",
-        "warning",
+        "note",
         "`tool_choice` set for a model of Ollama.",
-        "Ollama has no such parameter. A model that is to be made to call a tool may answer in words, and one that is to "
-        "call none may call one.",
+        "Ollama has no such parameter, and LiteLLM leaves it out without a word: a model that is to be made to call a tool "
+        "answers in words, and one that is to call none calls one. Waypost does what it can: it offers no tools, or only the "
+        "one that is named, and holds the answer to a call that must come.",
         "Take it out. To have no tool calls, offer no tools.",
         _tool_choice,
     ),

@@ -9,9 +9,10 @@ from typing import Any
 from waypost.config.doctor.case import Case, Entry, Setting, place_of_engine
 from waypost.config.doctor.finding import Hit, Rule
 from waypost.config.tree import Node
+from waypost.known_settings import LOAD_TIME
 
-# A request that differs from the loaded model in one of these makes Ollama load it again (api/types.go, Runner).
-LOAD_OPTIONS = ("num_ctx", "num_gpu", "num_batch", "num_thread", "main_gpu", "use_mmap", "draft_num_predict")
+# `keep_alive` is one value for a model too, and costs no load.
+LOAD_OPTIONS = tuple(sorted(LOAD_TIME - {"keep_alive"}))
 # No model in use has as many layers, or as few: who writes such a number means all of them, or GPUs.
 _ALL_LAYERS, _FEW_LAYERS = 90, 5
 
@@ -32,7 +33,10 @@ def _differ(case: Case) -> Iterator[Hit]:
             if other is not None:
                 there = f"{first.node.file}:{first.node.line}"
                 message = f"`{name}` is {other[0]} here and {value} in {there}, both for `{entry.deployment.model}`"
-                yield Hit(other[1].node, f"{message}: Ollama loads it again at each change")
+                used = entry.deployment.settings.get(name)
+                yield Hit(
+                    other[1].node, f"{message}: Ollama would load it at each change, so Waypost asks for {used} everywhere"
+                )
 
 
 def _layers(case: Case) -> Iterator[Hit]:
@@ -117,10 +121,12 @@ RULES = (
     Rule(
         "load-options-differ",
         "error",
-        "Two entries or routes that give the same model of the same Ollama different values of "
-        f"{', '.join(f'`{name}`' for name in LOAD_OPTIONS)}. A negative `num_gpu` differs from none.",
+        "Two entries or routes that give the same model of the same Ollama different values of `num_ctx`, `num_gpu`, "
+        "`num_batch`, `num_thread`, `main_gpu`, `use_mmap`, `shift` or another option of the load. A negative `num_gpu` "
+        "differs from none.",
         "These are options of the load, not of the request. A request whose value is not the loaded one makes Ollama throw "
-        "the model out and load it again, for 20 to 60 seconds, and the other route's next request turns it back.",
+        "the model out and load it again, for 20 to 60 seconds, and the other route's next request turns it back. LiteLLM lets "
+        "that happen; Waypost asks for one value, so that one of the two is not what the file says.",
         "Give the model one value, the largest that is needed, and write it once. Vary `temperature`, `think`, `stop` or "
         "the cap by route: those cost no load.",
         _differ,
@@ -150,8 +156,8 @@ RULES = (
         "`keep_alive` inside `options` or `extra_body`, in `model_info`, beside `litellm_params`, or in the settings of a "
         "route.",
         "Ollama reads it at the top level of a request only, and ignores it elsewhere without a word: the model leaves "
-        "after five minutes, and the next request waits for a load. One that a route sets is undone by the next request of "
-        "another route.",
+        "after five minutes, and the next request waits for a load. In a route it looks as if it held there; it "
+        "holds for the model.",
         "Write it in `litellm_params`, beside `model`.",
         _keep_alive_misplaced,
     ),
