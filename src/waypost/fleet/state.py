@@ -211,19 +211,16 @@ class Fleet:
 
     def answered(self, deployment_id: str, latency_s: float | None, *, stream: bool, session: str | None) -> None:
         """It gave its first output after ``latency_s`` seconds, or its whole answer where that is not streamed."""
-        self.outrun(deployment_id, latency_s, stream=stream)
         with self._change:
+            self._took(deployment_id, latency_s, stream=stream)
             self._learned(self._loads.answers(deployment_id, first_output=stream and latency_s is not None))
             if session is not None and deployment_id in self._live:
                 self._sessions.answered(session, deployment_id)
 
-    def outrun(self, deployment_id: str, latency_s: float | None, *, stream: bool) -> None:
+    def outrun(self, deployment_id: str, latency_s: float, *, stream: bool) -> None:
         """Another one was quicker, when it had taken so long; it would have taken longer still."""
         with self._change:
-            live = self._live.get(deployment_id)
-            if live is not None and latency_s is not None:
-                (live.latency if stream else live.whole_latency).see(latency_s, self._clock())
-                self._changed(deployment_id, live)
+            self._took(deployment_id, latency_s, stream=stream)
 
     def wake(self, deployment_id: str) -> Awaitable[None] | None:
         """Wakes its engine, if that sleeps and may be woken; ``None``: there is nothing to wait for. See `Wakes.wake`."""
@@ -382,6 +379,12 @@ class Fleet:
     def _offer(self, deployment_id: str) -> None:
         if self._slots.queue:
             self._slots.offer(deployment_id, lambda: self._enter(deployment_id))
+
+    def _took(self, deployment_id: str, latency_s: float | None, *, stream: bool) -> None:
+        live = self._live.get(deployment_id)
+        if live is not None and latency_s is not None:
+            (live.latency if stream else live.whole_latency).see(latency_s, self._clock())
+            self._changed(deployment_id, live)
 
     def _learned(self, deployment_ids: Collection[str]) -> None:
         """Something was learned of the memory that these deployments share."""
