@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -323,6 +324,33 @@ async def test_a_request_that_moves_no_share_changes_no_other_status(session: Cl
         after = made.fleet.view()
         assert after.status("seer") is before.status("seer")
         assert made.fleet.view() is after
+
+
+async def test_threads_leave_nobody_busy_and_lose_no_request(session: ClientSession) -> None:
+    async with desk(session, TALKER, SEER) as made:
+        await made.call("talker")
+        await made.call("seer")
+
+        def work(name: str) -> None:
+            for _ in range(500):
+                made.fleet.begin(name)
+                made.fleet.view()
+                made.fleet.answered(name, 0.1, stream=True, session=None)
+                made.fleet.timed(name, Timings(answer_s=1.0, answer_tokens=50))
+                made.fleet.end(name)
+
+        threads = [threading.Thread(target=work, args=(name,)) for name in ("talker", "seer") * 2]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert {made.fleet.view().status(name).in_flight for name in ("talker", "seer")} == {0}
+        assert sorted(made.memory.resident) == ["seer", "talker"]
+        assert made.residency("talker").demand == pytest.approx(0.5, abs=0.03)
+        await made.fleet.watch(session)
+        looks = len(made.ollama.asked("/api/ps"))
+        await made.fleet.watch(session)
+        assert len(made.ollama.asked("/api/ps")) == looks  # nobody is busy any more
 
 
 async def test_an_engine_that_is_gone_has_nothing_that_is_known_in_memory(session: ClientSession) -> None:
