@@ -18,6 +18,7 @@ from servers.clocks import HandClock, JumpingClock
 from servers.ollama_models import GIB
 from servers.ollama_server import Answer, Ollama, OllamaModel, OllamaSettings, serve
 from waypost.config import loads
+from waypost.errors import ModelLoadFailed
 from waypost.fleet.deployment import Deployment
 from waypost.fleet.residency import Memory, Residency
 from waypost.fleet.state import Fleet
@@ -276,6 +277,60 @@ async def test_a_lying_engine_teaches_nothing_that_cannot_be(session: ClientSess
     await fleet.refresh(session)
     assert fleet.view().status("m").residency == Residency("ollama", "m")
     assert fleet.view().memories["ollama"] == Memory(("m",))
+
+
+async def test_a_load_that_failed_does_not_fit_until_something_left_or_for_five_minutes(session: ClientSession) -> None:
+    async with desk(session, TALKER, SEER) as made:
+        await made.call("seer")
+        await made.fleet.watch(session)
+        made.fleet.begin("talker")
+        made.fleet.failed("talker", ModelLoadFailed("out of memory"))
+        made.fleet.end("talker")
+        assert (made.residency("talker").misfit, made.residency("seer").misfit) == (True, False)
+        assert made.memory.capacity_bytes == made.residency("seer").size_bytes
+        assert made.memory.loading is None
+        made.ollama.clock.jump(299)
+        assert made.residency("talker").misfit
+        made.ollama.clock.jump(1)
+        assert not made.residency("talker").misfit
+        made.fleet.failed("talker", ModelLoadFailed("out of memory"))
+        await made.unloaded_by_somebody("seer")
+        await made.fleet.refresh(session)
+        assert not made.residency("talker").misfit
+
+
+async def test_a_model_that_was_loaded_after_all_fits(session: ClientSession) -> None:
+    async with desk(session, TALKER) as made:
+        made.fleet.failed("talker", ModelLoadFailed("out of memory"))
+        await made.call("talker")
+        assert not made.residency("talker").misfit
+
+
+async def test_all_of_it_is_learned_from_ordinary_requests(session: ClientSession) -> None:
+    broken = OllamaModel("broken", load_error="llama runner process has terminated: cudaMalloc failed: out of memory")
+    async with serve(TALKER, SEER, broken, settings=ROOMY) as ollama:
+        config = loads(json.dumps({"discovery": {"targets": [{"url": ollama.url}]}}))
+        async with Router(config, ledger=MemoryLedger(capacity=9), clock=ollama.clock.now_s) as router:
+            await router.look()
+
+            def known(name: str) -> Residency:
+                found = router.view().status(name).residency
+                assert found is not None
+                return found
+
+            name = {one.model: one.id for one in router.view()}
+            hello = [{"role": "user", "content": LONG}]
+            await router.acompletion(name["talker:latest"], hello)
+            async for _ in await router.acompletion(name["seer:latest"], hello, stream=True):
+                pass
+            with pytest.raises(ModelLoadFailed):
+                await router.acompletion(name["broken:latest"], hello)
+            talker, seer, gone = (known(name[f"{one}:latest"]) for one in ("talker", "seer", "broken"))
+            assert (talker.load_s, talker.loads_seen) == (pytest.approx(40), 1)
+            assert (seer.load_s, seer.loads_seen) == (pytest.approx(20), 1)
+            assert talker.answer_tokens_per_s == pytest.approx(50, rel=0.01)
+            assert (talker.misfit, seer.misfit, gone.misfit) == (False, False, True)
+            assert set(router.view().memories["ollama"].resident) == {"talker", "seer"}
 
 
 async def test_names_of_one_file_are_one_load(session: ClientSession) -> None:

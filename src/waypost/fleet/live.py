@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 
-from waypost.fleet.breaker import Breaker
+from waypost.errors import ProviderError
+from waypost.fleet.breaker import FIRST_BACK_OFF_S, Breaker, pause_s
 from waypost.fleet.deployment import Status
 from waypost.fleet.latency import Latency
 from waypost.fleet.residency import Residency
@@ -31,6 +32,15 @@ class Live:
     residency_until: float = math.inf
     snapshot: Status | None = None
     snapshot_until: float = 0.0
+
+    def rest(self, key: int, error: ProviderError, now: float, *, keys: int) -> None:
+        """One of several ``keys`` is left alone for as long as its error asks for; when all are, so is the deployment."""
+        until = now + (pause_s(error) or FIRST_BACK_OFF_S)
+        self.key_rests[key] = max(self.key_rests.get(key, 0.0), until)
+        resting = [until for until in self.key_rests.values() if until > now]
+        if len(resting) >= keys:
+            self.breaker.trouble = error.message
+            self.breaker.pause(min(resting))
 
     def status(self, now: float) -> Status:
         """The status as a value; made again only after a change, or while time alone changes it."""

@@ -10,8 +10,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from waypost.errors import ProviderAuthFailed, ProviderContextTooLong, ProviderError, ProviderRateLimited
-from waypost.fleet.breaker import FIRST_BACK_OFF_S, pause_s
+from waypost.errors import ModelLoadFailed, ProviderAuthFailed, ProviderContextTooLong, ProviderError, ProviderRateLimited
 from waypost.fleet.deployment import Deployment, Status
 from waypost.fleet.live import Live
 from waypost.fleet.loads import Loads, StatedEngine
@@ -265,16 +264,13 @@ class Fleet:
                 return
             now = self._clock()
             if key is not None and isinstance(error, (ProviderAuthFailed, ProviderRateLimited)):
-                until = now + (pause_s(error) or FIRST_BACK_OFF_S)
-                live.key_rests[key] = max(live.key_rests.get(key, 0.0), until)
-                resting = [until for until in live.key_rests.values() if until > now]
-                if len(resting) >= len(deployment.api_keys):
-                    live.breaker.trouble = error.message
-                    live.breaker.pause(min(resting))
+                live.rest(key, error, now, keys=len(deployment.api_keys))
             else:
                 live.breaker.failure(error, now, self._rng)
             if isinstance(error, ProviderContextTooLong):
                 self._deployments[deployment_id] = shrink(deployment, error.window_tokens)
+            if isinstance(error, ModelLoadFailed):
+                self._learned(self._loads.refused(deployment_id))
             if live.breaker.left_s(now) > 0:
                 self._slots.withdraw(deployment_id)
             self._changed(deployment_id, live)
