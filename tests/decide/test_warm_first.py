@@ -156,16 +156,19 @@ def test_a_conversation_stays_with_the_warm_model_that_has_read_it() -> None:
     assert order(decided(one_slot(("a", "b"), *better, answered_last=("b",), **both))) == ["a", "b"]
 
 
-def test_after_an_image_the_conversation_goes_back_to_its_model() -> None:
+def test_after_an_image_the_conversation_goes_back_to_its_model_even_if_that_has_to_be_loaded() -> None:
     blind = replace(ABLE, vision=False)
     models = local("a", capabilities=blind), local("b", capabilities=blind), local("eyes")
-    for resident in ("eyes", "a"):
-        view = one_slot(resident, *models, answered_last=("eyes", "b"), load_s=5.0)
-        rules = {"residency": ResidencyRules(band=0.0)}
-        assert order(decided(view, "b", "a", "eyes", rules=rules))[0] == "b"
-    both = one_slot(("eyes", "b"), *models, answered_last=("eyes", "b"), memory={"max_models": 2})
-    assert order(decided(both, "b", "a", "eyes"))[0] == "b"
-    assert order(decided(both, "b", "a", "eyes", asked=image_turn())) == ["eyes"]
+    for resident in ("eyes", "a", "b"):
+        view = one_slot(resident, *models, answered_last=("eyes", "b"), load_s=60.0)
+        made = decided(view, "eyes", "a", "b")
+        assert order(made)[0] == "b"
+        assert "the conversation goes back to it, as no image is left" in made.candidates[0].reason
+        assert order(decided(view, "eyes", "a", "b", asked=image_turn())) == ["eyes"]
+    begun = one_slot("eyes", *models, answered_last=("eyes",), load_s=60.0)
+    assert order(decided(begun, "eyes", "a", "b"))[0] == "eyes"
+    misfit = one_slot("eyes", *models, answered_last=("eyes", "b"), b={"misfit": True})
+    assert order(decided(misfit, "eyes", "a", "b")) == ["eyes", "a", "b"]
 
 
 def test_a_tool_loop_stays_with_the_model_that_called_the_tool() -> None:

@@ -140,7 +140,7 @@ def _arrange(listed: list[_Seen], turn: Turn, fleet: FleetView, policy: Policy, 
         return
     contenders = [listed[place] for place in places]
     timed = _rate(listed, contenders, route, rules)
-    staying = _conversation(contenders, turn, fleet) if policy.session_affinity else None
+    staying, back = _conversation(contenders, turn, fleet) if policy.session_affinity else (None, False)
     if staying is not None:
         staying.utility += rules.margin + (0.0 if timed else rules.quality_per_s * staying.outlook.kept_s)
     # Replicas that are alike in warmth keep the order in which balancing has put them.
@@ -153,10 +153,11 @@ def _arrange(listed: list[_Seen], turn: Turn, fleet: FleetView, policy: Policy, 
     near = next((one for one in ranked if one.outlook.warm and one.quality >= least), None)
     best_first = ranked[0].outlook
     if near is not None and best_first.swaps is not False and near.outlook.delay_s <= best_first.delay_s:
-        ranked.remove(near)
-        ranked.insert(0, near)
+        _put_first(near, ranked)
+    if staying is not None and back:
+        _put_first(staying, ranked)
     if ranked[0] is not contenders[0]:
-        ranked[0].said = _why(ranked[0], contenders[0], staying, near)
+        ranked[0].said = _why(ranked[0], contenders[0], staying, near, back=back)
     for place, one in zip(places, ranked, strict=True):
         listed[place] = one
 
@@ -187,9 +188,16 @@ def _rate(listed: Sequence[_Seen], contenders: Sequence[_Seen], route: Route, ru
     return timed
 
 
-def _why(first: _Seen, before: _Seen, staying: _Seen | None, near: _Seen | None) -> str:
+def _put_first(one: _Seen, order: list[_Seen]) -> None:
+    order.remove(one)
+    order.insert(0, one)
+
+
+def _why(first: _Seen, before: _Seen, staying: _Seen | None, near: _Seen | None, *, back: bool) -> str:
     """Why one goes ahead of who was first on the route."""
     ahead = f"goes ahead of {before.deployment.group}"
+    if first is staying and back:
+        return f"{ahead}: the conversation goes back to it, as no image is left"
     if first is staying:
         return f"{ahead}: the conversation stays where it was"
     if first is near and before.outlook.loads:
@@ -224,20 +232,20 @@ def _places(before: _Seen, behind: _Seen, route: Route) -> int:
     return _MADE_FOR_PLACES if made_for(route.name, one) and not made_for(route.name, other) else 1
 
 
-def _conversation(contenders: Sequence[_Seen], turn: Turn, fleet: FleetView) -> _Seen | None:
+def _conversation(contenders: Sequence[_Seen], turn: Turn, fleet: FleetView) -> tuple[_Seen | None, bool]:
     """Who of these the conversation belongs to: who answered it last, or before it had to go to one that sees.
 
-    Such a detour is over when no image is left in the conversation.
+    Such a detour is over when no image is left in the conversation: then it has to go back, which is said too.
     """
     if not fleet.answered_last:
-        return None
+        return None, False
     here = {one.candidate.deployment: one for one in contenders}
     known = [here[name] for name in fleet.answered_last if name in here]
     if len(known) > 1 and not turn.has_image:
         last, before = known[0].deployment.capabilities, known[1].deployment.capabilities
         if last.vision and not before.vision:
-            return known[1]
-    return known[0] if known else None
+            return known[1], True
+    return (known[0] if known else None), False
 
 
 def _spill(listed: list[_Seen], spill_s: float) -> None:
@@ -252,5 +260,4 @@ def _spill(listed: list[_Seen], spill_s: float) -> None:
         away.said = (
             f"goes ahead: every local one would take {least_s:.0f} s or more, and policy.residency.spill_s is {spill_s:g}"
         )
-        listed.remove(away)
-        listed.insert(0, away)
+        _put_first(away, listed)
