@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -55,17 +53,6 @@ async def test_closing_stores_everything_that_is_queued(path: Path) -> None:
     await ledger.close()
     assert ids(path) == [f"wp_{n:04}" for n in range(2_000)]
     assert (ledger.queued, ledger.dropped) == (0, 0)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="a thread has a priority of its own on Linux only")
-async def test_requests_come_before_the_thread_that_stores(path: Path) -> None:
-    ledger = started(path)
-    ledger.write(outcome("wp_1"))
-    await until_stored(ledger)
-    storing = {thread.native_id for thread in threading.enumerate() if thread.name == "waypost-ledger"}
-    own = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
-    assert {os.getpriority(os.PRIO_PROCESS, thread or 0) for thread in storing} == {min(19, own + writer.NICER)}
-    await ledger.close()
 
 
 async def test_explanations_are_left_out_when_there_is_no_time_for_them(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
 import sqlite3
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -26,8 +24,6 @@ LONGEST_RETRY_S = 5.0
 # What explanations may take of the time: they are slower than decisions, and requests come first. Some 70 a second all get one.
 EXPLAINING_SHARE = 0.025
 EXPLAINING_AHEAD_S = 0.1
-# How much nicer than its process the thread is: what it does outside of Python's lock would hold up a request for milliseconds.
-NICER = 5
 
 _log = logging.getLogger(__name__)
 
@@ -60,7 +56,6 @@ class Writer(threading.Thread):
 
     def run(self) -> None:
         """Until closed."""
-        _let_others_go_first()
         failures = 0
         while batch := self._pending.batch(BATCH_ROWS, GATHER_S):
             failures = 0 if self._stored(batch, failures) else failures + 1
@@ -144,14 +139,6 @@ class Writer(threading.Thread):
             with suppress(sqlite3.Error):
                 self._connection.close()
         self._connection = None
-
-
-def _let_others_go_first() -> None:
-    """Lowers the priority of this thread alone, which only Linux knows."""
-    if sys.platform == "linux":
-        with suppress(OSError):
-            thread = threading.get_native_id()
-            os.setpriority(os.PRIO_PROCESS, thread, min(19, os.getpriority(os.PRIO_PROCESS, thread) + NICER))
 
 
 def _inode(path: Path) -> int | None:
