@@ -48,7 +48,7 @@ class Exchange:
     To record an answer may take a while, as it is checked: close it when the client has it.
     """
 
-    __slots__ = ("_answer", "_error", "_record", "_recorded", "cache", "decision", "deployment")
+    __slots__ = ("_answer", "_begun", "_error", "_record", "_recorded", "cache", "decision", "deployment")
 
     def __init__(self, decision: Decision, answer: Answer | KeptAnswer, record: Record) -> None:
         self.decision = decision
@@ -58,6 +58,7 @@ class Exchange:
         self._record = record
         self._recorded = False
         self._error: WaypostError | None = None
+        self._begun = True
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
@@ -73,9 +74,9 @@ class Exchange:
         """The answer, piece by piece. Raises `StreamBroken` when the engine breaks off after output was given."""
         return self._answer.events()
 
-    def break_off(self, error: WaypostError) -> None:
-        """Takes in why the answer stops although the client is there."""
-        self._error = error
+    def break_off(self, error: WaypostError, *, begun: bool = True) -> None:
+        """Takes in why the answer stops although the client is there; ``begun``: the client has some of it."""
+        self._error, self._begun = error, begun
 
     async def aclose(self) -> None:
         """Gives up what has not ended, frees the engine, and records how it went; a second time, nothing happens."""
@@ -92,4 +93,4 @@ class Exchange:
         if not self._recorded:
             self._recorded = True
             error = self._error or self._answer.broken
-            self._record("partial" if error else "ok" if self._answer.ended else "cancelled", error)
+            self._record(("partial" if self._begun else "failed") if error else "ok" if self._answer.ended else "cancelled", error)

@@ -111,7 +111,8 @@ class Turn:
     ``answer_tokens`` is the caller's cap, or ``None`` where the caller set none. ``known_to_memory``: the caller found what the
     last message speaks of in the user's own memory or contacts. ``channel`` is the way it came, such as ``voice``, as
     `channel_of` gives it. ``tenant`` is what else tells one client from another (its credentials, as it sent them): it is never
-    sent on, shown or stored. ``cache_control`` is HTTP's header of that name.
+    sent on, shown or stored. ``cache_control`` is HTTP's header of that name. ``background`` says in words which work of the
+    client's own this is, such as ``title``; ``None`` for what a person asked.
     """
 
     id: str
@@ -132,6 +133,7 @@ class Turn:
     tenant: tuple[str | None, ...] = field(default=(), repr=False, compare=False)
     cache_control: str = ""
     dialect: str = "openai"
+    background: str | None = None
 
     @property
     def user_texts(self) -> tuple[str, ...]:

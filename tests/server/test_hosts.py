@@ -22,7 +22,7 @@ def status_for(host: str, origin: str | None = None) -> int:
         sent.append(message)
 
     headers = [(b"host", host.encode())] + ([] if origin is None else [(b"origin", origin.encode())])
-    scope = {"type": "http", "headers": headers}
+    scope = {"type": "http", "path": "/v1/models", "headers": headers}
     asyncio.run(HostGate(app, ["box.lan"])(scope, lambda: None, send))  # type: ignore[arg-type]
     return int(sent[0]["status"])
 

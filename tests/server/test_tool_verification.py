@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from waypost import Router
+from waypost.dialects import openai
 from waypost.faults.faultd import Faultd
 from waypost.faults.tool_faults import TOOLS
 from waypost.server.chat import ChatEndpoint
@@ -50,7 +51,7 @@ class Client:
 
     async def ask(self) -> Client:
         scope = {"type": "http", "method": "POST", "path": "/v1/chat/completions", "headers": []}
-        await ChatEndpoint(self.router, 1 << 20)(scope, self._receive, self._send)
+        await ChatEndpoint(self.router, 1 << 20, openai.CHAT)(scope, self._receive, self._send)
         return self
 
     async def _receive(self) -> dict[str, Any]:

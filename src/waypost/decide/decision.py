@@ -376,5 +376,5 @@ def _unknown_model(turn: Turn, fleet: FleetView, policy: Policy, artefacts: Arte
         answer_tokens=policy.answer_tokens_of(turn),
         policy_version=policy.version,
         artefact_version=artefacts.task_model.version,
-        refusal=Refusal(UnknownModel, f"the model {shown!r} does not exist{hint}", param="model"),
+        refusal=Refusal(UnknownModel, f"model {shown!r} not found{hint}", param="model"),
     )

@@ -26,19 +26,36 @@ def resolve(name: str, fleet: FleetView, policy: Policy) -> Meaning | None:
     """What ``name`` stands for, or ``None``.
 
     Aliases come first, then the virtual models, then what the caller can only have meant literally (a deployment), then routes,
-    then looser forms of a deployment's name, and wildcards last.
+    then looser forms of a deployment's name, then the same with or without Ollama's tag ``:latest``, and wildcards last.
     """
-    target = policy.aliases.get(name, name)
-    via = name if target != name else None
-    if target in VIRTUAL_MODELS:
-        return Meaning("virtual", target, via=via)
-    exact = fleet.exactly(target)
+    for asked in (name, _other_tag(name)):
+        target = policy.aliases.get(asked)
+        via = None if target is None else name
+        for meant in (asked,) if target is None else (target, _other_tag(target)):
+            found = _literally(meant, via, fleet, policy)
+            if found is not None:
+                return found
+    target = policy.aliases.get(name)
+    fitting = _wildcard(target or name, fleet)
+    return Meaning("deployment", target or name, fitting, target and name) if fitting else None
+
+
+def _literally(name: str, via: str | None, fleet: FleetView, policy: Policy) -> Meaning | None:
+    if name in VIRTUAL_MODELS:
+        return Meaning("virtual", name, via=via)
+    exact = fleet.exactly(name)
     if exact:
-        return Meaning("deployment", target, exact, via)
-    if target in policy.routes:
-        return Meaning("route", target, via=via)
-    found = fleet.loosely(target) or _wildcard(target, fleet)
-    return Meaning("deployment", target, found, via) if found else None
+        return Meaning("deployment", name, exact, via)
+    if name in policy.routes:
+        return Meaning("route", name, via=via)
+    found = fleet.loosely(name)
+    return Meaning("deployment", name, found, via) if found else None
+
+
+def _other_tag(name: str) -> str:
+    """Ollama's clients may write the tag ``:latest`` or leave it out, and mean the same."""
+    bare = name.removesuffix(":latest")
+    return bare if bare != name else f"{name}:latest"
 
 
 def closest(name: str, fleet: FleetView, policy: Policy) -> list[str]:

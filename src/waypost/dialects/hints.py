@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from waypost.errors import InvalidRequest
+
+SESSION_HEADERS = ("x-waypost-session", "x-openwebui-chat-id")
+PRIVATE_HEADER = "x-waypost-private"
+MEMORY_HEADER = "x-waypost-known-to-memory"
+CHANNEL_HEADER = "x-waypost-channel"
+TENANT_HEADERS = ("authorization", "x-api-key", "x-openwebui-user-id")
+
+# A chat id is a UUID or a short name; what is longer is cut, so that the ledger's index stays small.
+_SESSION_CHARS = 256
 
 
 def hints(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -19,3 +28,17 @@ def hints(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
         name = given_name.lower()
         found[name] = f"{found[name]}, {value}" if name in found else value
     return found
+
+
+def session(headers: Mapping[str, str]) -> str | None:
+    """The conversation's name, if the caller gives one."""
+    given = next((headers[name] for name in SESSION_HEADERS if headers.get(name)), None)
+    return given and given[:_SESSION_CHARS]
+
+
+def flag(headers: Mapping[str, str], name: str) -> bool:
+    """A hint that cannot be read is refused: taking it for a no would send a private prompt away."""
+    given = headers.get(name, "false").strip().lower()
+    if given not in ("0", "1", "false", "true"):
+        raise InvalidRequest(f"The header {name} must be true or false.", param=name)
+    return given in ("1", "true")

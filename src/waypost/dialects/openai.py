@@ -11,26 +11,16 @@ from typing import Any
 
 import orjson
 
+from waypost.dialects.dialect import Card, Dialect, Piece
 from waypost.dialects.fields import name_at
-from waypost.dialects.openai_messages import read_messages
 from waypost.dialects.openai_params import check_params
-from waypost.dialects.openai_tools import read_response_format, read_tool_choice, read_tools
-from waypost.dialects.prompt_size import prompt_tokens
+from waypost.dialects.openai_turn import turn_of
 from waypost.dialects.steering import refuse_steering, refuse_steering_headers
 from waypost.dialects.strict_json import read_object, require_writable
-from waypost.errors import InvalidRequest, WaypostError
-from waypost.turn import EMPTY, Turn, channel_of
+from waypost.errors import WaypostError
+from waypost.turn import EMPTY, Turn
 
 DONE = b"data: [DONE]\n\n"
-
-SESSION_HEADERS = ("x-waypost-session", "x-openwebui-chat-id")
-PRIVATE_HEADER = "x-waypost-private"
-MEMORY_HEADER = "x-waypost-known-to-memory"
-CHANNEL_HEADER = "x-waypost-channel"
-TENANT_HEADERS = ("authorization", "x-api-key", "x-openwebui-user-id")
-
-# A chat id is a UUID or a short name; what is longer is cut, so that the ledger's index stays small.
-_SESSION_CHARS = 256
 
 
 def parse(raw: bytes, *, turn_id: str, headers: Mapping[str, str] = EMPTY) -> Turn:
@@ -64,48 +54,49 @@ def wants_usage(turn: Turn) -> bool:
     return options.get("include_usage") is True
 
 
+class Rendering:
+    """The answer as server-sent events, or as the one completion that it is."""
+
+    __slots__ = ("_last", "_with_usage")
+
+    def __init__(self, turn: Turn) -> None:
+        self._with_usage = wants_usage(turn)
+        self._last = b""
+
+    def ping(self) -> bytes:
+        """A comment, which clients skip."""
+        return b": ping\n\n"
+
+    def piece(self, piece: Piece) -> bytes:
+        """The chunk as it is; the usage only where it was asked for."""
+        if piece.usage_only and not self._with_usage:
+            return b""
+        self._last = piece.payload
+        return b"data: " + self._last + b"\n\n"
+
+    def end(self, card: Card | None) -> bytes:
+        """The word that ends a stream; before it the card, in a chunk without choices, which every client skips."""
+        if card is None:
+            return DONE
+        like = orjson.loads(self._last) if self._last else {}
+        kept = {key: like[key] for key in ("id", "created", "model") if key in like}
+        return frame(orjson.dumps({**kept, "object": "chat.completion.chunk", "choices": [], "waypost": card})) + DONE
+
+    def broken(self, error: WaypostError) -> bytes:
+        """An error event, and no ``[DONE]``."""
+        return frame(error_body(error))
+
+    def whole(self, payload: bytes, card: Card | None) -> bytes:
+        """The completion, with the card as a field."""
+        return payload if card is None else payload.rstrip()[:-1] + b',"waypost":' + orjson.dumps(card) + b"}"
+
+
+CHAT = Dialect("text/event-stream", parse, Rendering, error_body)
+
+
 def _turn(body: Mapping[str, Any], turn_id: str, headers: Mapping[str, str]) -> Turn:
     refuse_steering_headers(headers)
     refuse_steering(body)
     model = name_at(body, "model", "")
     check_params(body)
-    messages = read_messages(body)
-    tools = read_tools(body)
-    return Turn(
-        id=turn_id,
-        model=model,
-        messages=messages,
-        body=body,
-        tools=tools,
-        tool_choice=read_tool_choice(body, tools),
-        response_format=read_response_format(body),
-        stream=body.get("stream") is True,
-        prompt_tokens=prompt_tokens(body, messages),
-        answer_tokens=_answer_tokens(body),
-        session=_session(headers),
-        caller=body.get("safety_identifier") or body.get("user") or None,
-        private=_flag(headers, PRIVATE_HEADER),
-        known_to_memory=_flag(headers, MEMORY_HEADER),
-        channel=channel_of(headers.get(CHANNEL_HEADER, "")) or None,
-        tenant=tuple(map(headers.get, TENANT_HEADERS)),
-        cache_control=headers.get("cache-control", ""),
-    )
-
-
-def _answer_tokens(body: Mapping[str, Any]) -> int | None:
-    """The caller's cap under any name that engines know; a value below 1 of an engine's own name means none."""
-    caps = (body.get(name) for name in ("max_completion_tokens", "max_tokens", "num_predict", "n_predict"))
-    return next((cap for cap in caps if type(cap) is int and cap > 0), None)
-
-
-def _session(headers: Mapping[str, str]) -> str | None:
-    given = next((headers[name] for name in SESSION_HEADERS if headers.get(name)), None)
-    return given and given[:_SESSION_CHARS]
-
-
-def _flag(headers: Mapping[str, str], name: str) -> bool:
-    """A hint that cannot be read is refused: taking it for a no would send a private prompt away."""
-    given = headers.get(name, "false").strip().lower()
-    if given not in ("0", "1", "false", "true"):
-        raise InvalidRequest(f"The header {name} must be true or false.", param=name)
-    return given in ("1", "true")
+    return turn_of(body, model, turn_id=turn_id, headers=headers)

@@ -2,7 +2,7 @@
 
 LiteLLM takes such fields from any nested dict, and gateways have leaked their keys to an address in a request more than once.
 So one walk looks at every key of the body at every depth. It leaves out only what a model reads as a document: JSON schemas,
-where ``api_base`` is the name of somebody's property.
+where ``api_base`` is the name of somebody's property, and what a tool was called with.
 """
 
 from __future__ import annotations
@@ -104,7 +104,8 @@ FORBIDDEN_HEADERS = frozenset(
     }
 )
 
-# Where a JSON schema lives: OpenAI's three places, and those of vLLM and llama.cpp. ``[]`` stands for any position.
+# Where a JSON schema lives: OpenAI's three places, and those of vLLM, llama.cpp and Ollama; and the arguments of a call, which
+# are an object in Ollama's dialect. ``[]`` stands for any position.
 SCHEMA_PATHS = frozenset(
     {
         ("tools", "[]", "function", "parameters"),
@@ -114,6 +115,8 @@ SCHEMA_PATHS = frozenset(
         ("guided_json",),
         ("json_schema",),
         ("structured_outputs", "json"),
+        ("format",),
+        ("messages", "[]", "tool_calls", "[]", "function", "arguments"),
     }
 )
 

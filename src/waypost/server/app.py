@@ -14,7 +14,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from waypost.decide.names import resolve
-from waypost.dialects import openai
+from waypost.dialects import ollama, openai
 from waypost.errors import CallerError, InvalidRequest, NotFound, WaypostError
 from waypost.router import Router
 from waypost.server.body import ClientLeft, read_body
@@ -23,8 +23,10 @@ from waypost.server.feedback import FeedbackEndpoints
 from waypost.server.headers import decision_headers
 from waypost.server.hosts import HostGate
 from waypost.server.models import list_models
+from waypost.server.ollama import OllamaEndpoints
 from waypost.server.openapi import document
 from waypost.server.reply import Json
+from waypost.server.spoken import spoken_at
 
 CHAT_PATH = "/v1/chat/completions"
 
@@ -117,7 +119,7 @@ def create_app(router: Router, background: Background, *, host: str) -> ASGIApp:
         finally:
             await router.aclose()
 
-    chat = ChatEndpoint(router, server.max_body_bytes)
+    chat = ChatEndpoint(router, server.max_body_bytes, openai.CHAT)
     app = Starlette(
         routes=[
             Route(CHAT_PATH, chat, methods=["POST"]),
@@ -134,6 +136,9 @@ def create_app(router: Router, background: Background, *, host: str) -> ASGIApp:
             Route("/healthz", paths.live),
             Route("/readyz", paths.ready),
             Route("/openapi.json", paths.openapi),
+            Route("/api/chat", ChatEndpoint(router, server.max_body_bytes, ollama.CHAT), methods=["POST"]),
+            Route("/api/generate", ChatEndpoint(router, server.max_body_bytes, ollama.GENERATE), methods=["POST"]),
+            *OllamaEndpoints(router, server.max_body_bytes).routes(),
         ],
         exception_handlers={WaypostError: _our_error, HTTPException: _http_error, Exception: _unexpected},
         lifespan=lifespan,
@@ -158,26 +163,27 @@ class Shortcut:
             await self._chat(scope, receive, send)
         except Exception:  # a mistake of ours: uvicorn logs it
             with suppress(RuntimeError):  # the answer has begun
-                await send_error(send, _mistake())
+                await send_error(send, _mistake(), openai.CHAT)
             raise
 
 
-def _error(error: WaypostError, status: int | None = None) -> Response:
-    return Response(openai.error_body(error), status_code=status or error.status, media_type="application/json")
+def _error(request: Request, error: WaypostError, status: int | None = None) -> Response:
+    dialect = spoken_at(request.scope["path"])
+    return Response(dialect.error_body(error), status_code=status or error.status, media_type="application/json")
 
 
 async def _our_error(request: Request, error: Exception) -> Response:
-    del request
-    return _error(error if isinstance(error, WaypostError) else _mistake())
+    return _error(request, error if isinstance(error, WaypostError) else _mistake())
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     if status == 405:
-        answer = _error(InvalidRequest(f"{request.method} is not allowed on {request.scope['path']}"), 405)
+        answer = _error(request, InvalidRequest(f"{request.method} is not allowed on {request.scope['path']}"), 405)
         answer.headers.update((error.headers if isinstance(error, HTTPException) else None) or {})
         return answer
     return _error(
+        request,
         NotFound(f"there is no path {request.scope['path']}; GET /openapi.json lists them")
         if status == 404
         else CallerError("bad request"),
@@ -186,8 +192,8 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
-    del request, error
-    return _error(_mistake())
+    del error
+    return _error(request, _mistake())
 
 
 def _mistake() -> WaypostError:

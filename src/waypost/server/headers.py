@@ -34,6 +34,7 @@ REQUEST_HEADERS: Mapping[str, str] = {
     "x-waypost-channel": "The way that the request came, such as `voice`; `policy.channel_routes` reads it.",
     "x-waypost-session": "Names the conversation, which stays with the replica that answered it last.",
     "x-openwebui-chat-id": "Open WebUI's name of the conversation, read where `x-waypost-session` is absent.",
+    "x-openwebui-task": "Open WebUI's name of its own work, such as `title_generation`: to the smallest loaded model.",
     "x-openwebui-user-id": "Open WebUI's name of the user: users share nothing in the cache.",
     "cache-control": "`no-cache` asks for a new answer, which is kept; `no-store` for one that the cache has no part in.",
 }

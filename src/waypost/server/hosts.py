@@ -14,9 +14,9 @@ from collections.abc import Iterable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from waypost.dialects.openai import error_body
 from waypost.errors import HostRefused
 from waypost.server.reply import send_json
+from waypost.server.spoken import spoken_at
 
 # A path or a query in here would end up in what is read of the address (CVE-2026-48710).
 _AUTHORITY = re.compile(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]*))(?::[0-9]{0,5})?")
@@ -36,7 +36,7 @@ class HostGate:
             headers: dict[bytes, bytes] = dict(scope["headers"])
             if not self._admits(headers.get(b"host", b""), headers.get(b"origin")):
                 error = HostRefused("this server does not answer to that site: list its name under server.allowed_hosts")
-                await send_json(send, error.status, error_body(error))
+                await send_json(send, error.status, spoken_at(scope["path"]).error_body(error))
                 return
         await self._app(scope, receive, send)
 

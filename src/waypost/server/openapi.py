@@ -12,6 +12,12 @@ _ERROR = {
     "description": "An error in OpenAI's shape.",
     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
 }
+_OLLAMA_ERROR = {
+    "description": "An error in Ollama's shape.",
+    "content": {
+        "application/json": {"schema": {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}}}
+    },
+}
 _OBJECT = {"type": "object", "additionalProperties": True}
 
 
@@ -59,6 +65,7 @@ def document() -> dict[str, Any]:
             "/v1/models/{model}": {"get": _get("retrieveModel", "One of them.", "model")},
             "/v1/decisions/{id}": {"get": _get("getDecision", "What was decided, and what became of it.", "id")},
             **_feedback_paths(),
+            **_ollama_paths(),
             "/health/live": {"get": _get("live", "The process runs.")},
             "/health/ready": {"get": _get("ready", "Requests can be served; 503 if not.")},
         },
@@ -102,6 +109,32 @@ def _feedback_paths() -> dict[str, Any]:
                 "responses": {"200": forgotten, "404": _ERROR},
             }
         },
+    }
+
+
+def _ollama_paths() -> dict[str, Any]:
+    """Ollama's API, as far as it is here; `docs/api.md` says what is different."""
+
+    def post(operation: str, summary: str, *more: int, streams: bool = False) -> dict[str, Any]:
+        answer = _json(summary)
+        if streams:
+            answer["content"]["application/x-ndjson"] = {"schema": {"type": "string"}}
+        wrong = {str(status): _OLLAMA_ERROR for status in (400, 404, 408, 413, *more)}
+        body = _json_body({**_OBJECT, "required": ["model"], "properties": {"model": {"type": "string"}}})
+        found = {"operationId": operation, "summary": summary, "requestBody": body, "responses": {"200": answer, **wrong}}
+        return {"post": found}
+
+    calls = (403, 415, 429, 431, 502, 503, 504)
+    return {
+        "/api/chat": post(
+            "ollamaChat", "Ollama's chat: streamed as lines of JSON unless `stream` is false.", *calls, streams=True
+        ),
+        "/api/generate": post("ollamaGenerate", "The same for one prompt.", *calls, streams=True),
+        "/api/show": post("ollamaShow", "What is known of a name, in Ollama's form."),
+        "/api/pull": post("ollamaPull", "Success for every name that is here; nothing is loaded or fetched.", streams=True),
+        "/api/tags": {"get": _get("ollamaTags", "Every name that a request may use, as Ollama lists models.")},
+        "/api/ps": {"get": _get("ollamaPs", "The models that are loaded.")},
+        "/api/version": {"get": _get("ollamaVersion", "The version of Ollama's API that this is.")},
     }
 
 

@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from waypost.dialects.openai import error_body
 from waypost.errors import HeadersTooLarge, InvalidRequest, ReceiveTimeout, WaypostError
 from waypost.exchange import STALLED
+from waypost.server.spoken import spoken_at
 
 LEAVE = "waypost.leave"
 """Where a request's state holds what is to be called, with ``STALLED`` or nothing, when its client is gone."""
@@ -23,7 +23,7 @@ LINGER_S = 2.0
 
 
 class GuardedHttp(HttpToolsProtocol):
-    """One connection. What breaks a rule of it is answered in OpenAI's shape where it still can be, and closed.
+    """One connection. What breaks a rule of it is answered in the dialect's shape where it still can be, and closed.
 
     The whole of a request, headers and body, has ``receive_timeout_s``: from the connection, and later from its first byte. A
     connection that waits between two requests is uvicorn's to close. An answer has no deadline, but a client that takes nothing
@@ -158,7 +158,8 @@ class GuardedHttp(HttpToolsProtocol):
                 leave(why)
 
     def _refuse(self, error: WaypostError) -> None:
-        body = error_body(error)
+        path: bytes = getattr(self, "url", b"")  # of the last request that named one
+        body = spoken_at(path.decode("latin-1")).error_body(error)
         head = (
             f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}\r\ncontent-type: application/json\r\n"
             f"content-length: {len(body)}\r\nx-should-retry: false\r\nconnection: close\r\n\r\n"
