@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from waypost.decide.background import no_load, smallest_first
 from waypost.decide.balancing import balanced
 from waypost.decide.card import Candidate, Decision, Refusal, Removal
 from waypost.decide.guards import (
@@ -86,6 +87,8 @@ class _Case:
         if turn.private or route.private or self.meaning.name == "auto-private":
             found.append(Privacy())
         found.append(Health())
+        if not named and (guard := no_load(turn, self.fleet)) is not None:
+            found.append(guard)
         return tuple(found)
 
     def sift(
@@ -222,6 +225,8 @@ def _choose(case: _Case, scores: TaskScores) -> _Choice:
     meaning, policy = case.meaning, case.policy
     if meaning.kind == "deployment":
         return _named(case, balanced(meaning.deployments, case.turn, case.fleet, policy))
+    if case.turn.background is not None:
+        return _in_background(case, scores)
     if meaning.kind == "route":
         return _on_route(case, policy.routes[meaning.name], "the caller named this route")
     default = policy.default_route_of(case.turn)
@@ -241,6 +246,14 @@ def _choose(case: _Case, scores: TaskScores) -> _Choice:
         if rescue.candidates:
             return _after(choice, rescue)
     return choice
+
+
+def _in_background(case: _Case, scores: TaskScores) -> _Choice:
+    """What a client does for itself: whoever answers the conversation, this goes where it disturbs nobody."""
+    meaning, policy = case.meaning, case.policy
+    name = meaning.name if meaning.kind == "route" else _route_for(scores, policy, policy.default_route_of(case.turn))[0]
+    route, listed, first = smallest_first(policy.routes[name], case.fleet, policy)
+    return case.sift(route, f"background work of the client ({case.turn.background}): {first}", listed)
 
 
 def _for_its_length(case: _Case, route: Route) -> _Choice | None:

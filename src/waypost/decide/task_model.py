@@ -109,7 +109,7 @@ class LinearTaskModel:
         seen = read_turn(turn)
         if len(seen.parts) > 1 or len(seen.text) > REMEMBERED_CHARS:
             return self._predict(turn, self._past_greetings(seen))
-        key = seen.text, seen.flags, turn.tool_choice, turn.tool_loop_open, turn.asks_about_image
+        key = seen.text, seen.flags, turn.tool_choice, turn.tool_loop_open, turn.asks_about_image, turn.background
         found = self._recent.get(key)
         if found is None:
             found = self._recent[key] = self._predict(turn, self._past_greetings(seen))
@@ -297,7 +297,7 @@ def _deciding_fact(turn: Turn, seen: TurnReading) -> tuple[int, str, Act] | None
         return _VISION, "an image is in the last message", "question"
     if turn.tool_choice not in (None, "auto", "none"):
         return _ACTION, "the caller demands a tool call", "command"
-    if seen.background:
+    if seen.background or turn.background is not None:
         return _CHAT, "a client's own background work", "chat"
     return None
 

@@ -196,7 +196,9 @@ class Dispatcher:
             raise
         answer = Answer(deployment, log, run, head, events)
         streams = turn.stream and not whole  # one that was held back whole was as slow as one that is not streamed
-        self._watch.answered(deployment.id, run.record.latency_s, stream=streams, session=turn.session)
+        # A title that is written elsewhere does not move the conversation there.
+        session = turn.session if turn.background is None else None
+        self._watch.answered(deployment.id, run.record.latency_s, stream=streams, session=session)
         return answer
 
 
