@@ -93,4 +93,6 @@ class Exchange:
         if not self._recorded:
             self._recorded = True
             error = self._error or self._answer.broken
-            self._record(("partial" if self._begun else "failed") if error else "ok" if self._answer.ended else "cancelled", error)
+            self._record(
+                ("partial" if self._begun else "failed") if error else "ok" if self._answer.ended else "cancelled", error
+            )

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 Role = Literal["system", "developer", "user", "assistant", "tool", "function"]
+TurnMode = Literal["chat", "embedding"]
 ResponseFormat = Literal["text", "json_object", "json_schema"]
 
 EMPTY: Mapping[str, Any] = MappingProxyType({})
@@ -112,7 +113,8 @@ class Turn:
     last message speaks of in the user's own memory or contacts. ``channel`` is the way it came, such as ``voice``, as
     `channel_of` gives it. ``tenant`` is what else tells one client from another (its credentials, as it sent them): it is never
     sent on, shown or stored. ``cache_control`` is HTTP's header of that name. ``background`` says in words which work of the
-    client's own this is, such as ``title``; ``None`` for what a person asked.
+    client's own this is, such as ``title``; ``None`` for what a person asked. In the ``mode`` ``embedding``, vectors are
+    wanted and no answer: then ``body`` is in the form of OpenAI's embeddings, and the inputs are the one message.
     """
 
     id: str
@@ -134,6 +136,7 @@ class Turn:
     cache_control: str = ""
     dialect: str = "openai"
     background: str | None = None
+    mode: TurnMode = "chat"
 
     @property
     def user_texts(self) -> tuple[str, ...]:

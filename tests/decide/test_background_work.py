@@ -38,6 +38,11 @@ def test_the_smallest_that_is_loaded_is_asked_and_nothing_is_loaded() -> None:
     assert [(removal.deployment, removal.guard) for removal in decision.removed] == [("small", "background")]
 
 
+def test_what_a_load_or_a_queue_would_cost_does_not_change_the_order() -> None:
+    busy = Status(up=True, loaded=True, in_flight=3, latency_s=9.0)
+    assert asked(made(big=WARM, middle=busy, small=COLD)) == ["middle", "big"]
+
+
 def test_where_nothing_is_loaded_the_smallest_is() -> None:
     assert asked(made(big=COLD, middle=COLD, small=COLD)) == ["small", "middle", "big"]
 

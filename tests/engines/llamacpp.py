@@ -53,12 +53,13 @@ def start_llamacpp(
     parallel: int = 4,
     sleep_idle_s: int | None = None,
     api_key: str | None = None,
+    embedding: bool = False,
     port: int | None = None,
 ) -> LlamaCpp:
     """Makes the model ``name`` in ``folder``, serves it, and returns when it is ready. The caller ends it.
 
-    ``parallel=1`` makes requests queue, ``sleep_idle_s`` unloads an idle model, and a large ``window_tokens`` gives the
-    ``loop`` script room to run for seconds.
+    ``parallel=1`` makes requests queue, ``sleep_idle_s`` unloads an idle model, ``embedding`` makes it one for vectors, and a
+    large ``window_tokens`` gives the ``loop`` script room to run for seconds.
     """
     model = folder / f"{name}.gguf"
     if not model.exists():
@@ -68,6 +69,8 @@ def start_llamacpp(
     command += ["--window", str(window_tokens), "--parallel", str(parallel)]
     if sleep_idle_s is not None:
         command += ["--sleep-idle", str(sleep_idle_s)]
+    if embedding:
+        command += ["--embedding"]
     if api_key is not None:
         command += ["--api-key", api_key]
     running = start(command, port=port, log=folder / f"{name}-{port}.log", env=ENVIRONMENT, cwd=folder)

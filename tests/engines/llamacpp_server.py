@@ -24,6 +24,9 @@ def parameters(options: argparse.Namespace) -> xllamacpp.CommonParams:
     made.warmup = made.fit_params = False
     made.verbosity = 1
     made.sleep_idle_seconds = options.sleep_idle
+    if options.embedding:
+        made.embedding = True
+        made.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
     if options.api_key:
         made.api_keys = [options.api_key]
     return made
@@ -39,6 +42,7 @@ def main() -> None:
     parser.add_argument("--parallel", type=int, default=4, help="slots")
     parser.add_argument("--sleep-idle", type=int, default=-1, help="unload the model after so many idle seconds")
     parser.add_argument("--api-key")
+    parser.add_argument("--embedding", action="store_true", help="make embeddings, and nothing else")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -9,6 +9,7 @@ from typing import Any
 from waypost.decide.background import no_load, smallest_first
 from waypost.decide.balancing import balanced
 from waypost.decide.card import Candidate, Decision, Refusal, Removal
+from waypost.decide.embedding import guards_for_vectors
 from waypost.decide.guards import (
     Chat,
     ContextFit,
@@ -21,12 +22,13 @@ from waypost.decide.guards import (
     first_reason,
 )
 from waypost.decide.ignored import allowed, ignored, load_options
-from waypost.decide.names import Meaning, closest, resolve
+from waypost.decide.names import Meaning, resolve
 from waypost.decide.ordering import ORDERED, expand, made_for, reorder
 from waypost.decide.policy import Policy, Route
 from waypost.decide.residency import by_residency
 from waypost.decide.task import TaskModel, TaskScores
-from waypost.errors import NoDeployment, UnknownModel
+from waypost.decide.without_candidates import changing_model, unknown_model
+from waypost.errors import NoDeployment
 from waypost.fleet.view import Deployment, FleetView, Status, answer_cap
 from waypost.turn import EMPTY, Turn
 
@@ -76,6 +78,9 @@ class _Case:
         route that the turn's length has sent it to.
         """
         turn, policy = self.turn, self.policy
+        private = turn.private or route.private or self.meaning.name == "auto-private"
+        if turn.mode == "embedding":
+            return guards_for_vectors(self.meaning, self.fleet, policy, private=private)
         found: list[Guard] = [Chat()]
         if inputs := turn.inputs:
             found.append(Modality(inputs, unknown_passes=named))
@@ -84,7 +89,7 @@ class _Case:
         if turn.response_format == "json_schema":
             found.append(StructuredOutput())
         found.append(ContextFit(policy.answer_tokens, policy.headroom_tokens, self.settings(route), needs_context))
-        if turn.private or route.private or self.meaning.name == "auto-private":
+        if private:
             found.append(Privacy())
         found.append(Health())
         if not named and (guard := no_load(turn, self.fleet)) is not None:
@@ -185,10 +190,12 @@ def decide(turn: Turn, fleet: FleetView, policy: Policy, artefacts: Artefacts) -
     Pure: the same inputs give the same card. Never raises for a turn that a dialect made; a turn that nothing can serve gets a
     card without candidates, whose ``refusal`` says why.
     """
-    scores = artefacts.task_model.predict(turn)
+    scores = artefacts.task_model.predict(turn) if turn.mode == "chat" else TaskScores({}, None)
     meaning = resolve(turn.model, fleet, policy)
     if meaning is None:
-        return _unknown_model(turn, fleet, policy, artefacts, scores)
+        return unknown_model(turn, fleet, policy, scores, artefacts.task_model.version)
+    if turn.mode == "embedding" and meaning.kind == "virtual":
+        return changing_model(turn, fleet, policy, scores, artefacts.task_model.version)
     wanted = load_options(turn)
     case = _Case(turn, fleet, policy, meaning, allowed(wanted) if policy.client_load_options == "allow" else EMPTY)
     choice = _choose(case, scores)
@@ -214,8 +221,10 @@ def decide(turn: Turn, fleet: FleetView, policy: Policy, artefacts: Artefacts) -
 
 
 def _is_fixed(case: _Case, choice: _Choice) -> bool:
-    """The order of the candidates is what was asked for: by a name that says it, by a tool loop, or as the last resort."""
-    said = case.meaning.kind == "virtual" and case.meaning.name in ORDERED
+    """The order of the candidates is what was asked for: by a name or a kind of work that says it, by a tool loop, or as the
+    last resort.
+    """
+    said = case.turn.background is not None or (case.meaning.kind == "virtual" and case.meaning.name in ORDERED)
     first = choice.candidates[0] if choice.candidates else None
     return said or first is None or first.last_resort or first.deployment == case.in_tool_loop
 
@@ -371,23 +380,3 @@ def _closest(case: _Case, choice: _Choice) -> type[Guard]:
     """The guard that came closest to letting somebody through."""
     order = [guard.name for guard in case.guards(choice.route)]
     return type(max(choice.removed, key=lambda pair: order.index(pair[0].name))[0])
-
-
-def _unknown_model(turn: Turn, fleet: FleetView, policy: Policy, artefacts: Artefacts, scores: TaskScores) -> Decision:
-    near = closest(turn.model, fleet, policy)
-    hint = f"; did you mean {', '.join(near)}?" if near else "; GET /v1/models lists what there is"
-    shown = turn.model[:100]
-    return Decision(
-        id=turn.id,
-        requested=turn.model,
-        route=None,
-        reason="no deployment, route or alias has this name",
-        task=scores,
-        candidates=(),
-        removed=(),
-        prompt_tokens=turn.prompt_tokens,
-        answer_tokens=policy.answer_tokens_of(turn),
-        policy_version=policy.version,
-        artefact_version=artefacts.task_model.version,
-        refusal=Refusal(UnknownModel, f"model {shown!r} not found{hint}", param="model"),
-    )

@@ -62,11 +62,11 @@ class Answer:
     ``clock`` gives Unix time in nanoseconds; the answer takes from now on.
     """
 
-    __slots__ = ("_calls", "_clock", "_model", "_reason", "_said", "_started", "_unloads", "_usage")
+    __slots__ = ("_calls", "_clock", "_reason", "_said", "_started", "_unloads", "_usage", "model")
 
     def __init__(self, said: Said, turn: Turn, clock: Clock = time.time_ns) -> None:
         self._said = said
-        self._model = turn.model
+        self.model = turn.model
         self._unloads = turn.body.get("keep_alive") in _AT_ONCE
         self._clock = clock
         self._started = clock()
@@ -118,16 +118,17 @@ class Answer:
         return self._line(self._said("", "", []), done=True, done_reason="unload" if self._unloads else "load")
 
     def _last(self, said: dict[str, Any], card: Card | None, **more: Any) -> bytes:
-        counted = {"prompt_eval_count": "prompt_tokens", "eval_count": "completion_tokens"}
-        figures = {"total_duration": max(1, self._clock() - self._started)}
-        # As in Ollama's own answers, what is not known or nothing is not there.
-        figures |= {name: self._usage[theirs] for name, theirs in counted.items() if self._usage.get(theirs)}
         if card is not None:
             more["waypost"] = card
-        return self._line(said, done=True, done_reason=_DONE_REASONS.get(self._reason, self._reason), **figures, **more)
+        reason = _DONE_REASONS.get(self._reason, self._reason)
+        return self._line(said, done=True, done_reason=reason, **figures(self.elapsed_ns(), self._usage), **more)
+
+    def elapsed_ns(self) -> int:
+        """How long the answer has taken."""
+        return max(1, self._clock() - self._started)
 
     def _line(self, said: dict[str, Any], **more: Any) -> bytes:
-        return orjson.dumps({"model": self._model, "created_at": timestamp(self._clock()), **said, **more}) + b"\n"
+        return orjson.dumps({"model": self.model, "created_at": timestamp(self._clock()), **said, **more}) + b"\n"
 
 
 def in_message(text: str, thinking: str, calls: list[dict[str, Any]]) -> dict[str, Any]:
@@ -144,6 +145,12 @@ def in_response(text: str, thinking: str, calls: list[dict[str, Any]]) -> dict[s
     """As ``/api/generate`` has it, which offers no tools."""
     del calls
     return {"response": text, "thinking": thinking} if thinking else {"response": text}
+
+
+def figures(elapsed_ns: int, usage: Mapping[str, Any]) -> dict[str, int]:
+    """Durations and counts; as in Ollama's own answers, what is not known, or nothing, is not there."""
+    counted = {"prompt_eval_count": "prompt_tokens", "eval_count": "completion_tokens"}
+    return {"total_duration": elapsed_ns} | {name: usage[theirs] for name, theirs in counted.items() if usage.get(theirs)}
 
 
 def timestamp(unix_ns: int) -> str:

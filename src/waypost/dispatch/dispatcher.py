@@ -182,7 +182,8 @@ class Dispatcher:
             if (waking := self._watch.wake(deployment.id)) is not None:
                 await waking
             call = Call(deployment, body, turn.stream, turn.prompt_tokens)
-            events = held_to(Demands.of(turn, body), call, self._lanes[deployment.lane].events(call))
+            lane = deployment.lane if turn.mode == "chat" else turn.mode
+            events = held_to(Demands.of(turn, body), call, self._lanes[lane].events(call))
             head = await read_head(events, self._bounds, deployment, stream=turn.stream, whole=whole)
         except ProviderError as error:
             error.add(step.key_name)

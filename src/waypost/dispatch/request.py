@@ -8,8 +8,8 @@ from typing import Any
 from waypost.decide.card import Candidate
 from waypost.fleet.caps import CAP_NAMES, OPENAI_CAP_NAMES, answer_cap
 from waypost.fleet.deployment import Deployment
-from waypost.known_settings import CHAT_FIELDS, LOAD_TIME, SYSTEM_PREFIX, layered
-from waypost.turn import Turn
+from waypost.known_settings import CHAT_FIELDS, KNOWN, LOAD_TIME, SYSTEM_PREFIX, layered
+from waypost.turn import EMPTY, Turn
 
 _NOT_THE_CALLERS = LOAD_TIME | {SYSTEM_PREFIX}
 _NOT_IN_OPTIONS = _NOT_THE_CALLERS.union(CAP_NAMES)
@@ -22,6 +22,8 @@ def build(turn: Turn, deployment: Deployment, candidate: Candidate) -> dict[str,
     them among the candidate's settings, and an answer longer than the settings allow. Nested values are shared with
     ``turn.body``, which stays as it is.
     """
+    if turn.mode == "embedding":
+        return _for_embedding(turn, deployment)
     caller = _from_caller(turn.body, deployment)
     body = layered((deployment.settings, candidate.settings), deployment.reads, caller)
     cap = answer_cap(turn, deployment.settings, candidate.settings)
@@ -38,6 +40,15 @@ def build(turn: Turn, deployment: Deployment, candidate: Candidate) -> dict[str,
         body.pop("stream", None)
         body.pop("stream_options", None)
     return body
+
+
+def _for_embedding(turn: Turn, deployment: Deployment) -> dict[str, Any]:
+    """Vectors are asked for as numbers, whatever the caller will get: not every engine knows base64."""
+    caller = {name: value for name, value in turn.body.items() if value is not None and name not in _NOT_THE_CALLERS}
+    caller.pop("encoding_format", None)
+    # What is set of temperature and the like is for chats.
+    settings = {name: value for name, value in deployment.settings.items() if name in LOAD_TIME or name not in KNOWN}
+    return {**layered((settings,), deployment.reads, EMPTY), **caller, "model": deployment.model}
 
 
 def _from_caller(body: Mapping[str, Any], deployment: Deployment) -> dict[str, Any]:

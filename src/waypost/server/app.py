@@ -14,7 +14,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from waypost.decide.names import resolve
-from waypost.dialects import ollama, openai
+from waypost.dialects import ollama, ollama_embeddings, openai, openai_embeddings
 from waypost.errors import CallerError, InvalidRequest, NotFound, WaypostError
 from waypost.router import Router
 from waypost.server.body import ClientLeft, read_body
@@ -125,6 +125,9 @@ def create_app(router: Router, background: Background, *, host: str) -> ASGIApp:
             Route(CHAT_PATH, chat, methods=["POST"]),
             Route("/v1/models", paths.models),
             Route("/v1/models/{model:path}", paths.models),
+            Route(
+                "/v1/embeddings", ChatEndpoint(router, server.max_body_bytes, openai_embeddings.EMBEDDINGS), methods=["POST"]
+            ),
             Route("/v1/route", paths.route, methods=["POST"]),
             Route("/v1/decisions/{id}", paths.decision),
             Route("/v1/feedback", feedback.give, methods=["POST"]),
@@ -138,6 +141,10 @@ def create_app(router: Router, background: Background, *, host: str) -> ASGIApp:
             Route("/openapi.json", paths.openapi),
             Route("/api/chat", ChatEndpoint(router, server.max_body_bytes, ollama.CHAT), methods=["POST"]),
             Route("/api/generate", ChatEndpoint(router, server.max_body_bytes, ollama.GENERATE), methods=["POST"]),
+            Route("/api/embed", ChatEndpoint(router, server.max_body_bytes, ollama_embeddings.EMBED), methods=["POST"]),
+            Route(
+                "/api/embeddings", ChatEndpoint(router, server.max_body_bytes, ollama_embeddings.EMBEDDINGS), methods=["POST"]
+            ),
             *OllamaEndpoints(router, server.max_body_bytes).routes(),
         ],
         exception_handlers={WaypostError: _our_error, HTTPException: _http_error, Exception: _unexpected},

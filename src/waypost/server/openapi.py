@@ -29,29 +29,22 @@ def document() -> dict[str, Any]:
         for name, text in REQUEST_HEADERS.items()
     ]
     answered = {name: {"description": text, "schema": {"type": "string"}} for name, text in RESPONSE_HEADERS.items()}
+
+    def call(operation: str, summary: str, schema: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
+        errors = {str(status): _ERROR for status in (400, 403, 404, 408, 413, 415, 429, 431, 502, 503, 504)}
+        found = {"operationId": operation, "summary": summary, "parameters": headers, "requestBody": _json_body(schema)}
+        return {"post": {**found, "responses": {"200": {**answer, "headers": answered}, **errors}}}
+
+    completion = _json("A chat completion, or with `stream` its chunks as server-sent events.")
+    completion["content"]["text/event-stream"] = {"schema": {"type": "string"}}
+    decide = "Decide which deployment should answer, and let it."
+    embed = "Vectors, all of the one model that the name means."
     return {
         "openapi": "3.1.0",
         "info": {"title": "Waypost", "version": __version__, "description": "Sends every prompt to the right model."},
         "paths": {
-            "/v1/chat/completions": {
-                "post": {
-                    "operationId": "createChatCompletion",
-                    "summary": "Decide which deployment should answer, and let it.",
-                    "parameters": headers,
-                    "requestBody": _json_body(chat),
-                    "responses": {
-                        "200": {
-                            "description": "A chat completion, or with `stream` its chunks as server-sent events.",
-                            "headers": answered,
-                            "content": {
-                                "application/json": {"schema": _OBJECT},
-                                "text/event-stream": {"schema": {"type": "string"}},
-                            },
-                        },
-                        **{str(status): _ERROR for status in (400, 403, 404, 408, 413, 415, 429, 431, 502, 503, 504)},
-                    },
-                }
-            },
+            "/v1/chat/completions": call("createChatCompletion", decide, chat, completion),
+            "/v1/embeddings": call("createEmbedding", embed, _embedding_schema(), _json("One for each input, in their order.")),
             "/v1/route": {
                 "post": {
                     "operationId": "route",
@@ -130,6 +123,8 @@ def _ollama_paths() -> dict[str, Any]:
             "ollamaChat", "Ollama's chat: streamed as lines of JSON unless `stream` is false.", *calls, streams=True
         ),
         "/api/generate": post("ollamaGenerate", "The same for one prompt.", *calls, streams=True),
+        "/api/embed": post("ollamaEmbed", "Vectors, all of the one model that the name means.", *calls),
+        "/api/embeddings": post("ollamaEmbeddings", "The same for one prompt.", *calls),
         "/api/show": post("ollamaShow", "What is known of a name, in Ollama's form."),
         "/api/pull": post("ollamaPull", "Success for every name that is here; nothing is loaded or fetched.", streams=True),
         "/api/tags": {"get": _get("ollamaTags", "Every name that a request may use, as Ollama lists models.")},
@@ -149,6 +144,21 @@ def _feedback_schema() -> dict[str, Any]:
             "text": {"type": ["string", "null"], "description": "What was asked. It is not stored."},
             "task": {"type": "string", "enum": list(TASKS)},
             "user": {"type": ["string", "null"], "description": "Who says so."},
+        },
+    }
+
+
+def _embedding_schema() -> dict[str, Any]:
+    return {
+        "type": "object",
+        "description": "OpenAI's embedding request; fields that are not named here are passed on.",
+        "required": ["model", "input"],
+        "additionalProperties": True,
+        "properties": {
+            "model": {"type": "string", "minLength": 1},
+            "input": {"type": ["string", "array"], "maxItems": 2048},
+            "encoding_format": {"type": ["string", "null"], "enum": ["float", "base64", None]},
+            "dimensions": {"type": ["integer", "null"], "minimum": 1},
         },
     }
 

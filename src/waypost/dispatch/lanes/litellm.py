@@ -6,6 +6,7 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
@@ -31,6 +32,7 @@ _SAID = ("role", "content", "reasoning_content", "refusal", "tool_calls", "funct
 _WITHOUT_COUNTS = frozenset({"triton"})
 # What LiteLLM runs into when an answer has not the form that it takes for granted; it says 500 then.
 _OWN_FAULTS = (AttributeError, IndexError, KeyError, TypeError)
+_EMBEDDING = ("input", "dimensions", "user")
 _USAGE = ("prompt_tokens", "completion_tokens", "total_tokens", "prompt_tokens_details", "completion_tokens_details")
 
 
@@ -79,6 +81,23 @@ class LiteLlmLane:
             raise
         except Exception as error:
             raise _error(call.deployment, error, self._wall_clock()) from error
+
+    async def embedding(self, call: Call) -> Mapping[str, Any]:
+        """Vectors, in OpenAI's form."""
+        litellm = await self._load(call.deployment)
+        patience = Patience(call)
+        body = {name: call.body[name] for name in _EMBEDDING if name in call.body}
+        arguments = self._arguments(replace(call, body=body))
+        del arguments["stream"]
+        try:
+            with connecting_within(call.deployment.timeouts.connect_s):
+                answer = await patience.wait(litellm.aembedding(**arguments, encoding_format="float"))
+        except ProviderError:
+            raise
+        except Exception as error:
+            raise _error(call.deployment, error, self._wall_clock()) from error
+        found: Mapping[str, Any] = answer.model_dump()
+        return found
 
     async def close(self) -> None:
         """Gives back the connections of its event loop, once no other lane of the loop is open."""
