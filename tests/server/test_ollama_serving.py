@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+from dataclasses import dataclass
 from typing import Any
 
+import aiohttp
 import pytest
 from front import PATIENT, Front, Said, Serve, closed, request, until
 
 from waypost.faults.faultd import TEXT
+from waypost.fleet.discovery import discover
 
 BODY: dict[str, Any] = {"messages": [{"role": "user", "content": "hi"}]}
 
@@ -235,6 +238,21 @@ async def test_a_wrong_method_or_path_below_api_is_told_in_ollamas_shape(serve: 
     endless = b"GET /api/tags HTTP/1.1\r\nhost: localhost\r\n" + b"x: " + b"y" * 70_000 + b"\r\n\r\n"
     large = await front.exchange(endless)
     assert (large.status, type(json.loads(large.body)["error"])) == (431, str)
+
+
+async def test_a_waypost_where_an_ollama_would_be_does_not_find_itself(serve: Serve) -> None:
+    front = await serve("ok")
+    async with aiohttp.ClientSession() as session:
+        found = await discover(session, [At(f"http://127.0.0.1:{front.port}")])
+    assert found.deployments == ()
+    assert "left out, as it may be this one" in found.lines[0]
+
+
+@dataclass(frozen=True)
+class At:
+    """A target as a config gives it."""
+
+    url: str
 
 
 async def get(front: Front, path: str) -> Said:

@@ -24,6 +24,7 @@ _TITLES = {
     "vllm": "vLLM",
     "tensorrt_llm": "TensorRT-LLM",
     "triton": "Triton",
+    "waypost": "Waypost",
     "openai": "an OpenAI-compatible server",
 }
 # LiteLLM's provider names where it has one, so that a config written from what was found loads there too.
@@ -72,6 +73,8 @@ class Sighting:
         title = " ".join(filter(None, (_TITLES[self.report.kind], self.report.version)))
         if self.report.problem:
             return f"{title} at {where}: {self.report.problem}"
+        if self.report.kind == "waypost":
+            return f"{title} at {where}: left out, as it may be this one; name its models in the config to use them"
         remote = sum(model.remote for model in self.report.models)
         count = len(self.report.models) - remote
         found = f"{count} model{'' if count == 1 else 's'}" if count else "no model yet"
@@ -127,6 +130,8 @@ def _deployments(sighting: Sighting, before: Iterable[Deployment]) -> list[Deplo
         # A silent engine, or one in trouble, may well have what it had before.
         engine = Place(sighting.url).engine
         return [deployment for deployment in before if Place(deployment.api_base or "").engine == engine]
+    if report.kind == "waypost":  # whose models are ours, if it is this one: a request would go round for ever
+        return []
     root = root_of(sighting.url)
     ollama = report.kind == "ollama"
     return [

@@ -31,6 +31,7 @@ _OWNERS = {
     "tensorrt_llm": "tensorrt_llm",
     "Triton Inference Server": "triton",
     "library": "ollama",
+    "waypost": "waypost",
     "organization_owner": "lm_studio",
 }
 
@@ -68,6 +69,7 @@ async def look(
         "lm_studio": lambda: _read_lm_studio(probe),
         "vllm": lambda: _read_vllm(probe, listing),
         "tensorrt_llm": lambda: _read_tensorrt_llm(probe, listing),
+        "waypost": lambda: _read_waypost(listing),
         "triton": lambda: _read_triton(probe, listing),
     }
     likely = _OWNERS.get(listing.owner or "", kind)
@@ -206,6 +208,11 @@ async def _read_tensorrt_llm(probe: Probe, listing: _Listing) -> EngineReport | 
     models = tuple(replace(model, loaded=not dead) for model in listing.models or ())
     problem = "its engine is not well; see its log, or restart trtllm-serve" if dead else None
     return EngineReport("tensorrt_llm", text(mapping(version).get("version")), models, problem, serves=not dead)
+
+
+async def _read_waypost(listing: _Listing) -> EngineReport | None:
+    """Another Waypost, or this one: it answers like an Ollama too."""
+    return EngineReport("waypost", None, listing.models or ()) if listing.owner == "waypost" else None
 
 
 async def _read_triton(probe: Probe, listing: _Listing) -> EngineReport | None:
