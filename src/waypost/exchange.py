@@ -14,6 +14,7 @@ from waypost.dispatch.cache import KeptAnswer
 from waypost.dispatch.events import Event
 from waypost.errors import ClientStalled, ServerStopping, WaypostError
 from waypost.fleet.deployment import Deployment
+from waypost.fleet.timings import Timings
 
 Ending = Literal["ok", "partial", "failed", "refused", "cancelled"]
 Record = Callable[[Ending, WaypostError | None], None]
@@ -65,10 +66,14 @@ class Exchange:
         """The calls so far."""
         return self._answer.attempts
 
-    def payload(self) -> bytes:
-        """All of an answer that is not streamed: it is complete when it is committed, and nothing can break it any more."""
+    def whole(self) -> tuple[bytes, Timings | None]:
+        """All of an answer that is not streamed, and what the engine measured of it. Ask once.
+
+        It is complete when it is committed, and nothing can break it any more.
+        """
         events = self._answer.whole()
-        return events[0].payload if len(events) == 1 else b"".join([event.payload for event in events])
+        payload = events[0].payload if len(events) == 1 else b"".join([event.payload for event in events])
+        return payload, events[-1].timings
 
     def events(self) -> AsyncGenerator[Event, None]:
         """The answer, piece by piece. Raises `StreamBroken` when the engine breaks off after output was given."""

@@ -265,7 +265,7 @@ class Router:
         if stream:
             return ReplyStream(exchange, with_usage=wants_usage(turn))
         async with aclosing(exchange):
-            payload = exchange.payload()
+            payload = exchange.whole()[0]
         return reply_of(payload, exchange.decision, exchange.attempts)
 
     @overload

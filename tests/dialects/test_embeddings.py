@@ -78,10 +78,10 @@ def test_row_61_a_field_that_steers_is_refused() -> None:
 
 
 def test_vectors_go_back_as_numbers_or_packed() -> None:
-    plain = orjson.loads(openai_embeddings.Rendering(asked(input=["a", "b"])).whole(VECTORS, {"id": "wp_1"}))
+    plain = orjson.loads(openai_embeddings.Rendering(asked(input=["a", "b"])).whole(VECTORS, None, {"id": "wp_1"}))
     assert [item["embedding"] for item in plain["data"]] == [[0.5, -1.0], [0.25, 2.0]]
     assert plain["waypost"] == {"id": "wp_1"}
-    packed = orjson.loads(openai_embeddings.Rendering(asked(input="a", encoding_format="base64")).whole(VECTORS, None))
+    packed = orjson.loads(openai_embeddings.Rendering(asked(input="a", encoding_format="base64")).whole(VECTORS, None, None))
     assert struct.unpack("<2f", b64decode(packed["data"][1]["embedding"])) == (0.25, 2.0)
 
 
@@ -89,11 +89,11 @@ def test_ollamas_forms_are_read_and_written() -> None:
     made = embed(input=["a", "b"], dimensions=2, truncate=True, options={"num_ctx": 512}, keep_alive="5m")
     assert made.body == {"model": "embedder", "input": ["a", "b"], "dimensions": 2}
     assert (made.dialect, embed(input="a").body["input"]) == ("ollama", ["a"])
-    answer = orjson.loads(ollama_embeddings.EMBED.rendering(made).whole(VECTORS, None))
+    answer = orjson.loads(ollama_embeddings.EMBED.rendering(made).whole(VECTORS, None, None))
     assert answer["embeddings"] == [[0.5, -1.0], [0.25, 2.0]]
     assert (answer["model"], answer["prompt_eval_count"]) == ("embedder", 8)
     old = ollama_embeddings.parse_embeddings(b'{"model": "embedder", "prompt": "a"}', turn_id="t1")
-    assert orjson.loads(ollama_embeddings.EMBEDDINGS.rendering(old).whole(VECTORS, None)) == {"embedding": [0.5, -1.0]}
+    assert orjson.loads(ollama_embeddings.EMBEDDINGS.rendering(old).whole(VECTORS, None, None)) == {"embedding": [0.5, -1.0]}
 
 
 @pytest.mark.parametrize("fields", [{}, {"input": ""}, {"input": []}])

@@ -12,6 +12,7 @@ from ollama_bodies import turn
 
 from waypost.dialects.ollama_answer import Answer, in_message, in_response, timestamp
 from waypost.errors import ProviderProtocolError, StreamBroken
+from waypost.fleet.timings import Timings
 
 NOON = 1_795_608_000_123_456_789
 
@@ -20,12 +21,13 @@ NOON = 1_795_608_000_123_456_789
 class Chunk:
     payload: bytes
     usage_only: bool = False
+    timings: Timings | None = None
 
 
-def chunk(finish_reason: str | None = None, usage: Any = None, **delta: Any) -> Chunk:
+def chunk(finish_reason: str | None = None, usage: Any = None, timings: Timings | None = None, **delta: Any) -> Chunk:
     choices = [{"index": 0, "delta": delta, "finish_reason": finish_reason}]
     body = {"choices": [], "usage": usage} if usage else {"choices": choices}
-    return Chunk(orjson.dumps(body), usage_only=bool(usage))
+    return Chunk(orjson.dumps(body), usage_only=bool(usage), timings=timings)
 
 
 def lines(written: bytes) -> list[dict[str, Any]]:
@@ -60,6 +62,13 @@ def test_text_comes_line_by_line_and_figures_in_the_last() -> None:
     assert last["total_duration"] >= 1
     assert found[0]["created_at"].startswith("2026-11-25T")
     assert "eval_duration" not in last
+
+
+def test_what_the_engine_measured_is_told_in_nanoseconds() -> None:
+    measured = Timings(load_s=1.5, prompt_s=0.25, prompt_tokens=26, answer_s=2.0, answer_tokens=2)
+    [last] = stream(chunk("stop"), chunk(usage={"prompt_tokens": 26, "completion_tokens": 2}, timings=measured))
+    durations = {name: last[f"{name}_duration"] for name in ("load", "prompt_eval", "eval")}
+    assert durations == {"load": 1_500_000_000, "prompt_eval": 250_000_000, "eval": 2_000_000_000}
 
 
 def test_what_is_unknown_or_nothing_is_absent() -> None:
@@ -107,11 +116,12 @@ def test_a_whole_answer_is_one_object() -> None:
         ],
         "usage": {"prompt_tokens": 5, "completion_tokens": 3},
     }
-    [answer] = lines(Answer(in_message, turn()).whole(orjson.dumps(completion), {"id": "wp_1"}))
+    [answer] = lines(Answer(in_message, turn()).whole(orjson.dumps(completion), Timings(answer_s=0.5), {"id": "wp_1"}))
     assert answer["message"]["content"] == "It is"
     assert answer["message"]["thinking"] == "hm"
     assert answer["message"]["tool_calls"][0]["function"]["arguments"] == {"a": 1}
     assert (answer["done"], answer["done_reason"], answer["eval_count"]) == (True, "stop", 3)
+    assert (answer["eval_duration"], "load_duration" in answer) == (500_000_000, False)
     assert answer["waypost"] == {"id": "wp_1"}
     assert answer["logprobs"] == [{"token": "It"}]
 

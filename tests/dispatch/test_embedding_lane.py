@@ -52,6 +52,8 @@ async def test_ollama_is_asked_at_its_own_path_and_told_to_cut_nothing(lane: Emb
     assert [len(vector) for vector in vectors(event)] == [4, 4]
     assert event.usage is not None
     assert event.usage.prompt_tokens
+    assert event.timings is not None
+    assert event.timings.load_s
     [request] = engine.asked("/api/embed")
     assert request.body == {
         "model": "embedder",

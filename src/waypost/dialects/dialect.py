@@ -12,6 +12,25 @@ from waypost.turn import Turn
 Card = Mapping[str, Any]
 
 
+class Timings(Protocol):
+    """What an engine measured of an answer, in seconds; ``None``: it does not say."""
+
+    @property
+    def load_s(self) -> float | None:
+        """How long the model took to load."""
+        ...
+
+    @property
+    def prompt_s(self) -> float | None:
+        """How long the prompt took to read."""
+        ...
+
+    @property
+    def answer_s(self) -> float | None:
+        """How long the answer took to write."""
+        ...
+
+
 class Piece(Protocol):
     """A piece of an answer, in OpenAI's form: an `Event` of dispatch, of which a dialect sees no more than this."""
 
@@ -23,6 +42,11 @@ class Piece(Protocol):
     @property
     def usage_only(self) -> bool:
         """It holds the usage and no choices."""
+        ...
+
+    @property
+    def timings(self) -> Timings | None:
+        """What the engine measured; with the usage, if at all."""
         ...
 
 
@@ -48,7 +72,7 @@ class Rendering(Protocol):
         """The end of a stream that is not."""
         ...
 
-    def whole(self, payload: bytes, card: Card | None) -> bytes:
+    def whole(self, payload: bytes, timings: Timings | None, card: Card | None) -> bytes:
         """An answer that is not streamed; ``payload`` is a chat completion."""
         ...
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from waypost.dialects.dialect import Card, Piece
+from waypost.dialects.dialect import Card, Piece, Timings
 from waypost.errors import ProviderProtocolError, WaypostError
 from waypost.turn import Turn
 
@@ -62,7 +62,7 @@ class Answer:
     ``clock`` gives Unix time in nanoseconds; the answer takes from now on.
     """
 
-    __slots__ = ("_calls", "_clock", "_reason", "_said", "_started", "_unloads", "_usage", "model")
+    __slots__ = ("_calls", "_clock", "_reason", "_said", "_started", "_timings", "_unloads", "_usage", "model")
 
     def __init__(self, said: Said, turn: Turn, clock: Clock = time.time_ns) -> None:
         self._said = said
@@ -73,6 +73,7 @@ class Answer:
         self._calls = _Calls()
         self._reason = "stop"
         self._usage: Mapping[str, Any] = {}
+        self._timings: Timings | None = None
 
     def ping(self) -> bytes:
         """A line without text."""
@@ -82,6 +83,7 @@ class Answer:
         """A line for text and reasoning; calls and figures are kept for the end."""
         chunk = orjson.loads(piece.payload)
         self._usage = chunk.get("usage") or self._usage
+        self._timings = piece.timings or self._timings
         choice = _first(chunk)
         delta = choice.get("delta") or {}
         self._reason = choice.get("finish_reason") or self._reason
@@ -101,9 +103,10 @@ class Answer:
         """A line that says why, and no line that says done."""
         return orjson.dumps({"error": error.message}) + b"\n"
 
-    def whole(self, payload: bytes, card: Card | None) -> bytes:
+    def whole(self, payload: bytes, timings: Timings | None, card: Card | None) -> bytes:
         """All in one object."""
         answer = orjson.loads(payload)
+        self._timings = timings
         self._usage = answer.get("usage") or {}
         choice = _first(answer)
         message = choice.get("message") or {}
@@ -121,7 +124,7 @@ class Answer:
         if card is not None:
             more["waypost"] = card
         reason = _DONE_REASONS.get(self._reason, self._reason)
-        return self._line(said, done=True, done_reason=reason, **figures(self.elapsed_ns(), self._usage), **more)
+        return self._line(said, done=True, done_reason=reason, **figures(self.elapsed_ns(), self._usage, self._timings), **more)
 
     def elapsed_ns(self) -> int:
         """How long the answer has taken."""
@@ -147,10 +150,19 @@ def in_response(text: str, thinking: str, calls: list[dict[str, Any]]) -> dict[s
     return {"response": text, "thinking": thinking} if thinking else {"response": text}
 
 
-def figures(elapsed_ns: int, usage: Mapping[str, Any]) -> dict[str, int]:
-    """Durations and counts; as in Ollama's own answers, what is not known, or nothing, is not there."""
-    counted = {"prompt_eval_count": "prompt_tokens", "eval_count": "completion_tokens"}
-    return {"total_duration": elapsed_ns} | {name: usage[theirs] for name, theirs in counted.items() if usage.get(theirs)}
+def figures(elapsed_ns: int, usage: Mapping[str, Any], timings: Timings | None) -> dict[str, int]:
+    """Durations in nanoseconds and counts; as in Ollama's own answers, what is not known, or nothing, is not there."""
+    took = (None, None, None) if timings is None else (timings.load_s, timings.prompt_s, timings.answer_s)
+    load_ns, prompt_ns, answer_ns = [None if seconds is None else round(seconds * 1e9) for seconds in took]
+    found = {
+        "total_duration": elapsed_ns,
+        "load_duration": load_ns,
+        "prompt_eval_count": usage.get("prompt_tokens"),
+        "prompt_eval_duration": prompt_ns,
+        "eval_count": usage.get("completion_tokens"),
+        "eval_duration": answer_ns,
+    }
+    return {name: value for name, value in found.items() if value}
 
 
 def timestamp(unix_ns: int) -> str:

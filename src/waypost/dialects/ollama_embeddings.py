@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from waypost.dialects.dialect import Card, Dialect
+from waypost.dialects.dialect import Card, Dialect, Timings
 from waypost.dialects.fields import integer, must_be, optional_text_at
 from waypost.dialects.ollama import error_body, model_in, read_body
 from waypost.dialects.ollama_answer import Answer, figures
@@ -43,12 +43,12 @@ class Vectors(Answer):
         super().__init__(_nothing_said, turn)
         self._single = single
 
-    def whole(self, payload: bytes, card: Card | None) -> bytes:
+    def whole(self, payload: bytes, timings: Timings | None, card: Card | None) -> bytes:
         """All in one object."""
         answer = orjson.loads(payload)
         found = self._form([item["embedding"] for item in answer["data"]])
         if not self._single:
-            found |= figures(self.elapsed_ns(), answer.get("usage") or {})
+            found |= figures(self.elapsed_ns(), answer.get("usage") or {}, timings)
         return orjson.dumps(found if card is None else {**found, "waypost": card})
 
     def loaded(self) -> bytes:

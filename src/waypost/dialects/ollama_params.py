@@ -44,6 +44,7 @@ def _duration(value: Any, path: str) -> None:
 
 # Load-time options stand here as well: whether a caller may set them is not for a dialect to say.
 OPTIONS: Mapping[str, Check] = {
+    "draft_num_predict": _integer,
     "f16_kv": flag,
     "frequency_penalty": _number,
     "low_vram": flag,

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from waypost.dialects.dialect import Card, Dialect, Piece
+from waypost.dialects.dialect import Card, Dialect, Piece, Timings
 from waypost.dialects.fields import name_at
 from waypost.dialects.openai_params import check_params
 from waypost.dialects.openai_turn import turn_of
@@ -86,8 +86,9 @@ class Rendering:
         """An error event, and no ``[DONE]``."""
         return frame(error_body(error))
 
-    def whole(self, payload: bytes, card: Card | None) -> bytes:
+    def whole(self, payload: bytes, timings: Timings | None, card: Card | None) -> bytes:
         """The completion, with the card as a field."""
+        del timings
         return payload if card is None else payload.rstrip()[:-1] + b',"waypost":' + orjson.dumps(card) + b"}"
 
 

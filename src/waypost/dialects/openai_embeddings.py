@@ -11,7 +11,7 @@ import orjson
 
 from waypost import tokens
 from waypost.dialects import openai
-from waypost.dialects.dialect import Card, Dialect
+from waypost.dialects.dialect import Card, Dialect, Timings
 from waypost.dialects.fields import integer, must_be, name_at, one_of, text
 from waypost.dialects.hints import PRIVATE_HEADER, TENANT_HEADERS, flag, session
 from waypost.dialects.steering import refuse_steering, refuse_steering_headers
@@ -69,14 +69,14 @@ class Rendering(openai.Rendering):
         super().__init__(turn)
         self._base64 = turn.body.get("encoding_format") == "base64"
 
-    def whole(self, payload: bytes, card: Card | None) -> bytes:
+    def whole(self, payload: bytes, timings: Timings | None, card: Card | None) -> bytes:
         """Engines are always asked for numbers: not all of them know base64."""
         if self._base64:
             answer = orjson.loads(payload)
             for item in answer["data"]:
                 item["embedding"] = _packed(item["embedding"])
             payload = orjson.dumps(answer)
-        return super().whole(payload, card)
+        return super().whole(payload, timings, card)
 
 
 EMBEDDINGS = Dialect("application/json", parse, Rendering, openai.error_body)

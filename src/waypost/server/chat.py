@@ -101,8 +101,9 @@ class ChatEndpoint:
         self, exchange: Exchange, ours: Mapping[str, str], rendering: Rendering, card: Decision | None, send: Send
     ) -> None:
         """An answer that is not streamed, which no engine can break any more."""
+        payload, timings = exchange.whole()
         try:
-            written = rendering.whole(exchange.payload(), None if card is None else card.to_dict())
+            written = rendering.whole(payload, timings, None if card is None else card.to_dict())
         except WaypostError as error:
             exchange.break_off(error, begun=False)
             await send_error(send, error, self._dialect, ours)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from array import array
 from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 import orjson
@@ -19,6 +20,7 @@ from waypost.dispatch.reading import error_in
 from waypost.dispatch.retry_after import retry_after_s
 from waypost.errors import ProviderProtocolError, ProviderRejected
 from waypost.fleet.deployment import Deployment
+from waypost.fleet.timings import Timings
 from waypost.known_settings import LOAD_TIME
 
 _BESIDE_OPTIONS = ("model", "input", "dimensions", "keep_alive")
@@ -54,7 +56,7 @@ class EmbeddingLane:
             yield read_vectors(call, dict(await self._library.embedding(call)))
         elif lane == "ollama":
             answer = await self._ask(self._ollama, call, _to_ollama(call))
-            yield read_vectors(call, _from_ollama(answer))
+            yield replace(read_vectors(call, _from_ollama(answer)), timings=_timings(answer))
         else:
             yield read_vectors(call, await self._ask(self._openai, call, call.body))
 
@@ -136,6 +138,11 @@ def _to_ollama(call: Call) -> dict[str, Any]:
     body = {name: call.body[name] for name in _BESIDE_OPTIONS if name in call.body}
     options = {name: value for name, value in call.body.items() if name in LOAD_TIME and name not in body}
     return {**body, "truncate": False} | ({"options": options} if options else {})
+
+
+def _timings(answer: Mapping[str, Any]) -> Timings | None:
+    load_ns = answer.get("load_duration")
+    return Timings(load_s=load_ns / 1e9) if type(load_ns) is int else None
 
 
 def _from_ollama(answer: Mapping[str, Any]) -> dict[str, Any]:
