@@ -235,7 +235,7 @@ class ConnectFailed(ProviderError):
 
 
 class ProviderTimeout(ProviderError):
-    """A deadline passed; the message says which: connect, first byte, idle or total."""
+    """A deadline passed; the message says which: connect, first byte, idle or total. Or the answer came too slowly."""
 
     status = 504
     code = "provider_timeout"

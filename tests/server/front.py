@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -81,7 +82,13 @@ class Said:
 class Front:
     """The server, what is behind it and what it wrote down."""
 
-    def __init__(self, faultd: Faultd, models: list[dict[str, Any]], config: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        faultd: Faultd,
+        models: list[dict[str, Any]],
+        config: Mapping[str, Any],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.faultd = faultd
         given = {
             "model_list": models,
@@ -92,7 +99,7 @@ class Front:
             "server": {"shutdown_s": 1, **config.get("server", {})},
         }
         self.ledger = MemoryLedger()
-        self.router = Router(loads(yaml.safe_dump(given), name="test"), ledger=self.ledger)
+        self.router = Router(loads(yaml.safe_dump(given), name="test"), ledger=self.ledger, clock=clock)
         self._socket = open_socket("127.0.0.1", 0, unsafe=False)
         self.port: int = self._socket.getsockname()[1]
         app = create_app(self.router, _nothing_beside, host="127.0.0.1")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 
 import pytest
-from front import PATIENT, Serve, chat
+from front import PATIENT, Serve, chat, entry
 
-from waypost.faults.faultd import TEXT
+from waypost.faults.faultd import TEXT, Faultd
+from waypost.faults.tool_faults import TOOLS
 
 PING_S = 0.03
 
@@ -30,6 +32,38 @@ async def test_row_24_an_engine_that_trickles_for_ever_is_ended_by_its_total_tim
     assert (row["status"], row["error"]) == ("partial", "stream_broken")
     assert row["completion_tokens"] >= 1
     assert front.faultd.count("ok") == 0
+
+
+@pytest.mark.parametrize("held", [False, True], ids=["sent-on", "held-back"])
+async def test_row_24_a_floor_ends_the_stream_of_an_engine_that_trickles_or_has_another_one_answer_before_it_begins(
+    serve: Serve, faultd: Faultd, held: bool
+) -> None:
+    def a_thousand_times_as_quick() -> float:  # a word takes five seconds, and longer where this machine is busy
+        return 1000 * time.monotonic()
+
+    capable = {"model_info": {"supports_function_calling": True}}
+    front = await serve(
+        *(entry(fault, faultd) | capable for fault in ("endless", "ok")),
+        clock=a_thousand_times_as_quick,
+        routes={"coding": {"candidates": ["endless", "ok"]}},
+        policy={"timeouts": {**PATIENT, "min_tokens_per_s": 1}, "verify": "tools" if held else "off"},
+    )
+    said = await front.ask(chat("coding", stream=True, tools=TOOLS))
+    assert said.status == 200
+    await asyncio.wait_for(front.faultd.hits[0].left.wait(), 1)
+    row = await front.row()
+    outcomes = [(attempt["deployment"], attempt["error"], attempt["committed"]) for attempt in row["attempts"]]
+    if held:
+        assert (text_of(said.events), said.events[-1]) == (TEXT, "[DONE]")
+        assert (row["status"], row["deployment"]) == ("ok", "ok")
+        assert outcomes == [("endless", "provider_timeout", False), ("ok", None, True)]
+    else:
+        assert set(text_of(said.events[:-1]).split()) == {"word"}
+        error = json.loads(said.events[-1])["error"]
+        assert (error["code"], "(policy.timeouts.min_tokens_per_s)" in error["message"]) == ("stream_broken", True)
+        assert (row["status"], row["error"], row["completion_tokens"] >= 1) == ("partial", "stream_broken", True)
+        assert outcomes == [("endless", "stream_broken", True)]
+    assert [hit.model for hit in front.faultd.hits] == (["endless", "ok"] if held else ["endless"])
 
 
 async def test_row_25_pings_keep_the_connection_alive_until_the_first_output(serve: Serve) -> None:

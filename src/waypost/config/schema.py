@@ -157,6 +157,11 @@ class TimeoutSettings(Block):
     )
     idle_s: Seconds = Field(default=_DEADLINES.idle_s, description="Seconds of silence in the middle of an answer.")
     total_s: Seconds = Field(default=_DEADLINES.total_s, description="Seconds for the whole answer.")
+    min_tokens_per_s: Annotated[Number, Field(gt=0, le=1000)] | None = Field(
+        default=_DEADLINES.min_tokens_per_s,
+        description="How slow a stream may become once it has begun, over ten seconds of waiting for the engine. Unset: as it "
+        "likes.",
+    )
 
 
 def _p95_or_seconds(value: Any) -> Any:

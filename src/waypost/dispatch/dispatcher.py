@@ -16,6 +16,7 @@ from waypost.dispatch.commit import CommitBounds, read_head
 from waypost.dispatch.demands import Demands, held_to
 from waypost.dispatch.events import Call, Lane
 from waypost.dispatch.hedge import HedgeAfter, race
+from waypost.dispatch.pace import kept_up
 from waypost.dispatch.plan import Plan, Step
 from waypost.dispatch.request import build
 from waypost.dispatch.retry_budget import RetryBudget
@@ -183,7 +184,8 @@ class Dispatcher:
                 await waking
             call = Call(deployment, body, turn.stream, turn.prompt_tokens)
             lane = deployment.lane if turn.mode == "chat" else turn.mode
-            events = held_to(Demands.of(turn, body), call, self._lanes[lane].events(call))
+            given = kept_up(call, self._lanes[lane].events(call), self._clock)
+            events = held_to(Demands.of(turn, body), call, given)
             head = await read_head(events, self._bounds, deployment, stream=turn.stream, whole=whole)
         except ProviderError as error:
             error.add(step.key_name)

@@ -70,12 +70,16 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Deadlines of one attempt, in seconds. The first byte may take long: a local model may have to load."""
+    """Deadlines of one attempt, in seconds. The first byte may take long: a local model may have to load.
+
+    ``min_tokens_per_s`` is how fast a stream has to be once it has begun; ``None``: it may take its time.
+    """
 
     connect_s: float = 5.0
     first_byte_s: float = 120.0
     idle_s: float = 60.0
     total_s: float = 600.0
+    min_tokens_per_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
