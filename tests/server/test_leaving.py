@@ -102,6 +102,28 @@ async def test_row_28_a_client_that_leaves_an_answer_that_is_not_streamed_frees_
     await assert_aborted(front, "never-headers", committed=False)
 
 
+@pytest.mark.parametrize(
+    ("body", "after"),
+    [(chat("never-headers", stream=True), b""), (chat("stall-2", stream=True), b" from"), (chat("never-headers"), b"")],
+    ids=["row_26", "row_27", "row_28"],
+)
+async def test_rows_26_to_28_a_client_that_closes_its_sending_side_has_left_as_nothing_tells_the_two_apart(
+    serve: Serve, body: dict[str, Any], after: bytes
+) -> None:
+    front = await serve(body["model"], "ok")
+    reader, writer = await front.open()
+    writer.write(request(body))
+    await front.faultd.hit(body["model"])
+    if after:
+        await reader.readuntil(after)
+    writer.write_eof()
+    rest = await asyncio.wait_for(reader.read(), 1)
+    assert b"[DONE]" not in rest
+    await assert_aborted(front, body["model"], committed=bool(after))
+    assert front.faultd.count("ok") == 0
+    await closed(writer)
+
+
 @pytest.mark.parametrize("stream", [False, True])
 async def test_rows_26_and_28_a_client_that_leaves_while_we_connect_frees_the_attempt(
     serve: Serve, deaf_url: str, stream: bool

@@ -28,6 +28,7 @@ class GuardedHttp(HttpToolsProtocol):
     The whole of a request, headers and body, has ``receive_timeout_s``: from the connection, and later from its first byte. A
     connection that waits between two requests is uvicorn's to close. An answer has no deadline, but a client that takes nothing
     of it for ``send_timeout_s`` while more is waiting is cut off. Whoever is in ``LEAVE`` is told that the client is gone.
+    It is gone when it closes its sending side, as TCP says no more of one that has left; Go's server and nginx take it so too.
     """
 
     receive_timeout_s: ClassVar[float]
