@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
-from front import Front, Said, Serve, chat, entry
+from front import Front, Said, Serve, chat, entry, until
 
+from engines.process import ServerProcess
 from waypost.faults.faultd import TEXT, Faultd
+from waypost.ledger.reader import SqliteReader
+
+ServeWaypost = Callable[..., ServerProcess]
 
 QUICK = {"connect_s": 1, "first_byte_s": 0.3, "idle_s": 0.3, "total_s": 1}
 MODES = pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
@@ -158,6 +166,49 @@ async def test_row_35_a_deployment_that_always_fails_is_left_out_and_the_ledger_
     row = await front.row()
     assert attempts(row) == [("ok", None)]
     assert [removal["deployment"] for removal in row["card"]["removed"]] == ["500"]
+
+
+async def test_row_36_of_two_processes_each_asks_a_cooled_engine_once_and_one_ledger_tells_both(
+    faultd: Faultd, waypost_server: ServeWaypost, tmp_path: Path
+) -> None:
+    ledger = tmp_path / "ledger.db"
+    faultd.models = ("429-ra60", "ok")
+    config = {
+        "model_list": [entry(fault, faultd) for fault in faultd.models],
+        "routes": {"chat": list(faultd.models)},
+        "environment_variables": {"FAULTD_KEY": "none"},
+        "discovery": {"enabled": False},
+        "ledger": {"path": str(ledger)},
+    }
+    servers = [await asyncio.to_thread(waypost_server, config) for _ in range(2)]
+    async with httpx.AsyncClient(trust_env=False) as client:
+        for number in range(10):
+            said = await client.post(f"{servers[number % 2].url}/v1/chat/completions", json=chat("chat"))
+            assert (said.status_code, said.json()["choices"][0]["message"]["content"]) == (200, TEXT)
+    assert [hit.model for hit in faultd.hits].count("429-ra60") == 2
+    assert [hit.model for hit in faultd.hits].count("ok") == 10
+    reader = SqliteReader(ledger)
+    await until(lambda: len(reader.tail(11)) == 10, within_s=5)
+    rows = [reader.get(row["id"]) or {} for row in reader.tail(11)]
+    assert {row["status"] for row in rows} == {"ok"}
+    both, alone = [("429-ra60", "provider_rate_limited"), ("ok", None)], [("ok", None)]
+    assert sorted(attempts(row) for row in rows) == [both, both, *[alone] * 8]
+    assert sum("429-ra60" in [removal["deployment"] for removal in row["card"]["removed"]] for row in rows) == 8
+
+
+@MODES
+async def test_row_38_models_that_stand_in_for_each_other_are_asked_once_each_and_the_ledger_has_both(
+    serve: Serve, faultd: Faultd, stream: bool
+) -> None:
+    models = [{**entry(f"html-200@{name}", faultd), "model_name": name} for name in "ab"]
+    loop = [{"a": ["b", "a"]}, {"b": ["a"]}]
+    front = await serve(*models, litellm_settings={"fallbacks": loop}, router_settings={"model_group_alias": {"x": "a"}})
+    said = await front.ask(chat("x", stream=stream))
+    assert (said.status, said.error["code"]) == (502, "provider_protocol_error")
+    assert [hit.model for hit in front.faultd.hits] == ["html-200@a", "html-200@b"]
+    row = await front.row()
+    assert (row["status"], row["error"], row["requested"]) == ("failed", "provider_protocol_error", "x")
+    assert attempts(row) == [("a", "provider_protocol_error"), ("b", "provider_protocol_error")]
 
 
 async def test_row_60_a_host_that_holds_a_path_reaches_no_engine_and_no_ledger(serve: Serve) -> None:
