@@ -155,6 +155,16 @@ def test_a_completion_that_calls_a_tool_ends_with_tool_calls_and_each_call_has_a
     assert (mended["choices"][0]["finish_reason"], event.finish_reason) == ("tool_calls", "tool_calls")
 
 
+def test_calls_of_different_choices_have_different_ids() -> None:
+    said = {"tool_calls": [{"index": 0, "function": {"name": "f", "arguments": "{}"}}]}
+    whole, _ = as_completion(completion(said) | {"choices": [{"index": index, "message": said} for index in range(3)]})
+    through = form()
+    chunks = [as_chunk(chunk(said) | {"choices": [{"index": index, "delta": said}]}, through)[0] for index in range(3)]
+    ids = ["call_c-1_0", "call_c-1_1_0", "call_c-1_2_0"]
+    assert [choice["message"]["tool_calls"][0]["id"] for choice in whole["choices"]] == ids
+    assert [made["choices"][0]["delta"]["tool_calls"][0]["id"] for made in chunks] == ids
+
+
 def test_an_unknown_finish_reason_is_not_made_up() -> None:
     assert as_chunk(chunk({}, "abort"))[0]["choices"][0]["finish_reason"] == "abort"
 

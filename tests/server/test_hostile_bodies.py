@@ -141,6 +141,7 @@ async def test_row_55_a_zstd_body_cannot_ask_for_more_than_eight_megabytes_to_un
     greedy = packer.compress(json.dumps(chat()).encode()) + packer.flush()
     said = await front.ask(greedy, "content-encoding: zstd")
     assert (said.status, said.error["code"]) == (400, "invalid_value")
+    assert_nothing_happened(front)
 
 
 DEEP = 20_000

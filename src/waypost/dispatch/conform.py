@@ -149,7 +149,7 @@ class Form:
             changed |= _mend_said(delta)
             if "tool_calls" in delta or "function_call" in delta:
                 calls = self._calls.get(choice["index"]) or self._calls.setdefault(choice["index"], ToolCallNumbering())
-                changed |= _mend_calls(delta, calls.renumber, self._head["id"])
+                changed |= _mend_calls(delta, calls.renumber, _name_of(choice, self._head["id"]))
         if choice.get("finish_reason", "") is not None:
             changed |= _mend_reason(choice, choice["index"] in self._calls)
         if choice.get("logprobs") is not None:
@@ -168,7 +168,7 @@ def _mend_choice(choice: dict[str, Any], place: int, answer_id: str) -> bool:
     changed |= _mend_said(message)
     changed |= _without_null(message, ("annotations",))
     changed |= _add(message, role="assistant", content=None, refusal=None)
-    changed |= _mend_calls(message, named, answer_id)
+    changed |= _mend_calls(message, named, _name_of(choice, answer_id))
     called = "tool_calls" in message or "function_call" in message
     changed |= _mend_reason(choice, called)
     if choice["finish_reason"] is None:
@@ -193,12 +193,17 @@ def _mend_said(said: dict[str, Any]) -> bool:
     return changed
 
 
-def _mend_calls(said: dict[str, Any], mend: Callable[[list[Any], str], list[dict[str, Any]]], answer_id: str) -> bool:
+def _name_of(choice: dict[str, Any], answer_id: str) -> str:
+    """What the ids of its calls are made from: clients put the calls of all choices into one place."""
+    return f"{answer_id}_{choice['index']}" if choice["index"] else answer_id
+
+
+def _mend_calls(said: dict[str, Any], mend: Callable[[list[Any], str], list[dict[str, Any]]], name: str) -> bool:
     """The tool calls of a message, or the pieces of them in a delta."""
     if "tool_calls" not in said:
         return False
     given = said["tool_calls"]
-    made = mend(given, answer_id) if type(given) is list else []
+    made = mend(given, name) if type(given) is list else []
     if made and made == given:
         return False
     if made:
