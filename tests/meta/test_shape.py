@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from meta.source import SOURCE, Module, modules
 
+TESTS = Path(__file__).parents[1]
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 60
 VAGUE = ("utils", "helpers", "common", "manager")
@@ -35,6 +38,12 @@ def test_a_function_fits_a_screen() -> None:
     functions = nodes(ast.FunctionDef, ast.AsyncFunctionDef)
     lengths = {(module.name, node.name): node.end_lineno - node.lineno + 1 for module, node in functions}
     assert {name: length for name, length in lengths.items() if length > MAX_FUNCTION_LINES} == {}
+
+
+def test_no_two_files_of_tests_have_one_name() -> None:
+    """They are imported by name alone: of two, pytest collects one, and stops at the other."""
+    names = Counter(file.name for file in TESTS.rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 def test_a_module_says_what_it_is_for() -> None:
