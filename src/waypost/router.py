@@ -37,15 +37,15 @@ from waypost.fleet.catalogue import Catalogue
 from waypost.fleet.deployment import Deployment
 from waypost.fleet.state import Fleet
 from waypost.fleet.view import FleetView
+from waypost.http.session import HttpSession
 from waypost.ids import new_id
 from waypost.ledger import Ledger, open_ledger
 from waypost.ledger.record import Outcome, PromptDigest, known_cost
+from waypost.startup import Assembly, put_in_force
 from waypost.turn import EMPTY, Turn
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-    from waypost.startup import Assembly
 
 
 class Router:
@@ -174,11 +174,7 @@ class Router:
         Only metadata is asked for. The server does this at its start and from time to time; a library knows what the config and
         LiteLLM's table say until it is called.
         """
-        import aiohttp  # noqa: PLC0415 - deciding needs no HTTP client, and importing one is slow
-
-        from waypost.startup import put_in_force  # noqa: PLC0415 - see above
-
-        async with aiohttp.ClientSession() as session:
+        async with HttpSession() as session:
             self._assembly = await put_in_force(self, self._config, session, self._assembly)
 
     def route(

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import aiohttp
-
 from waypost.config import Config, load, loads
 from waypost.config.bundles import drops, lacking
 from waypost.decide.policy import Policy
@@ -18,6 +16,7 @@ from waypost.defaults import CONFIG_FILE
 from waypost.fleet.deployment import Deployment
 from waypost.fleet.discovery import DEFAULT_TARGETS, Discovery, discover
 from waypost.fleet.simulated import simulated_fleet, simulated_routes
+from waypost.http.session import HttpSession
 from waypost.turn import empty
 
 if TYPE_CHECKING:
@@ -48,9 +47,7 @@ def read_config(path: Path | None) -> Config:
     return load(path or CONFIG_FILE)
 
 
-async def put_in_force(
-    router: Router, config: Config, session: aiohttp.ClientSession, before: Assembly | None = None
-) -> Assembly:
+async def put_in_force(router: Router, config: Config, session: HttpSession, before: Assembly | None = None) -> Assembly:
     """Gives the router a config and the fleet behind it, and looks once at every engine of that fleet.
 
     Only metadata is asked for; nothing is generated, and nothing is loaded. ``before`` is what was in force until now: what it
@@ -72,7 +69,7 @@ def _dropped(deployments: Sequence[Deployment], policy: Policy) -> frozenset[str
     return frozenset(lacking(deployment, name) for _, deployment, name in drops(deployments, policy))
 
 
-async def _assemble(config: Config, session: aiohttp.ClientSession, before: Assembly | None) -> Assembly:
+async def _assemble(config: Config, session: HttpSession, before: Assembly | None) -> Assembly:
     """The deployments of the config, and others where it wants that; five simulated ones, if there never was a real one.
 
     Who has had answers of engines must not get made-up ones, whatever becomes of the engines.

@@ -10,13 +10,13 @@ from desk import Desk
 from hypothesis import given
 from hypothesis import strategies as st
 
-from waypost.dispatch import http_pool
 from waypost.dispatch.events import Call
-from waypost.dispatch.http_connection import MAX_HEAD_BYTES, ConnectionBroken, HttpConnection, NotHttp
-from waypost.dispatch.http_pool import HttpPool, Origin
 from waypost.dispatch.patience import Patience
 from waypost.errors import ConnectFailed, ProviderProtocolError
 from waypost.fleet.deployment import Deployment
+from waypost.http import pool
+from waypost.http.connection import MAX_HEAD_BYTES, ConnectionBroken, HttpConnection, NotHttp
+from waypost.http.pool import HttpPool, Origin
 
 HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nHost: here\r\nContent-Length: "
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
@@ -179,7 +179,7 @@ async def test_a_reader_who_is_slow_holds_the_engine_up_and_loses_nothing(site: 
 
 
 async def test_an_idle_connection_is_closed_in_time(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_pool, "KEEP_ALIVE_S", 0.05)
+    monkeypatch.setattr(pool, "KEEP_ALIVE_S", 0.05)
     assert await site.body(OK) == b"hello"
     await asyncio.wait_for(site.gone.wait(), 1)
 

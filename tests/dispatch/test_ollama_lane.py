@@ -6,7 +6,6 @@ import asyncio
 import json
 from typing import Any
 
-import aiohttp
 import pytest
 from whole import MakeClient
 
@@ -20,6 +19,7 @@ from waypost.dispatch.lanes.openai import OpenAiLane
 from waypost.fleet.deployment import Deployment
 from waypost.fleet.discovery import discover
 from waypost.fleet.timings import Timings
+from waypost.http.session import HttpSession
 
 GIB = 1 << 30
 MODES = pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
@@ -180,7 +180,7 @@ async def test_two_routes_with_their_own_sampling_share_one_load(client_of: Make
 
 
 async def test_what_is_found_on_this_machine_is_called_natively() -> None:
-    async with serve(OllamaModel("q:8b", Answer("hi"))) as ollama, aiohttp.ClientSession() as session:
+    async with serve(OllamaModel("q:8b", Answer("hi"))) as ollama, HttpSession() as session:
         found = await discover(session, [DiscoveryTarget(url=f"{ollama.url}/v1")])
         [one] = found.deployments
         assert (one.lane, one.provider, one.api_base) == ("ollama", "ollama_chat", ollama.url)

@@ -12,6 +12,7 @@ from desk import LITELLM_WARNS, Desk
 
 from waypost.errors import ProviderContextTooLong
 from waypost.fleet.deployment import Deployment, LaneName
+from waypost.http.session import HttpSession
 
 LANES = pytest.mark.parametrize("lane", ["openai", pytest.param("litellm", marks=LITELLM_WARNS)])
 
@@ -55,7 +56,7 @@ async def test_it_says_how_fast_it_worked_once_for_each_answer(desk: Desk, llama
 async def test_one_that_sleeps_is_not_loaded_until_it_answers(desk: Desk, start_llamacpp: Any) -> None:
     engine = start_llamacpp("alpha", sleep_idle_s=1)
     fleet = desk.live(real(engine, "openai"))
-    async with aiohttp.ClientSession() as session:
+    async with HttpSession() as session:
         await desk.ask_live(fleet)
         assert fleet.view().status("local/alpha").loaded is None  # nobody has looked
         while fleet.view().status("local/alpha").loaded is not False:

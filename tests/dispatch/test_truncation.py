@@ -6,7 +6,6 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
-import aiohttp
 import pytest
 from whole import Client, MakeClient, entry
 
@@ -18,6 +17,7 @@ from waypost.faults.exchange import USAGE, Exchange
 from waypost.faults.faultd import TEXT, Faultd
 from waypost.faults.faults import Fault, send
 from waypost.fleet.deployment import Deployment
+from waypost.http.session import HttpSession, read_up_to
 
 MODES = pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
 LONG = "The quick brown fox jumps over the lazy dog. " * 900
@@ -150,8 +150,9 @@ async def test_row_73_a_model_that_was_unloaded_comes_back_with_the_window_that_
 async def look(asked: Client, ollama: Ollama, *, loaded_with: int) -> None:
     """Another client loads the model; then the fleet looks at its faultd."""
     body = {"model": "q:8b", "messages": [], "options": {"num_ctx": loaded_with}}
-    async with aiohttp.ClientSession() as session:
-        await (await session.post(f"{ollama.url}/api/chat", json=body)).read()
+    async with HttpSession() as session:
+        async with session.ask("POST", f"{ollama.url}/api/chat", timeout_s=60, body=json.dumps(body).encode()) as answer:
+            await read_up_to(answer, 1 << 20)
         await asked.router.fleet.refresh(session)
 
 

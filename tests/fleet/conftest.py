@@ -7,15 +7,16 @@ import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
-import aiohttp
 import pytest
 from engine_metadata import Routes
 from engine_server import GENERATIONS, Engine, Handler, ServeEngine, ServeRaw
 
+from waypost.http.session import HttpSession
+
 
 @pytest.fixture
-async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as opened:
+async def session() -> AsyncIterator[HttpSession]:
+    async with HttpSession() as opened:
         yield opened
 
 

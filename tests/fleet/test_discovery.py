@@ -1,20 +1,18 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import time
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 import engine_metadata as metadata
-from aiohttp import ClientSession, TCPConnector
-from aiohttp.abc import AbstractResolver, ResolveResult
 from engine_server import ServeEngine, ServeRaw
 
 from waypost.fleet.deployment import Deployment
 from waypost.fleet.discovery import DEFAULT_TARGETS, discover
 from waypost.fleet.state import Fleet
+from waypost.http.session import HttpSession
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,7 @@ def test_unasked_only_this_machine_is_looked_at() -> None:
     assert [urlsplit(target.url).port for target in DEFAULT_TARGETS] == [11434, 8000, 8080, 1234]
 
 
-async def test_with_nothing_there_it_is_quick_and_says_where_it_looked(session: ClientSession, unused_port: int) -> None:
+async def test_with_nothing_there_it_is_quick_and_says_where_it_looked(session: HttpSession, unused_port: int) -> None:
     started = time.monotonic()
     found = await discover(session, [At(f"http://127.0.0.1:{unused_port}")] * 4)
     assert time.monotonic() - started < 2
@@ -42,7 +40,7 @@ async def test_with_nothing_there_it_is_quick_and_says_where_it_looked(session: 
     assert found.lines == (f"nothing at 127.0.0.1:{unused_port}",) * 4
 
 
-async def test_silent_ports_are_waited_for_together(session: ClientSession, serve_raw: ServeRaw) -> None:
+async def test_silent_ports_are_waited_for_together(session: HttpSession, serve_raw: ServeRaw) -> None:
     async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await asyncio.Event().wait()
 
@@ -52,9 +50,7 @@ async def test_silent_ports_are_waited_for_together(session: ClientSession, serv
     assert time.monotonic() - started < 1.2
 
 
-async def test_every_model_becomes_a_local_deployment_without_a_price(
-    session: ClientSession, serve_engine: ServeEngine
-) -> None:
+async def test_every_model_becomes_a_local_deployment_without_a_price(session: HttpSession, serve_engine: ServeEngine) -> None:
     show = metadata.ollama_show("completion", "tools", "vision")
     ollama = await serve_engine(metadata.ollama({"name": "qwen3:8b", "show": show}, running={"qwen3:8b": 8192}))
     vllm = await serve_engine(metadata.vllm())
@@ -73,20 +69,20 @@ async def test_every_model_becomes_a_local_deployment_without_a_price(
 
 
 async def test_the_frontend_of_triton_is_called_as_any_server_of_openais_dialect(
-    session: ClientSession, serve_engine: ServeEngine
+    session: HttpSession, serve_engine: ServeEngine
 ) -> None:
     engine = await serve_engine(metadata.triton_frontend())
     (deployment,) = (await discover(session, [At(engine.url)])).deployments
     assert (deployment.provider, deployment.lane, deployment.api_base) == ("custom_openai", "openai", f"{engine.url}/v1")
 
 
-async def test_an_assumed_window_is_marked_as_such(session: ClientSession, serve_engine: ServeEngine) -> None:
+async def test_an_assumed_window_is_marked_as_such(session: HttpSession, serve_engine: ServeEngine) -> None:
     engine = await serve_engine(metadata.ollama({"name": "qwen3:8b", "show": metadata.ollama_show("completion")}))
     (deployment,) = (await discover(session, [At(engine.url)])).deployments
     assert (deployment.window_tokens, deployment.sources["window_tokens"]) == (4096, "assumed")
 
 
-async def test_the_same_name_in_two_engines_gives_ids_that_say_which(session: ClientSession, serve_engine: ServeEngine) -> None:
+async def test_the_same_name_in_two_engines_gives_ids_that_say_which(session: HttpSession, serve_engine: ServeEngine) -> None:
     one, two, three = [
         await serve_engine(routes)
         for routes in (metadata.llamacpp("alpha"), metadata.vllm("alpha"), metadata.llamacpp("alpha"))
@@ -100,7 +96,7 @@ async def test_the_same_name_in_two_engines_gives_ids_that_say_which(session: Cl
     ]
 
 
-async def test_what_the_config_reaches_is_not_found_again(session: ClientSession, serve_engine: ServeEngine) -> None:
+async def test_what_the_config_reaches_is_not_found_again(session: HttpSession, serve_engine: ServeEngine) -> None:
     engine = await serve_engine(metadata.ollama({"name": "known:latest"}, {"name": "fresh:7b"}, {"name": "taken:7b"}))
     known = configured(f"http://localhost:{engine.port}", "known", provider="ollama_chat", lane="ollama")
     other = configured("https://api.example.com/v1", "taken:7b", local=False)
@@ -108,7 +104,7 @@ async def test_what_the_config_reaches_is_not_found_again(session: ClientSession
     assert [deployment.id for deployment in found.deployments] == ["fresh:7b", "ollama_chat/taken:7b"]
 
 
-async def test_models_that_run_elsewhere_are_counted_and_not_used(session: ClientSession, serve_engine: ServeEngine) -> None:
+async def test_models_that_run_elsewhere_are_counted_and_not_used(session: HttpSession, serve_engine: ServeEngine) -> None:
     cloud = {"name": "big:cloud", "remote_host": "https://ollama.com:443"}
     engine = await serve_engine(metadata.ollama({"name": "small:1b"}, cloud))
     found = await discover(session, [At(engine.url)])
@@ -116,7 +112,7 @@ async def test_models_that_run_elsewhere_are_counted_and_not_used(session: Clien
     assert "1 model; 1 more run elsewhere" in found.lines[0]
 
 
-async def test_what_cannot_serve_is_listed_and_not_used(session: ClientSession, serve_engine: ServeEngine) -> None:
+async def test_what_cannot_serve_is_listed_and_not_used(session: HttpSession, serve_engine: ServeEngine) -> None:
     triton = await serve_engine(metadata.triton())
     dead = await serve_engine(metadata.vllm(), status={"/health": 503})
     found = await discover(session, [At(triton.url), At(dead.url)])
@@ -125,18 +121,18 @@ async def test_what_cannot_serve_is_listed_and_not_used(session: ClientSession, 
     assert "restart vLLM" in found.lines[1]
 
 
-async def test_a_line_does_not_show_a_password(session: ClientSession, unused_port: int) -> None:
+async def test_a_line_does_not_show_a_password(session: HttpSession, unused_port: int) -> None:
     found = await discover(session, [At(f"http://me:sesame@127.0.0.1:{unused_port}")])
     assert "sesame" not in f"{found.lines}{found!r}"
 
 
-async def test_a_name_that_would_be_a_pattern_is_left_out(session: ClientSession, serve_engine: ServeEngine) -> None:
+async def test_a_name_that_would_be_a_pattern_is_left_out(session: HttpSession, serve_engine: ServeEngine) -> None:
     engine = await serve_engine({"/v1/models": metadata.listing({"id": "openai/*"}, {"id": "m"})})
     assert [d.id for d in (await discover(session, [At(engine.url)])).deployments] == ["m"]
 
 
 async def test_a_missed_look_loses_no_deployment_and_a_look_without_the_model_does(
-    session: ClientSession, serve_engine: ServeEngine
+    session: HttpSession, serve_engine: ServeEngine
 ) -> None:
     engine = await serve_engine(metadata.llamacpp("alpha"))
     first = await discover(session, [At(engine.url)])
@@ -152,16 +148,14 @@ async def test_a_missed_look_loses_no_deployment_and_a_look_without_the_model_do
     assert (await discover(session, [At(engine.url)], before=first.deployments, beside=changed.deployments)).deployments == ()
 
 
-async def test_what_is_no_target_any_more_is_dropped(
-    session: ClientSession, serve_engine: ServeEngine, unused_port: int
-) -> None:
+async def test_what_is_no_target_any_more_is_dropped(session: HttpSession, serve_engine: ServeEngine, unused_port: int) -> None:
     engine = await serve_engine(metadata.llamacpp("alpha"))
     first = await discover(session, [At(engine.url)])
     elsewhere = [At(f"http://127.0.0.1:{unused_port}")]
     assert (await discover(session, elsewhere, before=first.deployments)).deployments == ()
 
 
-async def test_an_id_stays_when_another_engine_brings_the_same_name(session: ClientSession, serve_engine: ServeEngine) -> None:
+async def test_an_id_stays_when_another_engine_brings_the_same_name(session: HttpSession, serve_engine: ServeEngine) -> None:
     old, new = await serve_engine(metadata.llamacpp("alpha")), await serve_engine(metadata.vllm("alpha"))
     first = await discover(session, [At(old.url)])
     both = await discover(session, [At(new.url), At(old.url)], before=first.deployments)
@@ -171,19 +165,16 @@ async def test_an_id_stays_when_another_engine_brings_the_same_name(session: Cli
     assert [deployment.id for deployment in again.deployments] == ["hosted_vllm/alpha", "alpha"]
 
 
-class Pointing(AbstractResolver):
-    """Every name is this machine."""
+class Pointing(HttpSession):
+    """The name of a stranger is this machine."""
 
-    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:
-        return [ResolveResult(hostname=host, host="127.0.0.1", port=port, family=family, proto=0, flags=0)]
-
-    async def close(self) -> None:
-        pass
+    def ask(self, method: str, url: str, **more: Any) -> Any:
+        return super().ask(method, url.replace("gpu.example.com", "127.0.0.1"), **more)
 
 
 async def test_what_is_found_at_a_strangers_address_is_not_local(serve_engine: ServeEngine) -> None:
     engine = await serve_engine(metadata.llamacpp("alpha"))
-    async with ClientSession(connector=TCPConnector(resolver=Pointing())) as session:
+    async with Pointing() as session:
         found = await discover(session, [At(f"http://gpu.example.com:{engine.port}"), At(f"http://localhost:{engine.port}")])
         assert [deployment.local for deployment in found.deployments] == [False, True]
         fleet = Fleet(found.deployments, clock=time.monotonic)
@@ -192,7 +183,7 @@ async def test_what_is_found_at_a_strangers_address_is_not_local(serve_engine: S
 
 
 async def test_a_slow_ollama_is_not_taken_for_an_engine_without_a_cloud(
-    session: ClientSession, serve_engine: ServeEngine
+    session: HttpSession, serve_engine: ServeEngine
 ) -> None:
     routes = metadata.ollama({"name": "mine:latest", "remote_host": "https://ollama.com:443"}, {"name": "big:cloud"})
 
@@ -207,7 +198,7 @@ async def test_a_slow_ollama_is_not_taken_for_an_engine_without_a_cloud(
     enough.set()
 
 
-async def test_a_cloud_model_is_known_by_its_name_too(session: ClientSession, serve_engine: ServeEngine) -> None:
+async def test_a_cloud_model_is_known_by_its_name_too(session: HttpSession, serve_engine: ServeEngine) -> None:
     names = ("glm-4.6:cloud", "gpt-oss:120b-cloud", "here:7b")
     ollama = await serve_engine(metadata.ollama(*({"name": name} for name in names)))
     plain = await serve_engine({"/v1/models": metadata.listing(*({"id": name} for name in names))})

@@ -8,7 +8,6 @@ from typing import Any
 
 import engine_metadata as metadata
 import pytest
-from aiohttp import ClientSession
 from engine_server import ServeEngine, ServeRaw
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,22 +15,23 @@ from hypothesis import strategies as st
 from waypost.fleet.deployment import Capabilities
 from waypost.fleet.engines import EngineReport, ModelReport, look
 from waypost.fleet.reading import MOST_BYTES, billions, count, tokens
+from waypost.http.session import HttpSession
 from waypost.secret import Secret
 
 
-async def seen(session: ClientSession, url: str, **options: Any) -> EngineReport:
+async def seen(session: HttpSession, url: str, **options: Any) -> EngineReport:
     report = await look(session, url, **options)
     assert report is not None
     return report
 
 
-async def only_model(session: ClientSession, url: str, **options: Any) -> ModelReport:
+async def only_model(session: HttpSession, url: str, **options: Any) -> ModelReport:
     (model,) = (await seen(session, url, **options)).models
     return model
 
 
 async def test_llamacpp_gives_the_window_of_one_slot_and_what_its_template_can(
-    session: ClientSession, serve_engine: ServeEngine
+    session: HttpSession, serve_engine: ServeEngine
 ) -> None:
     engine = await serve_engine(metadata.llamacpp(vision=True))
     report = await seen(session, engine.url)
@@ -42,18 +42,18 @@ async def test_llamacpp_gives_the_window_of_one_slot_and_what_its_template_can(
     assert model.parameters_b == pytest.approx(0.00295, rel=0.01)
 
 
-async def test_a_known_engine_is_asked_few_questions(session: ClientSession, serve_engine: ServeEngine) -> None:
+async def test_a_known_engine_is_asked_few_questions(session: HttpSession, serve_engine: ServeEngine) -> None:
     engine = await serve_engine(metadata.llamacpp())
     await seen(session, f"{engine.url}/v1")
     assert engine.paths == {"/v1/models", "/props"}
 
 
-async def test_a_sleeping_llamacpp_is_not_loaded(session: ClientSession, serve_engine: ServeEngine) -> None:
+async def test_a_sleeping_llamacpp_is_not_loaded(session: HttpSession, serve_engine: ServeEngine) -> None:
     engine = await serve_engine(metadata.llamacpp(sleeping=True))
     assert (await only_model(session, engine.url)).loaded is False
 
 
-async def test_of_a_llamacpp_router_only_the_list_is_read(session: ClientSession, serve_engine: ServeEngine) -> None:
+async def test_of_a_llamacpp_router_only_the_list_is_read(session: HttpSession, serve_engine: ServeEngine) -> None:
     engine = await serve_engine(metadata.llamacpp_router())
     seer, talker = (await seen(session, engine.url)).models
     assert (seer.loaded, seer.window_tokens, seer.capabilities.vision) == (False, None, True)
@@ -61,7 +61,7 @@ async def test_of_a_llamacpp_router_only_the_list_is_read(session: ClientSession
     assert not [path for path in engine.paths if "?" in path]
 
 
-async def test_the_real_llamacpp_is_recognised(session: ClientSession, llamacpp: Any) -> None:
+async def test_the_real_llamacpp_is_recognised(session: HttpSession, llamacpp: Any) -> None:
     report = await seen(session, llamacpp.base_url)
     assert report.kind == "llamacpp"
     model = report.model(llamacpp.model)
@@ -70,7 +70,7 @@ async def test_the_real_llamacpp_is_recognised(session: ClientSession, llamacpp:
     assert (model.capabilities.tools, model.capabilities.vision) == (True, False)
 
 
-async def test_llama_swap_says_what_runs_and_what_is_a_peers(session: ClientSession, serve_engine: ServeEngine) -> None:
+async def test_llama_swap_says_what_runs_and_what_is_a_peers(session: HttpSession, serve_engine: ServeEngine) -> None:
     engine = await serve_engine(metadata.llama_swap())
     report = await seen(session, engine.url)
     assert report.kind == "llama_swap"
@@ -83,7 +83,7 @@ async def test_llama_swap_says_what_runs_and_what_is_a_peers(session: ClientSess
     assert "/props" not in engine.paths
 
 
-async def test_vllm_gives_its_window_and_version(session: ClientSession, serve_engine: ServeEngine) -> None:
+async def test_vllm_gives_its_window_and_version(session: HttpSession, serve_engine: ServeEngine) -> None:
     engine = await serve_engine(metadata.vllm())
     report = await seen(session, engine.url)
     assert (report.kind, report.version, report.serves) == ("vllm", "0.32.0", True)
@@ -93,7 +93,7 @@ async def test_vllm_gives_its_window_and_version(session: ClientSession, serve_e
 
 
 async def test_a_vllm_whose_engine_died_serves_nothing_though_it_lists_its_model(
-    session: ClientSession, serve_engine: ServeEngine
+    session: HttpSession, serve_engine: ServeEngine
 ) -> None:
     engine = await serve_engine(metadata.vllm(), status={"/health": 503})
     report = await seen(session, engine.url)
@@ -101,22 +101,20 @@ async def test_a_vllm_whose_engine_died_serves_nothing_though_it_lists_its_model
     assert "restart" in (report.problem or "")
 
 
-async def test_tensorrt_llm_has_no_window_to_tell(session: ClientSession, serve_engine: ServeEngine) -> None:
+async def test_tensorrt_llm_has_no_window_to_tell(session: HttpSession, serve_engine: ServeEngine) -> None:
     engine = await serve_engine(metadata.tensorrt_llm())
     report = await seen(session, engine.url)
     assert (report.kind, report.version, report.models[0].window_tokens) == ("tensorrt_llm", "1.2.0", None)
 
 
-async def test_a_tensorrt_llm_whose_engine_is_not_well_serves_nothing(
-    session: ClientSession, serve_engine: ServeEngine
-) -> None:
+async def test_a_tensorrt_llm_whose_engine_is_not_well_serves_nothing(session: HttpSession, serve_engine: ServeEngine) -> None:
     engine = await serve_engine(metadata.tensorrt_llm(), status={"/health": 503})
     report = await seen(session, engine.url)
     assert (report.serves, report.models[0].loaded) == (False, False)
     assert "trtllm-serve" in (report.problem or "")
 
 
-async def test_the_frontend_of_triton_serves_what_it_lists(session: ClientSession, serve_engine: ServeEngine) -> None:
+async def test_the_frontend_of_triton_serves_what_it_lists(session: HttpSession, serve_engine: ServeEngine) -> None:
     engine = await serve_engine(metadata.triton_frontend())
     report = await seen(session, engine.url)
     assert (report.kind, report.serves, report.problem) == ("triton", True, None)
@@ -125,7 +123,7 @@ async def test_the_frontend_of_triton_serves_what_it_lists(session: ClientSessio
 
 
 async def test_triton_is_seen_but_cannot_serve_without_its_openai_frontend(
-    session: ClientSession, serve_engine: ServeEngine
+    session: HttpSession, serve_engine: ServeEngine
 ) -> None:
     engine = await serve_engine(metadata.triton())
     report = await seen(session, engine.url)
@@ -133,7 +131,7 @@ async def test_triton_is_seen_but_cannot_serve_without_its_openai_frontend(
 
 
 async def test_the_real_triton_is_recognised_also_by_the_address_of_one_of_its_models(
-    session: ClientSession, triton: Any
+    session: HttpSession, triton: Any
 ) -> None:
     for path in ("", "/v2/models/ensemble/generate", "/v2/models/ensemble/versions/1/generate"):
         report = await seen(session, triton.url + path)
@@ -141,7 +139,7 @@ async def test_the_real_triton_is_recognised_also_by_the_address_of_one_of_its_m
 
 
 async def test_lm_studio_counts_what_is_allocated_and_assumes_little_of_the_rest(
-    session: ClientSession, serve_engine: ServeEngine
+    session: HttpSession, serve_engine: ServeEngine
 ) -> None:
     engine = await serve_engine(metadata.lm_studio())
     coder, seer, embedder = (await seen(session, engine.url)).models
@@ -152,7 +150,7 @@ async def test_lm_studio_counts_what_is_allocated_and_assumes_little_of_the_rest
 
 
 async def test_ollama_window_comes_from_memory_then_from_the_modelfile_then_from_the_default(
-    session: ClientSession, serve_engine: ServeEngine
+    session: HttpSession, serve_engine: ServeEngine
 ) -> None:
     show = metadata.ollama_show("completion", "tools", "thinking")
     sized = metadata.ollama_show("completion", parameters='stop "x"\nnum_ctx                        16384\n')
@@ -172,21 +170,19 @@ async def test_ollama_window_comes_from_memory_then_from_the_modelfile_then_from
     assert (first.capabilities.tools, first.capabilities.vision, first.capabilities.reasoning) == (True, False, True)
 
 
-async def test_ollama_says_which_models_run_elsewhere(session: ClientSession, serve_engine: ServeEngine) -> None:
+async def test_ollama_says_which_models_run_elsewhere(session: HttpSession, serve_engine: ServeEngine) -> None:
     cloud = {"name": "big:cloud", "remote_host": "https://ollama.com:443", "show": metadata.ollama_show("completion")}
     engine = await serve_engine(metadata.ollama(cloud))
     assert (await only_model(session, engine.url)).remote
 
 
-async def test_ollama_without_capabilities_leaves_them_unknown(session: ClientSession, serve_engine: ServeEngine) -> None:
+async def test_ollama_without_capabilities_leaves_them_unknown(session: HttpSession, serve_engine: ServeEngine) -> None:
     engine = await serve_engine(metadata.ollama({"name": "old:7b", "details": {"parameter_size": "7.2B"}}))
     model = await only_model(session, engine.url)
     assert (model.capabilities, model.parameters_b, model.mode) == (Capabilities(), 7.2, None)
 
 
-async def test_hundreds_of_ollama_models_are_described_a_few_at_a_time(
-    session: ClientSession, serve_engine: ServeEngine
-) -> None:
+async def test_hundreds_of_ollama_models_are_described_a_few_at_a_time(session: HttpSession, serve_engine: ServeEngine) -> None:
     asked, most = 0, 0
 
     async def show(body: Any) -> dict[str, Any]:
@@ -205,13 +201,13 @@ async def test_hundreds_of_ollama_models_are_described_a_few_at_a_time(
     assert most <= 8
 
 
-async def test_only_the_named_models_are_described(session: ClientSession, serve_engine: ServeEngine) -> None:
+async def test_only_the_named_models_are_described(session: HttpSession, serve_engine: ServeEngine) -> None:
     engine = await serve_engine(metadata.ollama(*({"name": f"m{number}:latest"} for number in range(5))))
     await seen(session, engine.url, kind="ollama", only={"m3"})
     assert engine.asked.count(("POST", "/api/show")) == 1
 
 
-async def test_any_openai_compatible_server_is_listed(session: ClientSession, serve_engine: ServeEngine) -> None:
+async def test_any_openai_compatible_server_is_listed(session: HttpSession, serve_engine: ServeEngine) -> None:
     rows = ({"id": "m-1.5b", "owned_by": "me", "context_length": 9000}, {"id": "nomic-embed"}, {"id": "bge-rerank"})
     engine = await serve_engine({"/v1/models": metadata.listing(*rows)})
     report = await seen(session, engine.url)
@@ -223,12 +219,12 @@ async def test_any_openai_compatible_server_is_listed(session: ClientSession, se
     ]
 
 
-async def test_a_wrong_guess_of_the_kind_does_no_harm(session: ClientSession, serve_engine: ServeEngine) -> None:
+async def test_a_wrong_guess_of_the_kind_does_no_harm(session: HttpSession, serve_engine: ServeEngine) -> None:
     engine = await serve_engine(metadata.lm_studio())
     assert (await seen(session, engine.url, kind="ollama")).kind == "lm_studio"
 
 
-async def test_an_engine_that_wants_a_key_says_so_and_gets_it(session: ClientSession, serve_engine: ServeEngine) -> None:
+async def test_an_engine_that_wants_a_key_says_so_and_gets_it(session: HttpSession, serve_engine: ServeEngine) -> None:
     locked = await serve_engine(metadata.llamacpp(), status={"/v1/models": 401, "/props": 401})
     report = await seen(session, locked.url)
     assert (report.models, report.serves) == ((), True)
@@ -237,7 +233,7 @@ async def test_an_engine_that_wants_a_key_says_so_and_gets_it(session: ClientSes
     assert locked.headers[-1]["authorization"] == "Bearer sesame"
 
 
-async def test_a_loading_engine_is_not_a_failure(session: ClientSession, serve_engine: ServeEngine) -> None:
+async def test_a_loading_engine_is_not_a_failure(session: HttpSession, serve_engine: ServeEngine) -> None:
     loading = {path: {"error": {"message": "Loading model", "code": 503}} for path in ("/v1/models", "/props")}
     engine = await serve_engine(loading, status=dict.fromkeys(loading, 503))
     report = await seen(session, engine.url)
@@ -245,14 +241,14 @@ async def test_a_loading_engine_is_not_a_failure(session: ClientSession, serve_e
     assert "loading" in (report.problem or "")
 
 
-async def test_nothing_there_is_none_at_once(session: ClientSession, unused_port: int) -> None:
+async def test_nothing_there_is_none_at_once(session: HttpSession, unused_port: int) -> None:
     started = time.monotonic()
     assert await look(session, f"http://127.0.0.1:{unused_port}") is None
     assert time.monotonic() - started < 1
 
 
 @pytest.mark.parametrize("url", ["http://[bad", "not an address", "http://", "ftp://127.0.0.1", "http://127.0.0.1:99999999"])
-async def test_an_address_that_is_none_is_nothing_found(session: ClientSession, url: str) -> None:
+async def test_an_address_that_is_none_is_nothing_found(session: HttpSession, url: str) -> None:
     assert await look(session, url) is None
 
 
@@ -264,7 +260,7 @@ HTML = b"<!doctype html><html><body>Welcome to nginx</body></html>"
     [HTML, b"", b"null", b"[]", b'"models"', b"{" * 5000, b'{"data": 7}', b"\xff\xfe", b'{"data": {"id": "x"}}', b"NaN"],
 )
 async def test_a_server_that_is_no_engine_is_nothing_found(
-    session: ClientSession, serve_engine: ServeEngine, answer: bytes
+    session: HttpSession, serve_engine: ServeEngine, answer: bytes
 ) -> None:
     paths = ("/v1/models", "/props", "/running", "/version", "/api/version", "/api/tags", "/api/ps", "/api/v0/models", "/v2")
     engine = await serve_engine(dict.fromkeys(paths, answer))
@@ -272,7 +268,7 @@ async def test_a_server_that_is_no_engine_is_nothing_found(
 
 
 async def test_rows_of_wrong_types_are_left_out_and_wrong_values_are_unknown(
-    session: ClientSession, serve_engine: ServeEngine
+    session: HttpSession, serve_engine: ServeEngine
 ) -> None:
     good = {
         "id": "good",
@@ -289,12 +285,12 @@ async def test_rows_of_wrong_types_are_left_out_and_wrong_values_are_unknown(
 
 
 @pytest.mark.parametrize("window", [0, -1, True, None, "2048", 1e300, 2048.5, [], 10**30])
-async def test_a_window_that_cannot_be_is_unknown(session: ClientSession, serve_engine: ServeEngine, window: Any) -> None:
+async def test_a_window_that_cannot_be_is_unknown(session: HttpSession, serve_engine: ServeEngine, window: Any) -> None:
     engine = await serve_engine(metadata.vllm(window=window))
     assert (await only_model(session, engine.url)).window_tokens is None
 
 
-async def test_a_lying_ollama_gives_what_can_be_believed(session: ClientSession, serve_engine: ServeEngine) -> None:
+async def test_a_lying_ollama_gives_what_can_be_believed(session: HttpSession, serve_engine: ServeEngine) -> None:
     shown = {"parameters": 5, "model_info": [1], "capabilities": "tools", "details": None}
     routes = metadata.ollama({"name": "a:7b", "size": -4, "details": "x", "show": shown}, {"name": 3}, {"name": "b\x1b[31m"})
     engine = await serve_engine({**routes, "/api/ps": {"models": [{"name": "a:7b", "context_length": "lots"}, 4]}})
@@ -302,13 +298,13 @@ async def test_a_lying_ollama_gives_what_can_be_believed(session: ClientSession,
     assert model == ModelReport("a:7b", window_tokens=4096, window_assumed=True, loaded=True, parameters_b=7.0)
 
 
-async def test_a_huge_list_is_cut_short(session: ClientSession, serve_engine: ServeEngine) -> None:
+async def test_a_huge_list_is_cut_short(session: HttpSession, serve_engine: ServeEngine) -> None:
     engine = await serve_engine({"/v1/models": {"data": [{"id": f"m{number}"} for number in range(5000)]}})
     assert len((await seen(session, engine.url)).models) == 1000
 
 
 async def test_a_list_that_is_too_long_to_be_read_is_an_engine_all_the_same(
-    session: ClientSession, serve_engine: ServeEngine
+    session: HttpSession, serve_engine: ServeEngine
 ) -> None:
     rows = [{"id": f"model-{number}", "object": "model"} for number in range(100_000)]
     engine = await serve_engine({"/v1/models": {"object": "list", "data": rows}})
@@ -321,7 +317,7 @@ def _head(extra: str = "Content-Type: application/json\r\n") -> bytes:
     return f"HTTP/1.1 200 OK\r\n{extra}\r\n".encode()
 
 
-async def test_a_huge_body_is_not_read_to_its_end(session: ClientSession, serve_raw: ServeRaw) -> None:
+async def test_a_huge_body_is_not_read_to_its_end(session: HttpSession, serve_raw: ServeRaw) -> None:
     written: list[int] = []
 
     async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -339,7 +335,7 @@ async def test_a_huge_body_is_not_read_to_its_end(session: ClientSession, serve_
     assert max(written) < 20 * 1024 * 1024
 
 
-async def test_a_small_body_that_unpacks_to_a_huge_one_is_not_kept(session: ClientSession, serve_raw: ServeRaw) -> None:
+async def test_a_small_body_that_unpacks_to_a_huge_one_is_not_kept(session: HttpSession, serve_raw: ServeRaw) -> None:
     bomb = gzip.compress(b" " * (20 * 1024 * 1024))
 
     async def send(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -350,7 +346,7 @@ async def test_a_small_body_that_unpacks_to_a_huge_one_is_not_kept(session: Clie
     assert await look(session, await serve_raw(send), timeout_s=5) is None
 
 
-async def test_an_answer_in_drips_ends_at_the_deadline(session: ClientSession, serve_raw: ServeRaw) -> None:
+async def test_an_answer_in_drips_ends_at_the_deadline(session: HttpSession, serve_raw: ServeRaw) -> None:
     async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(_head())
@@ -364,7 +360,7 @@ async def test_an_answer_in_drips_ends_at_the_deadline(session: ClientSession, s
     assert time.monotonic() - started < 1.5
 
 
-async def test_silence_ends_at_the_deadline(session: ClientSession, serve_raw: ServeRaw) -> None:
+async def test_silence_ends_at_the_deadline(session: HttpSession, serve_raw: ServeRaw) -> None:
     async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await asyncio.Event().wait()
 
@@ -374,7 +370,7 @@ async def test_silence_ends_at_the_deadline(session: ClientSession, serve_raw: S
 
 
 async def test_a_redirect_is_not_followed_and_takes_no_key_along(
-    session: ClientSession, serve_engine: ServeEngine, serve_raw: ServeRaw
+    session: HttpSession, serve_engine: ServeEngine, serve_raw: ServeRaw
 ) -> None:
     trap = await serve_engine(metadata.vllm())
 
@@ -387,7 +383,7 @@ async def test_a_redirect_is_not_followed_and_takes_no_key_along(
     assert trap.asked == []
 
 
-async def test_what_is_not_http_is_nothing_found(session: ClientSession, serve_raw: ServeRaw) -> None:
+async def test_what_is_not_http_is_nothing_found(session: HttpSession, serve_raw: ServeRaw) -> None:
     async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"SSH-2.0-OpenSSH_9.6\r\n")
         await writer.drain()

@@ -4,22 +4,22 @@ import asyncio
 
 import engine_metadata as metadata
 import pytest
-from aiohttp import ClientSession
 from engine_server import ServeEngine, ServeRaw
 
 from samples import deployment
 from waypost.fleet.discovery import Local
 from waypost.fleet.examine import examine
 from waypost.fleet.report import Examined
+from waypost.http.session import HttpSession
 
 
-async def examined(session: ClientSession, *urls: str, timeout_s: float = 1.0) -> list[Examined]:
+async def examined(session: HttpSession, *urls: str, timeout_s: float = 1.0) -> list[Examined]:
     deployments = [deployment(f"d{i}", api_base=f"{url}/v1", model="alpha") for i, url in enumerate(urls)]
     return list((await examine(session, deployments, timeout_s=timeout_s)).values())
 
 
 async def test_an_engine_that_answers_is_seen_once_for_all_its_deployments(
-    session: ClientSession, serve_engine: ServeEngine
+    session: HttpSession, serve_engine: ServeEngine
 ) -> None:
     engine = await serve_engine(metadata.llamacpp())
     (found,) = await examined(session, engine.url, engine.url)
@@ -29,7 +29,7 @@ async def test_an_engine_that_answers_is_seen_once_for_all_its_deployments(
 
 
 async def test_layers_and_trained_window_come_from_the_description_of_a_model(
-    session: ClientSession, serve_engine: ServeEngine
+    session: HttpSession, serve_engine: ServeEngine
 ) -> None:
     show = metadata.ollama_show("completion")
     show["model_info"]["qwen3.block_count"] = 36
@@ -40,7 +40,7 @@ async def test_layers_and_trained_window_come_from_the_description_of_a_model(
 
 
 async def test_nobody_a_page_and_silence_are_told_apart_in_bounded_time(
-    session: ClientSession, serve_engine: ServeEngine, serve_raw: ServeRaw, unused_port: int
+    session: HttpSession, serve_engine: ServeEngine, serve_raw: ServeRaw, unused_port: int
 ) -> None:
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await asyncio.Event().wait()
@@ -54,7 +54,7 @@ async def test_nobody_a_page_and_silence_are_told_apart_in_bounded_time(
 
 
 async def test_an_engine_that_lists_its_models_and_describes_none_is_slow(
-    session: ClientSession, serve_engine: ServeEngine
+    session: HttpSession, serve_engine: ServeEngine
 ) -> None:
     async def never(body: object) -> None:
         await asyncio.Event().wait()
@@ -67,18 +67,18 @@ async def test_an_engine_that_lists_its_models_and_describes_none_is_slow(
 
 @pytest.mark.parametrize("body", [b"[" * 100_000, b"{}" + b" " * 3_000_000, b'{"data": "many"}'])
 async def test_an_answer_that_is_no_list_of_models_is_strange(
-    session: ClientSession, serve_engine: ServeEngine, body: bytes
+    session: HttpSession, serve_engine: ServeEngine, body: bytes
 ) -> None:
     engine = await serve_engine({"/v1/models": body})
     (found,) = await examined(session, engine.url)
     assert found.silence == "strange"
 
 
-async def test_a_target_of_discovery_is_examined_without_a_deployment(session: ClientSession, unused_port: int) -> None:
+async def test_a_target_of_discovery_is_examined_without_a_deployment(session: HttpSession, unused_port: int) -> None:
     found = await examine(session, (), [Local(unused_port)], timeout_s=0.3)
     assert [one.silence for one in found.values()] == ["refused"]
 
 
-async def test_a_cloud_is_not_looked_at(session: ClientSession) -> None:
+async def test_a_cloud_is_not_looked_at(session: HttpSession) -> None:
     cloud = deployment("c", api_base="https://api.example.com/v1", local=False)
     assert await examine(session, [cloud], timeout_s=0.3) == {}

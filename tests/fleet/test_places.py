@@ -9,13 +9,13 @@ from typing import Any
 
 import engine_metadata as metadata
 import pytest
-from aiohttp import ClientSession
 from engine_server import ServeEngine
 
 from waypost.config import loads
 from waypost.fleet.deployment import Capabilities, Deployment, Price
 from waypost.fleet.places import remember
 from waypost.fleet.state import Fleet
+from waypost.http.session import HttpSession
 from waypost.secret import Secret
 
 
@@ -30,14 +30,14 @@ async def learned(session: Any, deployments: list[Deployment]) -> tuple[Deployme
     return fleet.view().deployments
 
 
-async def test_the_config_is_silent_and_the_engine_speaks(session: ClientSession, serve_engine: ServeEngine) -> None:
+async def test_the_config_is_silent_and_the_engine_speaks(session: HttpSession, serve_engine: ServeEngine) -> None:
     engine = await serve_engine(metadata.llamacpp(vision=True))
     (deployment,) = await learned(session, [configured(f"{engine.url}/v1")])
     assert (deployment.window_tokens, deployment.capabilities.vision, deployment.capabilities.tools) == (2048, True, True)
     assert deployment.sources["window_tokens"] == deployment.sources["vision"] == "engine"
 
 
-async def test_the_config_is_never_overruled(session: ClientSession, serve_engine: ServeEngine) -> None:
+async def test_the_config_is_never_overruled(session: HttpSession, serve_engine: ServeEngine) -> None:
     engine = await serve_engine(metadata.llamacpp(vision=True))
     said = configured(f"{engine.url}/v1", window_tokens=512, capabilities=Capabilities(vision=False))
     said = replace(said, sources={"window_tokens": "config"})
@@ -45,7 +45,7 @@ async def test_the_config_is_never_overruled(session: ClientSession, serve_engin
     assert (deployment.window_tokens, deployment.capabilities.vision, deployment.capabilities.tools) == (512, False, True)
 
 
-async def test_the_engine_knows_better_than_the_catalogue(session: ClientSession, serve_engine: ServeEngine) -> None:
+async def test_the_engine_knows_better_than_the_catalogue(session: HttpSession, serve_engine: ServeEngine) -> None:
     price = Price(1e-6, 2e-6)
     known = configured(None, window_tokens=131072, price=price, sources={"window_tokens": "catalogue", "price": "catalogue"})
     engine = await serve_engine(metadata.llamacpp())
@@ -53,7 +53,7 @@ async def test_the_engine_knows_better_than_the_catalogue(session: ClientSession
     assert (deployment.window_tokens, deployment.sources["window_tokens"], deployment.price) == (2048, "engine", price)
 
 
-async def test_an_assumed_window_does_not_replace_one_that_was_seen(session: ClientSession, serve_engine: ServeEngine) -> None:
+async def test_an_assumed_window_does_not_replace_one_that_was_seen(session: HttpSession, serve_engine: ServeEngine) -> None:
     engine = await serve_engine(metadata.ollama({"name": "alpha:latest"}, running={"alpha:latest": 32768}))
     (loaded,) = await learned(session, [configured(engine.url, provider="ollama_chat")])
     engine.answers["/api/ps"] = {"models": []}
@@ -61,7 +61,7 @@ async def test_an_assumed_window_does_not_replace_one_that_was_seen(session: Cli
     assert (loaded.window_tokens, unloaded.window_tokens) == (32768, 32768)
 
 
-async def test_deployments_of_one_engine_share_one_look(session: ClientSession, serve_engine: ServeEngine) -> None:
+async def test_deployments_of_one_engine_share_one_look(session: HttpSession, serve_engine: ServeEngine) -> None:
     engine = await serve_engine(metadata.ollama({"name": "a:1b"}, {"name": "b:1b"}, {"name": "c:1b"}))
     models = [configured(engine.url, name, provider="ollama_chat") for name in ("a:1b", "b:1b")]
     await learned(session, models)
@@ -69,12 +69,12 @@ async def test_deployments_of_one_engine_share_one_look(session: ClientSession, 
     assert engine.asked.count(("POST", "/api/show")) == 2
 
 
-async def test_an_engine_that_is_down_changes_nothing(session: ClientSession, unused_port: int) -> None:
+async def test_an_engine_that_is_down_changes_nothing(session: HttpSession, unused_port: int) -> None:
     deployment = configured(f"http://127.0.0.1:{unused_port}/v1")
     assert await learned(session, [deployment]) == (deployment,)
 
 
-async def test_the_key_of_the_deployment_opens_its_engine(session: ClientSession, serve_engine: ServeEngine) -> None:
+async def test_the_key_of_the_deployment_opens_its_engine(session: HttpSession, serve_engine: ServeEngine) -> None:
     engine = await serve_engine(metadata.llamacpp())
     await learned(session, [configured(f"{engine.url}/v1", api_key=Secret("sesame"))])
     assert {headers.get("authorization") for headers in engine.headers} == {"Bearer sesame"}
@@ -99,7 +99,7 @@ async def test_what_is_far_away_is_not_looked_at(deployment: Deployment) -> None
 
 
 async def test_a_model_that_the_engine_gets_from_elsewhere_is_not_local(
-    session: ClientSession, serve_engine: ServeEngine
+    session: HttpSession, serve_engine: ServeEngine
 ) -> None:
     engine = await serve_engine(metadata.ollama({"name": "big:cloud", "remote_host": "https://ollama.com:443"}))
     cloud = configured(engine.url, "big:cloud", provider="ollama_chat")

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import engine_metadata as metadata
 import pytest
-from aiohttp import ClientSession
 from engine_server import ServeEngine
 
 from servers.clocks import HandClock, JumpingClock
@@ -23,6 +22,8 @@ from waypost.fleet.deployment import Deployment
 from waypost.fleet.residency import Memory, Residency
 from waypost.fleet.state import Fleet
 from waypost.fleet.timings import Timings
+from waypost.http.connection import HttpConnection
+from waypost.http.session import HttpSession, read_up_to
 from waypost.ledger import MemoryLedger
 from waypost.router import Router
 
@@ -54,7 +55,7 @@ class Desk:
 
     fleet: Fleet
     ollama: Ollama
-    session: ClientSession
+    session: HttpSession
 
     def residency(self, name: str) -> Residency:
         found = self.fleet.view().status(name).residency
@@ -73,9 +74,9 @@ class Desk:
         model = next(one.model for one in self.fleet.view() if one.id == name)
         self.fleet.begin(name)
         body = {"model": model, "messages": [{"role": "user", "content": prompt}], **params}
-        async with self.session.post(f"{self.ollama.url}/api/chat", json=body) as answer:
+        async with self.posted(body) as answer:
             assert answer.status == 200
-            last = json.loads((await answer.read()).splitlines()[-1])
+            last = json.loads((await read_up_to(answer, 1 << 20)).splitlines()[-1])
         self.fleet.answered(name, 0.1, stream=True, session=None)
         self.fleet.timed(
             name,
@@ -91,14 +92,16 @@ class Desk:
         self.fleet.end(name)
 
     async def unloaded_by_somebody(self, model: str) -> None:
-        body = {"model": model, "messages": [], "keep_alive": 0}
-        async with self.session.post(f"{self.ollama.url}/api/chat", json=body) as answer:
-            await answer.read()
+        async with self.posted({"model": model, "messages": [], "keep_alive": 0}) as answer:
+            await read_up_to(answer, 1 << 20)
+
+    def posted(self, body: Any) -> AbstractAsyncContextManager[HttpConnection]:
+        return self.session.ask("POST", f"{self.ollama.url}/api/chat", timeout_s=60, body=json.dumps(body).encode())
 
 
 @asynccontextmanager
 async def desk(
-    session: ClientSession,
+    session: HttpSession,
     *models: OllamaModel,
     settings: OllamaSettings = ROOMY,
     clock: JumpingClock | HandClock | None = None,
@@ -112,7 +115,7 @@ async def desk(
         assert not [run for run in ollama.runs if run.model.name not in {model.name for model in models}]
 
 
-async def test_before_anything_is_loaded_a_load_is_guessed_from_the_size_of_the_file(session: ClientSession) -> None:
+async def test_before_anything_is_loaded_a_load_is_guessed_from_the_size_of_the_file(session: HttpSession) -> None:
     async with desk(session, TALKER, SEER) as made:
         assert made.residency("talker") == Residency(
             "ollama", "talker", size_bytes=round(4 * GIB * 1.2), load_s=1 + 4 * GIB / 0.5e9
@@ -122,7 +125,7 @@ async def test_before_anything_is_loaded_a_load_is_guessed_from_the_size_of_the_
         assert made.ollama.loads == []
 
 
-async def test_an_answer_teaches_at_once_that_its_model_is_loaded_and_how_long_that_took(session: ClientSession) -> None:
+async def test_an_answer_teaches_at_once_that_its_model_is_loaded_and_how_long_that_took(session: HttpSession) -> None:
     async with desk(session, TALKER, SEER) as made:
         await made.call("talker")
         known = made.residency("talker")
@@ -134,7 +137,7 @@ async def test_an_answer_teaches_at_once_that_its_model_is_loaded_and_how_long_t
         assert len(made.ollama.asked("/api/ps")) == 2  # of the look before
 
 
-async def test_the_next_look_into_it_tells_what_it_takes_and_is_remembered_after_it_left(session: ClientSession) -> None:
+async def test_the_next_look_into_it_tells_what_it_takes_and_is_remembered_after_it_left(session: HttpSession) -> None:
     async with desk(session, TALKER, SEER) as made:
         await made.call("talker")
         await made.fleet.watch(session)
@@ -149,7 +152,7 @@ async def test_the_next_look_into_it_tells_what_it_takes_and_is_remembered_after
         assert (gone.size_bytes, gone.window_tokens, gone.load_s) == (instance.size_bytes, None, pytest.approx(40))
 
 
-async def test_a_warm_model_teaches_no_load_and_its_cache_no_speed(session: ClientSession) -> None:
+async def test_a_warm_model_teaches_no_load_and_its_cache_no_speed(session: HttpSession) -> None:
     async with desk(session, TALKER) as made:
         for _ in range(5):
             await made.call("talker")
@@ -158,7 +161,7 @@ async def test_a_warm_model_teaches_no_load_and_its_cache_no_speed(session: Clie
         assert known.prompt_tokens_per_s == pytest.approx(1000, rel=0.01)
 
 
-async def test_an_engine_without_calls_is_not_looked_into(session: ClientSession) -> None:
+async def test_an_engine_without_calls_is_not_looked_into(session: HttpSession) -> None:
     async with desk(session, TALKER) as made:
         asked = len(made.ollama.requests)
         await made.fleet.watch(session)
@@ -169,16 +172,14 @@ async def test_an_engine_without_calls_is_not_looked_into(session: ClientSession
         assert [request.path for request in made.ollama.requests[asked:]] == ["/api/chat", "/api/ps"]
 
 
-async def test_a_model_that_is_loading_is_not_loaded_though_ollama_lists_it(session: ClientSession) -> None:
+async def test_a_model_that_is_loading_is_not_loaded_though_ollama_lists_it(session: HttpSession) -> None:
     clock = HandClock()
-    async with desk(session, TALKER, SEER, clock=clock) as made:
+    async with desk(session, TALKER, SEER, clock=clock) as made, AsyncExitStack() as opened:
         await clock.run(made.call("seer", keep_alive=-1))
-        work = made.session.post(
-            f"{made.ollama.url}/api/chat", json={"model": "talker", "messages": [{"role": "user", "content": "hi"}]}
-        )
+        answered = made.posted({"model": "talker", "messages": [{"role": "user", "content": "hi"}]})
         made.fleet.begin("talker")
         assert made.memory.loading == "talker"
-        answer = await clock.run(work)
+        await clock.run(opened.enter_async_context(answered))
         await made.fleet.watch(session)
         assert made.ollama.resident == ["seer:latest", "talker:latest"]
         assert (made.memory.resident, made.memory.loading, made.loaded("talker")) == (("seer",), "talker", [False])
@@ -186,10 +187,9 @@ async def test_a_model_that_is_loading_is_not_loaded_though_ollama_lists_it(sess
         made.fleet.end("talker")
         assert made.memory.loading is None
         assert made.loaded("talker") == [True]
-        answer.close()
 
 
-async def test_a_call_that_is_given_up_loads_nothing_more(session: ClientSession) -> None:
+async def test_a_call_that_is_given_up_loads_nothing_more(session: HttpSession) -> None:
     async with desk(session, TALKER) as made:
         made.fleet.begin("talker")
         assert made.memory.loading == "talker"
@@ -198,7 +198,7 @@ async def test_a_call_that_is_given_up_loads_nothing_more(session: ClientSession
         assert made.residency("talker").loads_seen == 0
 
 
-async def test_models_are_thrown_out_in_the_order_in_which_they_are_kept(session: ClientSession) -> None:
+async def test_models_are_thrown_out_in_the_order_in_which_they_are_kept(session: HttpSession) -> None:
     third = OllamaModel("third", load_s=5, file_bytes=GIB)
     async with desk(session, TALKER, SEER, third) as made:
         await made.call("talker", keep_alive="5m")
@@ -212,7 +212,7 @@ async def test_models_are_thrown_out_in_the_order_in_which_they_are_kept(session
         assert made.memory.resident == ("third", "seer", "talker")  # whoever works is not thrown out
 
 
-async def test_a_model_that_pushes_another_one_out_shows_how_much_there_is(session: ClientSession) -> None:
+async def test_a_model_that_pushes_another_one_out_shows_how_much_there_is(session: HttpSession) -> None:
     async with desk(session, TALKER, SEER, settings=TIGHT) as made:
         await made.call("talker")
         await made.fleet.watch(session)
@@ -224,7 +224,7 @@ async def test_a_model_that_pushes_another_one_out_shows_how_much_there_is(sessi
         assert [eviction.reason for eviction in made.ollama.evictions] == ["room"]
 
 
-async def test_two_that_are_there_at_once_show_no_bound(session: ClientSession) -> None:
+async def test_two_that_are_there_at_once_show_no_bound(session: HttpSession) -> None:
     async with desk(session, TALKER, SEER) as made:
         await made.call("talker")
         await made.call("seer")
@@ -234,7 +234,7 @@ async def test_two_that_are_there_at_once_show_no_bound(session: ClientSession) 
         assert (made.memory.resident, made.memory.capacity_bytes) == (("seer",), None)
 
 
-async def test_a_model_that_lies_in_gpu_memory_in_part_fills_it(session: ClientSession) -> None:
+async def test_a_model_that_lies_in_gpu_memory_in_part_fills_it(session: HttpSession) -> None:
     async with desk(session, TALKER, settings=OllamaSettings(gpu_bytes=3 * GIB)) as made:
         await made.call("talker")
         await made.fleet.watch(session)
@@ -246,12 +246,12 @@ async def test_a_model_that_lies_in_gpu_memory_in_part_fills_it(session: ClientS
         assert made.memory.capacity_bytes == instance.gpu_bytes
 
 
-async def test_what_the_config_states_of_an_engine_counts(session: ClientSession) -> None:
+async def test_what_the_config_states_of_an_engine_counts(session: HttpSession) -> None:
     async with desk(session, TALKER, stated=Stated("", memory_gib=8, max_models=2)) as made:
         assert (made.memory.capacity_bytes, made.memory.max_models) == (8 * GIB, 2)
 
 
-async def test_a_config_says_it_of_engines_by_their_address(session: ClientSession) -> None:
+async def test_a_config_says_it_of_engines_by_their_address(session: HttpSession) -> None:
     async with serve(TALKER) as ollama:
         discovery = {
             "targets": [{"url": ollama.url}],
@@ -264,7 +264,7 @@ async def test_a_config_says_it_of_engines_by_their_address(session: ClientSessi
         await router.aclose()
 
 
-async def test_a_lying_engine_teaches_nothing_that_cannot_be(session: ClientSession, serve_engine: ServeEngine) -> None:
+async def test_a_lying_engine_teaches_nothing_that_cannot_be(session: HttpSession, serve_engine: ServeEngine) -> None:
     row = {"name": "m:latest", "size": 1e300, "size_vram": -4, "context_length": "all", "expires_at": [], "digest": 7}
     listed = {
         "name": "m:latest",
@@ -279,7 +279,7 @@ async def test_a_lying_engine_teaches_nothing_that_cannot_be(session: ClientSess
     assert fleet.view().memories["ollama"] == Memory(("m",))
 
 
-async def test_a_load_that_failed_does_not_fit_until_something_left_or_for_five_minutes(session: ClientSession) -> None:
+async def test_a_load_that_failed_does_not_fit_until_something_left_or_for_five_minutes(session: HttpSession) -> None:
     async with desk(session, TALKER, SEER) as made:
         await made.call("seer")
         await made.fleet.watch(session)
@@ -299,14 +299,14 @@ async def test_a_load_that_failed_does_not_fit_until_something_left_or_for_five_
         assert not made.residency("talker").misfit
 
 
-async def test_a_model_that_was_loaded_after_all_fits(session: ClientSession) -> None:
+async def test_a_model_that_was_loaded_after_all_fits(session: HttpSession) -> None:
     async with desk(session, TALKER) as made:
         made.fleet.failed("talker", ModelLoadFailed("out of memory"))
         await made.call("talker")
         assert not made.residency("talker").misfit
 
 
-async def test_all_of_it_is_learned_from_ordinary_requests(session: ClientSession) -> None:
+async def test_all_of_it_is_learned_from_ordinary_requests(session: HttpSession) -> None:
     broken = OllamaModel("broken", load_error="llama runner process has terminated: cudaMalloc failed: out of memory")
     async with serve(TALKER, SEER, broken, settings=ROOMY) as ollama:
         config = loads(json.dumps({"discovery": {"targets": [{"url": ollama.url}]}}))
@@ -333,7 +333,7 @@ async def test_all_of_it_is_learned_from_ordinary_requests(session: ClientSessio
             assert set(router.view().memories["ollama"].resident) == {"talker", "seer"}
 
 
-async def test_names_of_one_file_are_one_load(session: ClientSession) -> None:
+async def test_names_of_one_file_are_one_load(session: HttpSession) -> None:
     async with desk(session, TALKER, TWIN) as made:
         await made.call("twin")
         assert made.loaded("talker", "twin") == [True, True]
@@ -344,7 +344,7 @@ async def test_names_of_one_file_are_one_load(session: ClientSession) -> None:
         assert len(made.ollama.loads) == 1
 
 
-async def test_deployments_of_one_model_share_all_that_is_known_of_it(session: ClientSession) -> None:
+async def test_deployments_of_one_model_share_all_that_is_known_of_it(session: HttpSession) -> None:
     async with desk(session, TALKER) as made:
         short = of(made.ollama, "short", "talker:latest", settings={"temperature": 0.1})
         made.fleet.replace([*made.fleet.view(), short])
@@ -354,7 +354,7 @@ async def test_deployments_of_one_model_share_all_that_is_known_of_it(session: C
         assert made.loaded("short") == [True]
 
 
-async def test_demand_is_the_share_of_the_latest_requests(session: ClientSession) -> None:
+async def test_demand_is_the_share_of_the_latest_requests(session: HttpSession) -> None:
     async with desk(session, TALKER, SEER) as made:
         for name in ("talker", "talker", "talker", "seer"):
             made.fleet.begin(name)
@@ -369,7 +369,7 @@ async def test_demand_is_the_share_of_the_latest_requests(session: ClientSession
         assert made.residency("talker").demand > 0.99
 
 
-async def test_a_request_that_moves_no_share_changes_no_other_status(session: ClientSession) -> None:
+async def test_a_request_that_moves_no_share_changes_no_other_status(session: HttpSession) -> None:
     async with desk(session, TALKER, SEER) as made:
         for _ in range(100):
             made.fleet.begin("talker")
@@ -381,7 +381,7 @@ async def test_a_request_that_moves_no_share_changes_no_other_status(session: Cl
         assert made.fleet.view() is after
 
 
-async def test_threads_leave_nobody_busy_and_lose_no_request(session: ClientSession) -> None:
+async def test_threads_leave_nobody_busy_and_lose_no_request(session: HttpSession) -> None:
     async with desk(session, TALKER, SEER) as made:
         await made.call("talker")
         await made.call("seer")
@@ -408,7 +408,7 @@ async def test_threads_leave_nobody_busy_and_lose_no_request(session: ClientSess
         assert len(made.ollama.asked("/api/ps")) == looks  # nobody is busy any more
 
 
-async def test_an_engine_that_is_gone_has_nothing_that_is_known_in_memory(session: ClientSession) -> None:
+async def test_an_engine_that_is_gone_has_nothing_that_is_known_in_memory(session: HttpSession) -> None:
     async with desk(session, TALKER) as made:
         await made.call("talker")
         await made.ollama.stop()
@@ -421,7 +421,7 @@ async def test_an_engine_that_is_gone_has_nothing_that_is_known_in_memory(sessio
         assert made.residency("talker").load_s == pytest.approx(40)
 
 
-async def test_a_deployment_that_leaves_takes_its_calls_with_it(session: ClientSession) -> None:
+async def test_a_deployment_that_leaves_takes_its_calls_with_it(session: HttpSession) -> None:
     async with desk(session, TALKER, SEER) as made:
         made.fleet.begin("seer")
         made.fleet.replace([one for one in made.fleet.view() if one.id == "talker"])
@@ -431,7 +431,7 @@ async def test_a_deployment_that_leaves_takes_its_calls_with_it(session: ClientS
         assert made.residency("talker").engine == "ollama"
 
 
-async def test_two_engines_are_told_apart_without_their_addresses(session: ClientSession) -> None:
+async def test_two_engines_are_told_apart_without_their_addresses(session: HttpSession) -> None:
     async with desk(session, TALKER) as made, serve(TALKER) as other:
         made.fleet.replace([*made.fleet.view(), of(other, "there", "talker")])
         await made.fleet.refresh(session)
@@ -441,7 +441,7 @@ async def test_two_engines_are_told_apart_without_their_addresses(session: Clien
         assert "127.0.0.1" not in repr(made.fleet.view().memories)
 
 
-async def test_a_conversation_is_decided_on_with_the_memories(session: ClientSession) -> None:
+async def test_a_conversation_is_decided_on_with_the_memories(session: HttpSession) -> None:
     async with desk(session, TALKER) as made:
         made.fleet.answered("talker", 0.1, stream=True, session="s")
         view = made.fleet.view_for("s")

@@ -7,7 +7,6 @@ from typing import Any
 
 import engine_metadata as metadata
 import pytest
-from aiohttp import ClientSession
 from engine_server import ServeEngine, ServeRaw
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,6 +25,7 @@ from waypost.fleet.deployment import Deployment, Status
 from waypost.fleet.engines import EngineReport, ModelReport, look
 from waypost.fleet.latency import FORGET_S
 from waypost.fleet.state import Fleet
+from waypost.http.session import HttpSession
 from waypost.secret import Secret
 
 
@@ -214,9 +214,7 @@ def test_a_deployment_that_moved_starts_afresh_with_its_requests_counted(fleet: 
     assert fleet.view().status("a") == Status(in_flight=1)
 
 
-async def test_a_look_says_who_is_up_and_loaded_and_learns_the_window(
-    session: ClientSession, serve_engine: ServeEngine
-) -> None:
+async def test_a_look_says_who_is_up_and_loaded_and_learns_the_window(session: HttpSession, serve_engine: ServeEngine) -> None:
     engine = await serve_engine(metadata.llamacpp("alpha", n_ctx=4096))
     fleet = Fleet([deployment("alpha", f"{engine.url}/v1"), deployment("cloud", None)], clock=Clock())
     await fleet.refresh(session)
@@ -226,7 +224,7 @@ async def test_a_look_says_who_is_up_and_loaded_and_learns_the_window(
     assert (learned.window_tokens, learned.sources["window_tokens"]) == (4096, "engine")
 
 
-async def test_a_look_that_tells_nothing_new_changes_nothing(session: ClientSession, serve_engine: ServeEngine) -> None:
+async def test_a_look_that_tells_nothing_new_changes_nothing(session: HttpSession, serve_engine: ServeEngine) -> None:
     engine = await serve_engine(metadata.llamacpp("alpha"))
     fleet = Fleet([deployment("alpha", f"{engine.url}/v1")], clock=Clock())
     await fleet.refresh(session)
@@ -236,7 +234,7 @@ async def test_a_look_that_tells_nothing_new_changes_nothing(session: ClientSess
     assert fleet.view().deployments[0] is before.deployments[0]
 
 
-async def test_an_engine_down_at_the_start_is_listed_as_down(session: ClientSession, unused_port: int) -> None:
+async def test_an_engine_down_at_the_start_is_listed_as_down(session: HttpSession, unused_port: int) -> None:
     fleet = Fleet([deployment("a", f"http://127.0.0.1:{unused_port}/v1")], clock=Clock())
     await fleet.refresh(session)
     status = fleet.view().status("a")
@@ -244,7 +242,7 @@ async def test_an_engine_down_at_the_start_is_listed_as_down(session: ClientSess
     assert status.reason == "no engine answers; start it, or correct its api_base"
 
 
-async def test_a_busy_engine_may_miss_one_look(session: ClientSession, serve_engine: ServeEngine) -> None:
+async def test_a_busy_engine_may_miss_one_look(session: HttpSession, serve_engine: ServeEngine) -> None:
     engine = await serve_engine(metadata.llamacpp("a"))
     fleet = Fleet([deployment("a", f"{engine.url}/v1")], clock=Clock())
     await fleet.refresh(session)
@@ -258,14 +256,14 @@ async def test_a_busy_engine_may_miss_one_look(session: ClientSession, serve_eng
     assert status(fleet, "a") == Status(up=True, loaded=True)
 
 
-async def test_a_success_proves_more_than_a_look(session: ClientSession, unused_port: int) -> None:
+async def test_a_success_proves_more_than_a_look(session: HttpSession, unused_port: int) -> None:
     fleet = Fleet([deployment("a", f"http://127.0.0.1:{unused_port}/v1")], clock=Clock())
     await fleet.refresh(session)
     fleet.succeeded("a")
     assert fleet.view().status("a") == Status(up=True)
 
 
-async def test_a_model_that_its_engine_does_not_have_is_down(session: ClientSession, serve_engine: ServeEngine) -> None:
+async def test_a_model_that_its_engine_does_not_have_is_down(session: HttpSession, serve_engine: ServeEngine) -> None:
     engine = await serve_engine(metadata.ollama({"name": "here:latest"}))
     models = [deployment(name, engine.url, provider="ollama_chat") for name in ("here", "gone")]
     fleet = Fleet(models, clock=Clock())
@@ -276,7 +274,7 @@ async def test_a_model_that_its_engine_does_not_have_is_down(session: ClientSess
 
 @pytest.mark.parametrize("count", [5_000, 100_000])
 async def test_a_model_that_may_be_in_the_part_of_a_list_that_is_not_read_is_not_missing(
-    session: ClientSession, serve_engine: ServeEngine, count: int
+    session: HttpSession, serve_engine: ServeEngine, count: int
 ) -> None:
     rows = [{"name": f"model-{number}:latest"} for number in range(count)]
     engine = await serve_engine(metadata.ollama(*rows))
@@ -286,7 +284,7 @@ async def test_a_model_that_may_be_in_the_part_of_a_list_that_is_not_read_is_not
 
 
 async def test_an_engine_whose_window_turned_out_smaller_is_taken_to_have_that_one_until_it_says_another(
-    session: ClientSession, serve_engine: ServeEngine
+    session: HttpSession, serve_engine: ServeEngine
 ) -> None:
     engine = await serve_engine(metadata.ollama({"name": "a"}, running={"a": 16_384}))
     raw = deployment("a", engine.url, window_tokens=32_768)
@@ -304,14 +302,14 @@ async def test_an_engine_whose_window_turned_out_smaller_is_taken_to_have_that_o
     assert fleet.view().deployments[0].window_tokens == 32_768
 
 
-async def test_a_dead_engine_behind_a_living_server_is_down(session: ClientSession, serve_engine: ServeEngine) -> None:
+async def test_a_dead_engine_behind_a_living_server_is_down(session: HttpSession, serve_engine: ServeEngine) -> None:
     engine = await serve_engine(metadata.vllm("m"), status={"/health": 503})
     fleet = Fleet([deployment("m", f"{engine.url}/v1")], clock=Clock())
     await fleet.refresh(session)
     assert fleet.view().status("m") == Status(False, "its engine process has died; restart vLLM", False)
 
 
-async def test_a_silent_engine_delays_no_other(session: ClientSession, serve_engine: ServeEngine, serve_raw: ServeRaw) -> None:
+async def test_a_silent_engine_delays_no_other(session: HttpSession, serve_engine: ServeEngine, serve_raw: ServeRaw) -> None:
     asked = asyncio.Event()
 
     async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -331,7 +329,7 @@ async def test_a_silent_engine_delays_no_other(session: ClientSession, serve_eng
     assert fleet.view().status("silent").up is False
 
 
-async def test_two_who_ask_for_a_look_share_one(session: ClientSession, serve_engine: ServeEngine) -> None:
+async def test_two_who_ask_for_a_look_share_one(session: HttpSession, serve_engine: ServeEngine) -> None:
     engine = await serve_engine(metadata.llamacpp("a"))
     fleet = Fleet([deployment("a", f"{engine.url}/v1")], clock=Clock())
     await asyncio.gather(*(fleet.refresh(session) for _ in range(5)))
@@ -340,7 +338,7 @@ async def test_two_who_ask_for_a_look_share_one(session: ClientSession, serve_en
 
 
 async def test_an_answer_for_a_deployment_that_left_or_moved_is_dropped(
-    session: ClientSession, serve_engine: ServeEngine
+    session: HttpSession, serve_engine: ServeEngine
 ) -> None:
     let_go, asked = asyncio.Event(), asyncio.Event()
     routes = metadata.llamacpp("a")
@@ -362,7 +360,7 @@ async def test_an_answer_for_a_deployment_that_left_or_moved_is_dropped(
     assert fleet.view().exactly("a") == ()
 
 
-async def test_later_looks_ask_only_what_the_engine_knows(session: ClientSession, serve_engine: ServeEngine) -> None:
+async def test_later_looks_ask_only_what_the_engine_knows(session: HttpSession, serve_engine: ServeEngine) -> None:
     engine = await serve_engine(metadata.lm_studio())
     fleet = Fleet([deployment("qwen2.5-coder-7b", f"{engine.url}/v1")], clock=Clock())
     await fleet.refresh(session)
@@ -371,7 +369,7 @@ async def test_later_looks_ask_only_what_the_engine_knows(session: ClientSession
     assert engine.paths == {"/v1/models", "/api/v0/models"}
 
 
-async def test_what_was_just_seen_is_not_asked_again(session: ClientSession, serve_engine: ServeEngine) -> None:
+async def test_what_was_just_seen_is_not_asked_again(session: HttpSession, serve_engine: ServeEngine) -> None:
     engine = await serve_engine(metadata.llamacpp("a"))
     here = f"http://localhost:{engine.port}/v1"
     fleet = Fleet([deployment("a", here), deployment("keyed", here, model="a", api_key=Secret("k"))], clock=Clock())
@@ -387,7 +385,7 @@ async def test_what_was_just_seen_is_not_asked_again(session: ClientSession, ser
 
 
 async def test_a_cloud_model_stays_not_local_and_its_window_known_when_the_config_is_read_again(
-    session: ClientSession, serve_engine: ServeEngine
+    session: HttpSession, serve_engine: ServeEngine
 ) -> None:
     engine = await serve_engine(
         metadata.ollama({"name": "big", "remote_host": "https://ollama.com:443"}, running={"big": 9000})
@@ -403,7 +401,7 @@ async def test_a_cloud_model_stays_not_local_and_its_window_known_when_the_confi
 
 
 async def test_a_look_says_whose_settings_are_read_and_that_is_kept_when_the_config_is_read_again(
-    session: ClientSession, serve_engine: ServeEngine
+    session: HttpSession, serve_engine: ServeEngine
 ) -> None:
     vllm, plain = await serve_engine(metadata.vllm("m")), await serve_engine(metadata.llamacpp("q"))
     named = deployment("q", f"{plain.url}/v1", engine_kind="vllm")
@@ -417,7 +415,7 @@ async def test_a_look_says_whose_settings_are_read_and_that_is_kept_when_the_con
 
 
 async def test_an_engine_that_could_not_be_reached_is_used_again_once_a_look_reaches_it(
-    session: ClientSession, serve_engine: ServeEngine
+    session: HttpSession, serve_engine: ServeEngine
 ) -> None:
     engine = await serve_engine(metadata.llamacpp("a"))
     here = f"{engine.url}/v1"
@@ -434,14 +432,14 @@ async def test_an_engine_that_could_not_be_reached_is_used_again_once_a_look_rea
     assert cooling(fleet, "slow") == 2
 
 
-async def test_a_pause_that_the_engine_asked_for_outlasts_a_look(session: ClientSession, fleet: Fleet) -> None:
+async def test_a_pause_that_the_engine_asked_for_outlasts_a_look(session: HttpSession, fleet: Fleet) -> None:
     fleet.failed("a", ProviderRateLimited("slow down", retry_after_s=30))
     fleet.failed("a", ConnectFailed("refused"))
     await fleet.refresh(session, {"http://127.0.0.1:9": EngineReport("openai", models=(ModelReport("a"),))})
     assert cooling(fleet) == 30
 
 
-async def test_the_real_llamacpp_is_up_and_loaded(session: ClientSession, llamacpp: Any) -> None:
+async def test_the_real_llamacpp_is_up_and_loaded(session: HttpSession, llamacpp: Any) -> None:
     fleet = Fleet([deployment(llamacpp.model, llamacpp.base_url)], clock=Clock())
     await fleet.refresh(session)
     assert status(fleet, llamacpp.model) == Status(up=True, loaded=True)

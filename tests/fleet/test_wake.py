@@ -9,12 +9,13 @@ from typing import Any
 
 import engine_metadata as metadata
 import pytest
-from aiohttp import ClientSession, web
+from aiohttp import web
 
 from waypost.config import loads
 from waypost.errors import ProviderUnavailable
 from waypost.fleet.deployment import Deployment, Timeouts
 from waypost.fleet.state import Fleet
+from waypost.http.session import HttpSession
 from waypost.ledger import MemoryLedger
 from waypost.router import Router
 from waypost.secret import Secret
@@ -87,7 +88,7 @@ class Clock:
         return self.now
 
 
-async def fleet_of(vllm: SleepingVllm, session: ClientSession, clock: Clock, *, wake: bool = True, **fields: Any) -> Fleet:
+async def fleet_of(vllm: SleepingVllm, session: HttpSession, clock: Clock, *, wake: bool = True, **fields: Any) -> Fleet:
     deployments = [
         Deployment(name, name, "hosted_vllm", "m", "openai", local=True, api_base=vllm.base_url, **fields)
         for name in ("m", "n")
@@ -103,7 +104,7 @@ async def woken(fleet: Fleet, name: str = "m") -> None:
         await waking
 
 
-async def test_one_that_sleeps_is_not_loaded_and_a_load_of_it_is_short(vllm: SleepingVllm, session: ClientSession) -> None:
+async def test_one_that_sleeps_is_not_loaded_and_a_load_of_it_is_short(vllm: SleepingVllm, session: HttpSession) -> None:
     fleet = await fleet_of(vllm, session, Clock())
     status = fleet.view().status("m")
     assert (status.up, status.loaded) == (True, False)
@@ -112,7 +113,7 @@ async def test_one_that_sleeps_is_not_loaded_and_a_load_of_it_is_short(vllm: Sle
     assert fleet.view().memories["vllm"].resident == ()
 
 
-async def test_it_is_woken_before_a_call_and_what_that_took_is_learned(vllm: SleepingVllm, session: ClientSession) -> None:
+async def test_it_is_woken_before_a_call_and_what_that_took_is_learned(vllm: SleepingVllm, session: HttpSession) -> None:
     clock = Clock()
     fleet = await fleet_of(vllm, session, clock)
     vllm.may_wake.clear()
@@ -142,13 +143,13 @@ async def test_a_request_to_one_that_sleeps_is_answered_when_it_is_awake(vllm: S
     assert [path for path in vllm.asked if path.startswith("POST")] == ["POST /wake_up", "POST /v1/chat/completions"]
 
 
-async def test_all_who_want_it_wait_for_one_wake_up(vllm: SleepingVllm, session: ClientSession) -> None:
+async def test_all_who_want_it_wait_for_one_wake_up(vllm: SleepingVllm, session: HttpSession) -> None:
     fleet = await fleet_of(vllm, session, Clock())
     await asyncio.gather(*(woken(fleet, name) for name in ("m", "n") * 5))
     assert vllm.wake_ups == 1
 
 
-async def test_a_caller_who_leaves_stops_the_wake_up_for_nobody_else(vllm: SleepingVllm, session: ClientSession) -> None:
+async def test_a_caller_who_leaves_stops_the_wake_up_for_nobody_else(vllm: SleepingVllm, session: HttpSession) -> None:
     fleet = await fleet_of(vllm, session, Clock())
     vllm.may_wake.clear()
     first, second = asyncio.ensure_future(woken(fleet)), asyncio.ensure_future(woken(fleet))
@@ -161,7 +162,7 @@ async def test_a_caller_who_leaves_stops_the_wake_up_for_nobody_else(vllm: Sleep
 
 
 @pytest.mark.parametrize("status", [404, 500])
-async def test_one_that_does_not_wake_up_fails_with_what_to_do(vllm: SleepingVllm, session: ClientSession, status: int) -> None:
+async def test_one_that_does_not_wake_up_fails_with_what_to_do(vllm: SleepingVllm, session: HttpSession, status: int) -> None:
     fleet = await fleet_of(vllm, session, Clock())
     vllm.wakes = status
     with pytest.raises(ProviderUnavailable, match="--enable-sleep-mode"):
@@ -171,14 +172,14 @@ async def test_one_that_does_not_wake_up_fails_with_what_to_do(vllm: SleepingVll
     assert not vllm.asleep
 
 
-async def test_one_that_never_says_whether_it_woke_is_given_up_in_time(vllm: SleepingVllm, session: ClientSession) -> None:
+async def test_one_that_never_says_whether_it_woke_is_given_up_in_time(vllm: SleepingVllm, session: HttpSession) -> None:
     fleet = await fleet_of(vllm, session, Clock(), timeouts=Timeouts(first_byte_s=0.1))
     vllm.may_wake.clear()
     with pytest.raises(ProviderUnavailable):
         await woken(fleet)
 
 
-async def test_it_is_woken_with_its_key(vllm: SleepingVllm, session: ClientSession) -> None:
+async def test_it_is_woken_with_its_key(vllm: SleepingVllm, session: HttpSession) -> None:
     fleet = await fleet_of(vllm, session, Clock(), api_key=Secret("sesame"))
     vllm.keys.clear()
     await woken(fleet)
@@ -186,7 +187,7 @@ async def test_it_is_woken_with_its_key(vllm: SleepingVllm, session: ClientSessi
 
 
 async def test_without_the_configs_word_nobody_is_asked_whether_he_sleeps_and_woken(
-    vllm: SleepingVllm, session: ClientSession
+    vllm: SleepingVllm, session: HttpSession
 ) -> None:
     fleet = await fleet_of(vllm, session, Clock(), wake=False)
     await woken(fleet)

@@ -15,8 +15,9 @@ GROUND = (
 # Each room: what of ours it may import besides itself and the ground. A room that is not here wires others together.
 ROOMS = {
     "decide": ("waypost.fleet.view",),
-    "fleet": (),
-    "dispatch": ("waypost.fleet", "waypost.decide.card"),
+    "fleet": ("waypost.http",),
+    "http": (),
+    "dispatch": ("waypost.fleet", "waypost.http", "waypost.decide.card"),
     "dialects": (),
     "ledger": ("waypost.decide.card", "waypost.decide.correction", "waypost.dispatch.attempt", "waypost.dispatch.events"),
     "config": (
@@ -25,7 +26,7 @@ ROOMS = {
     ),
     "learn": ("waypost.decide", "waypost.ledger"),
     "artefacts": (),
-    "faults": (),
+    "faults": ("waypost.http",),
     "simulate": ("waypost.decide", "waypost.fleet.view", "waypost.config"),
 }
 

@@ -8,12 +8,12 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
 import pytest
 from front import PATIENT, Front, Said, Serve, closed, request, until
 
 from waypost.faults.faultd import TEXT
 from waypost.fleet.discovery import discover
+from waypost.http.session import HttpSession
 
 BODY: dict[str, Any] = {"messages": [{"role": "user", "content": "hi"}]}
 
@@ -242,7 +242,7 @@ async def test_a_wrong_method_or_path_below_api_is_told_in_ollamas_shape(serve: 
 
 async def test_a_waypost_where_an_ollama_would_be_does_not_find_itself(serve: Serve) -> None:
     front = await serve("ok")
-    async with aiohttp.ClientSession() as session:
+    async with HttpSession() as session:
         found = await discover(session, [At(f"http://127.0.0.1:{front.port}")])
     assert found.deployments == ()
     assert "left out, as it may be this one" in found.lines[0]

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 from aiohttp import web
 
@@ -20,6 +19,7 @@ from servers.ollama_server import OllamaModel, serve
 from waypost.config import loads
 from waypost.errors import LedgerError
 from waypost.fleet.view import FleetView
+from waypost.http.session import HttpSession
 from waypost.ledger import MemoryLedger
 from waypost.router import Router
 from waypost.server import upkeep
@@ -78,13 +78,13 @@ async def engine() -> AsyncIterator[Engine]:
 
 
 @pytest.fixture
-async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as opened:
+async def session() -> AsyncIterator[HttpSession]:
+    async with HttpSession() as opened:
         yield opened
 
 
 @pytest.fixture
-async def running(engine: Engine, session: aiohttp.ClientSession, tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
+async def running(engine: Engine, session: HttpSession, tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
     """Starts a router on the engine, as the server does."""
     routers: list[Router] = []
 
@@ -112,9 +112,7 @@ async def until(happened: Callable[[], bool]) -> None:
     await asyncio.wait_for(wait(), 20)
 
 
-async def test_what_is_loaded_is_looked_at_again_and_again_while_there_are_calls(
-    session: aiohttp.ClientSession, tmp_path: Path
-) -> None:
+async def test_what_is_loaded_is_looked_at_again_and_again_while_there_are_calls(session: HttpSession, tmp_path: Path) -> None:
     async with serve(OllamaModel("qwen3:8b")) as ollama:
         discovery = {"targets": [{"url": ollama.url}], "refresh_s": 3600, "residency_s": 0.01}
         router = Router(loads(json.dumps({"discovery": discovery})), ledger=MemoryLedger(capacity=1))

@@ -76,13 +76,12 @@ def print_findings(file: Path, findings: tuple[Finding, ...], looks: Mapping[str
 
 
 async def _examine(config: Config) -> Mapping[str, Examined]:
-    import aiohttp
-
     from waypost.fleet.examine import examine
+    from waypost.http.session import HttpSession
 
     targets = config.discovery.targets if config.discovery.enabled else ()
     timeout_s = min(config.discovery.timeout_s, _LONGEST_LOOK_S)
-    async with aiohttp.ClientSession() as session:
+    async with HttpSession() as session:
         return await examine(session, config.setup.deployments, targets, timeout_s=timeout_s)
 
 

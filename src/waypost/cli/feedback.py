@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from waypost.feedback import Feedback
 
 _SERVER_S = 10.0
+_MOST_BYTES = 1 << 20
 
 
 @click.group()
@@ -209,16 +210,16 @@ def _read(file: Path) -> list[Correction]:
 
 async def _post(url: str, body: dict[str, Any]) -> dict[str, Any]:
     """Gives feedback to a running server. Raises what it answers as an error, and `StartError` where none answers."""
-    import aiohttp
+    from waypost.http.session import FAILURES, HttpSession, read_up_to
 
-    wait = aiohttp.ClientTimeout(total=_SERVER_S)
+    headers, sent = {"Content-Type": "application/json"}, orjson.dumps(body)
     try:
         async with (
-            aiohttp.ClientSession(timeout=wait) as session,
-            session.post(f"{url.rstrip('/')}/v1/feedback", json=body) as answer,
+            HttpSession() as session,
+            session.ask("POST", f"{url.rstrip('/')}/v1/feedback", timeout_s=_SERVER_S, headers=headers, body=sent) as answer,
         ):
-            made = await answer.json()
-    except (aiohttp.ClientError, asyncio.TimeoutError, ValueError):
+            made = orjson.loads(await read_up_to(answer, _MOST_BYTES))
+    except FAILURES:
         made = None
     if not isinstance(made, dict):
         raise StartError(f"no Waypost answers at {url}: start `waypost serve`, name its address with --url, or give --text")

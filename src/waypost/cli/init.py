@@ -97,11 +97,10 @@ def _targets(urls: tuple[str, ...]) -> list[DiscoveryTarget]:
 
 
 async def _discover(targets: list[DiscoveryTarget]) -> Discovery:
-    import aiohttp
-
     from waypost.fleet.discovery import discover
+    from waypost.http.session import HttpSession
 
-    async with aiohttp.ClientSession() as session:
+    async with HttpSession() as session:
         return await discover(session, targets)
 
 

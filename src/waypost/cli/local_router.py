@@ -5,10 +5,9 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-import aiohttp
-
 from waypost.cli.output import console
 from waypost.errors import LedgerError
+from waypost.http.session import HttpSession
 from waypost.ledger import MemoryLedger, open_ledger
 from waypost.router import Router
 from waypost.startup import put_in_force, read_config
@@ -24,7 +23,7 @@ async def local_router(path: Path | None) -> Router:
     with suppress(LedgerError):  # there is none yet, or it is of another version
         ledger.add_corrections(open_ledger(config.ledger).corrections())
     router = Router(config, ledger=ledger)
-    async with aiohttp.ClientSession() as session:
+    async with HttpSession() as session:
         assembly = await put_in_force(router, config, session)
     if assembly.simulated:
         console(stderr=True).print("No engine was found: this is the simulated fleet.", style="yellow")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
+
+import orjson
 
 if TYPE_CHECKING:
     from waypost.config import Config
 
 # A server on this machine answers a question without an engine in milliseconds.
 _LISTING_S = 5.0
+_MOST_BYTES = 16 << 20
 
 
 def address_of(config: Config) -> str:
@@ -20,15 +22,14 @@ def address_of(config: Config) -> str:
 
 async def deployments_of(url: str) -> list[dict[str, Any]] | None:
     """The deployments of a running Waypost, as ``GET /v1/models`` has them; ``None`` where none answers."""
-    import aiohttp
+    from waypost.http.session import FAILURES, HttpSession, read_up_to
 
-    wait = aiohttp.ClientTimeout(total=_LISTING_S)
     try:
         async with (
-            aiohttp.ClientSession(timeout=wait) as session,
-            session.get(f"{url.rstrip('/')}/v1/models") as answer,
+            HttpSession() as session,
+            session.ask("GET", f"{url.rstrip('/')}/v1/models", timeout_s=_LISTING_S) as answer,
         ):
-            rows = (await answer.json())["data"]
+            rows = orjson.loads(await read_up_to(answer, _MOST_BYTES))["data"]
         return [row for row in rows if row["waypost"]["kind"] == "deployment"]
-    except (aiohttp.ClientError, asyncio.TimeoutError, ValueError, KeyError, TypeError):
+    except (*FAILURES, KeyError, TypeError):
         return None

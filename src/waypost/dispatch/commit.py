@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 
-from waypost.dispatch.deadline import Deadline
 from waypost.dispatch.events import Event
 from waypost.errors import ProviderProtocolError, ProviderTimeout
 from waypost.fleet.deployment import Deployment
+from waypost.http.deadline import Deadline
 
 _NO_DEADLINE = nullcontext()
 

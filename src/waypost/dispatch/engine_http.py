@@ -6,21 +6,14 @@ Every failure is a ``ProviderError``. Redirects, cookies and proxy variables are
 from __future__ import annotations
 
 import asyncio
-import re
 import socket
 import ssl
-from base64 import b64encode
 from collections.abc import Mapping
-from typing import Any, NamedTuple
-from urllib.parse import quote, unquote, urlsplit
+from typing import Any
 
 import orjson
 
-from waypost._version import __version__
-from waypost.dispatch.deadline import Deadline
 from waypost.dispatch.events import Call
-from waypost.dispatch.http_connection import ConnectionBroken, HttpConnection, NotHttp
-from waypost.dispatch.http_pool import HttpPool, Origin
 from waypost.dispatch.patience import Patience
 from waypost.errors import (
     ConnectFailed,
@@ -31,14 +24,16 @@ from waypost.errors import (
     ProviderUnavailable,
 )
 from waypost.fleet.deployment import Deployment
+from waypost.http.connection import ConnectionBroken, HttpConnection, NotHttp
+from waypost.http.deadline import Deadline
+from waypost.http.pool import HttpPool
+from waypost.http.target import Target, over
 
 MAX_BODY_BYTES = 64 << 20
 MAX_ERROR_BYTES = 64 << 10
 # How long a refusal, whose status is here, may take to say why.
 ERROR_BODY_S = 5.0
-_PATH_MARKS = "/:@!$&'()*+,;=~%-._"
 _FRAMING = {"content-length", "transfer-encoding", "connection"}
-_UNFIT = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class EngineHttp:
@@ -47,7 +42,7 @@ class EngineHttp:
     def __init__(self, path: str) -> None:
         self._path = path
         self._pool = HttpPool()
-        self._targets: dict[str, tuple[Deployment, _Target]] = {}
+        self._targets: dict[str, tuple[Deployment, Target]] = {}
 
     async def post(self, call: Call, body: Mapping[str, Any]) -> HttpConnection:
         """A connection that the request has been written to. Whoever gets it releases it."""
@@ -64,18 +59,18 @@ class EngineHttp:
             connection = await self._pool.connection(target.origin, deployment.timeouts.connect_s)
         except (asyncio.TimeoutError, OSError, ValueError) as error:
             raise _connection_error(deployment, error) from error
-        connection.send(b"%s%d\r\n\r\n" % (target.head, len(payload)), payload, patience)
+        connection.send(b"%sContent-Length: %d\r\n\r\n" % (target.head, len(payload)), payload, patience)
         return connection
 
     async def close(self) -> None:
         """Gives back all connections."""
         await self._pool.close()
 
-    def _target(self, deployment: Deployment) -> _Target:
+    def _target(self, deployment: Deployment) -> Target:
         """Where and how the deployment is called, made once for as long as it stays as it is."""
         known = self._targets.get(deployment.id)
         if known is None or known[0] is not deployment:
-            known = self._targets[deployment.id] = deployment, _Target.of(deployment, self._path)
+            known = self._targets[deployment.id] = deployment, _target(deployment, self._path)
         return known[1]
 
 
@@ -125,43 +120,16 @@ async def read_refusal(deployment: Deployment, connection: HttpConnection) -> by
         return b""
 
 
-class _Target(NamedTuple):
-    """``head`` is the head of every request to a deployment, up to the number of its bytes."""
-
-    origin: Origin
-    head: bytes
-
-    @classmethod
-    def of(cls, deployment: Deployment, path: str) -> _Target:
-        """Raises ``ValueError`` for an ``api_base`` or a header that cannot be sent."""
-        if deployment.api_base is None:
-            raise ValueError("no address")
-        parts = urlsplit(deployment.api_base)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("no http address")
-        tls = parts.scheme == "https"
-        host = parts.hostname if ":" in parts.hostname else parts.hostname.encode("idna").decode()
-        origin = Origin(host, parts.port or (443 if tls else 80), tls)
-        headers = {
-            "Host": parts.netloc.rpartition("@")[2] if ":" in host else host + (f":{parts.port}" if parts.port else ""),
-            "User-Agent": f"waypost/{__version__}",
-            "Accept": "*/*",
-            "Accept-Encoding": "identity",
-            "Content-Type": "application/json",
-        }
-        if parts.username is not None:
-            pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-            headers["Authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
-        if deployment.api_key is not None:
-            headers["Authorization"] = f"Bearer {deployment.api_key.reveal()}"
-        theirs = {name.lower() for name in deployment.headers}
-        sent = {name: value for name, value in headers.items() if name.lower() not in theirs} | dict(deployment.headers)
-        path = quote(parts.path.rstrip("/") + path, safe=_PATH_MARKS)
-        query = f"?{quote(parts.query, safe=_PATH_MARKS + '?')}" if parts.query else ""
-        lines = [f"POST {path}{query} HTTP/1.1", *(f"{name}: {value}" for name, value in sent.items())]
-        if any(_UNFIT.search(line) for line in lines) or theirs & _FRAMING:
-            raise ValueError("a header with a line end, or one that says where the request ends")
-        return cls(origin, "\r\n".join([*lines, "Content-Length: "]).encode("latin-1"))
+def _target(deployment: Deployment, path: str) -> Target:
+    """Where and how every request to the deployment goes. Raises ``ValueError`` for what cannot be sent."""
+    if deployment.api_base is None:
+        raise ValueError("no address")
+    headers = {"Content-Type": "application/json"}
+    if deployment.api_key is not None:
+        headers["Authorization"] = f"Bearer {deployment.api_key.reveal()}"
+    if _FRAMING & {name.lower() for name in deployment.headers}:
+        raise ValueError("a header that says where the request ends")
+    return Target.of("POST", deployment.api_base, over(headers, deployment.headers), below=path)
 
 
 def _connection_error(deployment: Deployment, error: Exception) -> ProviderError:

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Awaitable
 from typing import TypeVar
 
-from waypost.dispatch.deadline import Deadline
 from waypost.dispatch.events import Call
 from waypost.errors import ProviderTimeout
+from waypost.http.deadline import Deadline
 
 Result = TypeVar("Result")
 

@@ -7,14 +7,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import aiohttp
-
 from waypost.errors import StartError
 from waypost.faults.cases import CASES, READY, Case
 from waypost.faults.client import Client, Seen
 from waypost.faults.exchange import TEXT
 from waypost.faults.faultd import Faultd
 from waypost.faults.judging import Evidence, outcome
+from waypost.http.session import HttpSession
 
 REQUEST_BOUND_S = 15.0
 CASE_BOUND_S = 30.0
@@ -64,7 +63,7 @@ async def run(
     faultd = Faultd(redirect_to=f"{elsewhere.base_url}/chat/completions", models=models)
     try:
         await _listen(faultd, faultd_port)
-        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, force_close=True)) as session:
+        async with HttpSession() as session:
             client = Client(session, url, key, bound_s=REQUEST_BOUND_S)
             await _ready(client, prefix)
             bench = _Bench(client, faultd, elsewhere, prefix)

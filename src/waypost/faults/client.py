@@ -8,9 +8,11 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-import aiohttp
+from waypost.http.connection import HttpConnection
+from waypost.http.session import FAILURES, HttpSession, read_up_to
 
 _COMPLETE = ("stop", "tool_calls", "length")
+MOST_BYTES = 64 << 20
 
 
 @dataclass(slots=True)
@@ -89,11 +91,14 @@ PATIENT = Manner()
 class Client:
     """Asks one gateway. It never retries."""
 
-    def __init__(self, session: aiohttp.ClientSession, url: str, key: str | None, *, bound_s: float) -> None:
+    def __init__(self, session: HttpSession, url: str, key: str | None, *, bound_s: float) -> None:
         self._session = session
         self._url = f"{url.rstrip('/')}/chat/completions"
-        self._headers = {"authorization": f"Bearer {key}"} if key else {}
-        self._timeout = aiohttp.ClientTimeout(total=bound_s)
+        # Each request has a connection of its own: how the one before it ended is no excuse.
+        self._headers = {"Content-Type": "application/json", "Connection": "close"}
+        if key:
+            self._headers["Authorization"] = f"Bearer {key}"
+        self._bound_s = bound_s
 
     async def ask(self, model: str, *, stream: bool, content: Any = "hi", manner: Manner = PATIENT) -> Seen:
         """What came of one request; nothing that the gateway does raises an error."""
@@ -106,28 +111,30 @@ class Client:
         except asyncio.TimeoutError:
             seen.left = manner.leave_after_s is not None
             seen.broken = None if seen.left else "no end within the time of the bench"
-        except (aiohttp.ClientError, ConnectionError) as error:
+        except FAILURES as error:
             seen.broken = type(error).__name__
         seen.ended_s = time.monotonic()
         return seen
 
     async def _exchange(self, body: dict[str, Any], seen: Seen, manner: Manner) -> None:
-        async with self._session.post(self._url, json=body, headers=self._headers, timeout=self._timeout) as answer:
+        asked = self._session.ask(
+            "POST", self._url, timeout_s=self._bound_s, headers=self._headers, body=json.dumps(body).encode()
+        )
+        async with asked as answer:
             seen.status = answer.status
-            seen.headers = {name.lower(): value for name, value in answer.headers.items()}
+            seen.headers = dict(answer.headers)
             if manner.unread_s is not None:
                 await asyncio.sleep(manner.unread_s)
                 seen.left = True
-                answer.close()
-            elif answer.content_type == "text/event-stream":
+            elif answer.headers.get("content-type", "").partition(";")[0].strip().lower() == "text/event-stream":
                 await _read_events(answer, seen, manner.leave_after_bytes)
             else:
-                _read_whole(await answer.read(), seen)
+                _read_whole(await read_up_to(answer, MOST_BYTES), seen)
 
 
-async def _read_events(answer: aiohttp.ClientResponse, seen: Seen, leave_after: int | None) -> None:
+async def _read_events(answer: HttpConnection, seen: Seen, leave_after: int | None) -> None:
     rest, taken = b"", 0
-    async for piece in answer.content.iter_any():
+    while piece := await answer.read():
         taken += len(piece)
         *lines, rest = (rest + piece).split(b"\n")
         for line in lines:
@@ -135,7 +142,6 @@ async def _read_events(answer: aiohttp.ClientResponse, seen: Seen, leave_after: 
                 seen.event(line[5:].decode(errors="replace").strip())
         if leave_after is not None and taken >= leave_after:
             seen.left = True
-            answer.close()
             return
 
 

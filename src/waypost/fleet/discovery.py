@@ -8,13 +8,12 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-import aiohttp
-
 from waypost.addresses import host_of, is_ours, root_of
 from waypost.fleet.deployment import Deployment
 from waypost.fleet.engines import look
 from waypost.fleet.places import Place, learn
 from waypost.fleet.report import EngineReport
+from waypost.http.session import HttpSession
 
 _TITLES = {
     "ollama": "Ollama",
@@ -101,7 +100,7 @@ class Discovery:
 
 
 async def discover(
-    session: aiohttp.ClientSession,
+    session: HttpSession,
     targets: Iterable[Target] = (),
     *,
     timeout_s: float = 1.5,

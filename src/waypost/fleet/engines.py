@@ -11,13 +11,12 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import aiohttp
-
 from waypost.fleet.deployment import Capabilities, Mode, is_in_ollamas_cloud
 from waypost.fleet.ollama import ASSUMED_WINDOW_TOKENS, read_ollama
 from waypost.fleet.probe import Probe
 from waypost.fleet.reading import billions, count, flag, has, mapping, number, rows, text, tokens, words
 from waypost.fleet.report import EngineReport, ModelReport
+from waypost.http.session import HttpSession
 from waypost.secret import Secret
 
 __all__ = ["EngineReport", "ModelReport", "look"]
@@ -45,7 +44,7 @@ class _Listing:
 
 
 async def look(
-    session: aiohttp.ClientSession,
+    session: HttpSession,
     url: str,
     *,
     kind: str | None = None,

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 
-import aiohttp
-
 from waypost.fleet.deployment import Deployment
 from waypost.fleet.discovery import Target
 from waypost.fleet.engines import look
@@ -14,10 +12,11 @@ from waypost.fleet.places import Place, kind_hint, places
 from waypost.fleet.probe import Probe
 from waypost.fleet.reading import mapping
 from waypost.fleet.report import Examined
+from waypost.http.session import HttpSession
 
 
 async def examine(
-    session: aiohttp.ClientSession, deployments: Iterable[Deployment], targets: Iterable[Target] = (), *, timeout_s: float
+    session: HttpSession, deployments: Iterable[Deployment], targets: Iterable[Target] = (), *, timeout_s: float
 ) -> Mapping[str, Examined]:
     """Every engine that the deployments and targets name and that may be looked at, by `Place.engine`.
 

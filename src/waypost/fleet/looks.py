@@ -1,13 +1,8 @@
-"""Looks at engines: what each is, and what it has in memory.
-
-Who only decides imports none of this: it needs an HTTP client, which is slow to import.
-"""
+"""Looks at engines: what each is, and what it has in memory."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-
-import aiohttp
 
 from waypost.fleet.deployment import Deployment
 from waypost.fleet.engines import look
@@ -16,12 +11,13 @@ from waypost.fleet.occupancy import read_occupancy
 from waypost.fleet.places import Place, kind_hint
 from waypost.fleet.probe import Probe
 from waypost.fleet.report import EngineReport, Occupancy
+from waypost.http.session import HttpSession
 
 
 class Looks:
     """Looks at places, each of which may take ``timeout_s`` twice: for what an engine is, and for what it has in memory."""
 
-    def __init__(self, session: aiohttp.ClientSession, loads: Loads, timeout_s: float) -> None:
+    def __init__(self, session: HttpSession, loads: Loads, timeout_s: float) -> None:
         self._session = session
         self._loads = loads
         self._timeout_s = timeout_s

@@ -7,10 +7,10 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-import aiohttp
 import orjson
 
 from waypost.addresses import root_of
+from waypost.http.session import FAILURES, HttpSession, read_up_to
 from waypost.secret import Secret
 
 # The largest honest answer is Ollama's description of a model with its licence and tensors, well under a megabyte.
@@ -26,12 +26,12 @@ class Probe:
     ``too_long`` are the paths at which an object with a list begins, and is too long to be read.
     """
 
-    def __init__(self, session: aiohttp.ClientSession, url: str, *, timeout_s: float, api_key: Secret | None = None) -> None:
+    def __init__(self, session: HttpSession, url: str, *, timeout_s: float, api_key: Secret | None = None) -> None:
         self._session = session
         self._root = root_of(url)
         self._now = asyncio.get_running_loop().time
         self._deadline = self._now() + timeout_s
-        self._headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
+        self._headers = {"Accept": "application/json"}
         if api_key is not None:
             self._headers["Authorization"] = f"Bearer {api_key.reveal()}"
         self.statuses: dict[str, int] = {}
@@ -59,35 +59,21 @@ class Probe:
         if left_s <= 0:
             return None
         try:
-            async with self._session.request(
-                method,
-                self._root + path,
-                json=body,
-                headers=self._headers,
-                timeout=aiohttp.ClientTimeout(total=left_s),
-                allow_redirects=False,
-            ) as response:
-                self.statuses[path] = response.status
-                if response.status != 200:
+            headers, sent = self._headers, None
+            if body is not None:
+                headers, sent = {**headers, "Content-Type": "application/json"}, orjson.dumps(body)
+            async with self._session.ask(method, self._root + path, timeout_s=left_s, headers=headers, body=sent) as answer:
+                self.statuses[path] = answer.status
+                if answer.status != 200:
                     return None
-                said = await _body(response)
+                said = await read_up_to(answer, MOST_BYTES)
                 if len(said) <= MOST_BYTES:
                     return read(said)
                 if _OBJECT_WITH_LIST.match(said):
                     self.too_long.add(path)
                 return None
-        except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError):
+        except FAILURES:
             return None
-
-
-async def _body(response: aiohttp.ClientResponse) -> bytes:
-    """The body, up to a little more than may be read of it."""
-    body = bytearray()
-    async for piece in response.content.iter_any():
-        body += piece
-        if len(body) > MOST_BYTES:
-            break
-    return bytes(body)
 
 
 def _text(body: bytes) -> str:

@@ -14,6 +14,7 @@ from waypost.errors import ModelLoadFailed, ProviderAuthFailed, ProviderContextT
 from waypost.fleet.deployment import Deployment, Status
 from waypost.fleet.live import Live
 from waypost.fleet.loads import Loads, StatedEngine
+from waypost.fleet.looks import Looks
 from waypost.fleet.places import (
     Place,
     concerning,
@@ -32,11 +33,10 @@ from waypost.fleet.slots import Admission, Slots, Waiter
 from waypost.fleet.timings import Timings
 from waypost.fleet.view import FleetView
 from waypost.fleet.wake import Wakes
+from waypost.http.session import HttpSession
 from waypost.turn import EMPTY
 
 if TYPE_CHECKING:
-    import aiohttp
-
     from waypost.fleet.report import EngineReport, Occupancy
 
 # A busy engine may miss one look.
@@ -277,7 +277,7 @@ class Fleet:
 
     async def refresh(
         self,
-        session: aiohttp.ClientSession,
+        session: HttpSession,
         seen: Mapping[str, EngineReport | None] = EMPTY,
         *,
         timeout_s: float = 1.5,
@@ -291,8 +291,6 @@ class Fleet:
             async with self._refreshing:
                 return
 
-        from waypost.fleet.looks import Looks  # noqa: PLC0415 - deciding needs no HTTP client, and importing one is slow
-
         looks = Looks(session, self._loads, timeout_s)
 
         async def see(place: Place, members: list[Deployment]) -> None:
@@ -301,10 +299,8 @@ class Fleet:
         async with self._refreshing:
             await asyncio.gather(*(see(*entry) for entry in places(self._deployments.values(), seen).items()))
 
-    async def watch(self, session: aiohttp.ClientSession, *, timeout_s: float = 1.5) -> None:
+    async def watch(self, session: HttpSession, *, timeout_s: float = 1.5) -> None:
         """Asks the engines that had calls since they were last asked what they have in memory, and nothing else."""
-        from waypost.fleet.looks import Looks  # noqa: PLC0415 - see `refresh`
-
         looks = Looks(session, self._loads, timeout_s)
 
         async def see(place: Place) -> None:

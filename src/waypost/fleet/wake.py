@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from waypost.addresses import root_of
 from waypost.errors import ProviderUnavailable
+from waypost.http.session import FAILURES, HttpSession
 
 if TYPE_CHECKING:
     from waypost.fleet.deployment import Deployment
@@ -41,19 +42,17 @@ class Wakes:
             )
 
     async def _post(self, deployment: Deployment, root: str) -> bool:
-        import aiohttp  # noqa: PLC0415 - who only decides needs no HTTP client, and importing one is slow
-
         began = self._clock()
         key = deployment.api_key
         headers = {} if key is None else {"Authorization": f"Bearer {key.reveal()}"}
-        timeout = aiohttp.ClientTimeout(total=deployment.timeouts.first_byte_s)
+        timeout_s = deployment.timeouts.first_byte_s
         try:
             async with (
-                aiohttp.ClientSession(timeout=timeout, headers=headers) as session,
-                session.post(f"{root}/wake_up", allow_redirects=False) as response,
+                HttpSession() as session,
+                session.ask("POST", f"{root}/wake_up", timeout_s=timeout_s, headers=headers, body=b"") as answer,
             ):
-                awake = response.status == 200
-        except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError):
+                awake = answer.status == 200
+        except FAILURES:
             return False
         if awake:
             self._woken(deployment.id, self._clock() - began)

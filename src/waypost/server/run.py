@@ -11,13 +11,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import aiohttp
 import uvicorn
 from starlette.types import ASGIApp
 
 from waypost.addresses import is_loopback
 from waypost.config import Config
 from waypost.errors import StartError
+from waypost.http.session import HttpSession
 from waypost.router import Router
 from waypost.server.app import create_app
 from waypost.server.protocol import guarded
@@ -96,7 +96,7 @@ class _Announcing(uvicorn.Server):
 async def _serve(
     path: Path | None, config: Config, host: str, listening: socket.socket, announce: Callable[[Router, Assembly], None]
 ) -> None:
-    async with aiohttp.ClientSession() as session:
+    async with HttpSession() as session:
         router = Router(config)
         assembly = await put_in_force(router, config, session)
         router.route("Good morning!")  # the first decision loads weights, and should not cost the first client

@@ -12,12 +12,11 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-import aiohttp
-
 from waypost.config import Config
 from waypost.config.watch import ConfigWatcher
 from waypost.defaults import CONFIG_FILE
 from waypost.errors import WaypostError
+from waypost.http.session import HttpSession
 from waypost.router import Router
 from waypost.startup import Assembly, put_in_force
 
@@ -54,7 +53,7 @@ class Upkeep:
     ``assembly`` is what the router serves at first. Without a ``path``, ``waypost.yaml`` is followed from when it is there.
     """
 
-    def __init__(self, router: Router, session: aiohttp.ClientSession, path: Path | None, assembly: Assembly) -> None:
+    def __init__(self, router: Router, session: HttpSession, path: Path | None, assembly: Assembly) -> None:
         self._router = router
         self._session = session
         self._path = path or CONFIG_FILE

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from waypost.dispatch.deadline import Deadline
+from waypost.http.deadline import Deadline
 
 
 async def test_it_raises_when_its_time_has_passed() -> None:

@@ -1,4 +1,4 @@
-"""The connections to engines, kept open between requests."""
+"""Connections, kept open between requests."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import asyncio
 import ssl
 from typing import NamedTuple
 
-from waypost.dispatch.deadline import Deadline
-from waypost.dispatch.http_connection import HttpConnection
+from waypost.http.connection import HttpConnection
+from waypost.http.deadline import Deadline
 
 # uvicorn and llama.cpp drop an idle connection after 5 s; one that we drop first can never break under a request.
 KEEP_ALIVE_S = 4.0

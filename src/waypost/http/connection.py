@@ -1,4 +1,4 @@
-"""One HTTP/1.1 connection to an engine: one request at a time, and its answer as it comes.
+"""One HTTP/1.1 connection: one request at a time, and its answer as it comes.
 
 Most of what a gateway does is this, so it is done here and not by a general client: the least gateway there can be costs half
 with it (the two floors in docs/performance.md), and deadlines and aborts are those of an attempt. The parsing is httptools'.
@@ -9,11 +9,9 @@ from __future__ import annotations
 import asyncio
 import select
 from collections.abc import Callable
-from typing import cast
+from typing import Protocol, cast
 
 import httptools
-
-from waypost.dispatch.patience import Patience
 
 MAX_HEAD_BYTES = 64 << 10
 # Beyond this the engine waits until the client has read.
@@ -28,6 +26,22 @@ class ConnectionBroken(Exception):
 
 class NotHttp(Exception):
     """What came is no HTTP, or more of a head than anybody needs."""
+
+
+class Patience(Protocol):
+    """How long a request may wait, and for what."""
+
+    def listen(self) -> None:
+        """The answer has begun: from now on, and until this is called again, silence may have a deadline."""
+        ...
+
+    def left_s(self, *, listening: bool = True) -> float:
+        """Seconds to the next deadline. Where nobody is ``listening``, silence does not count."""
+        ...
+
+    def gave_up(self) -> Exception:
+        """The error for the next deadline, when it has passed."""
+        ...
 
 
 class HttpConnection(asyncio.Protocol):
@@ -94,7 +108,7 @@ class HttpConnection(asyncio.Protocol):
     async def read(self) -> bytes:
         """The bytes of the body that have come, at least one; empty at its end.
 
-        Raises `ConnectionBroken`, `NotHttp`, or ``ProviderTimeout`` naming the deadline, after everything that came before.
+        Raises `ConnectionBroken`, `NotHttp`, or what its patience gives up with, after everything that came before.
         """
         while not self._pieces:
             if self._error is not None:
