@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 import sys
 
 import pytest
@@ -48,13 +50,23 @@ def test_a_tier_gets_the_task_that_fits_its_rows_best_and_images_go_to_vision() 
     assert tasks_of_tiers(rows, tiers, mapping) == ["chat", "chat", "chat", "reasoning", "vision"]
 
 
-@pytest.mark.parametrize("classifier", LITELLM_CLASSIFIERS)
-def test_litellm_gives_each_row_one_of_its_tiers(classifier: str) -> None:
+def test_litellm_gives_each_row_one_of_its_tiers() -> None:
+    """In a process of its own: LiteLLM imports in threads too, after its calls, and two imports may wait for each other."""
     pytest.importorskip("litellm")
-    tiers = litellm_tiers([row("hi"), row("Think step by step and analyze: prove the theorem. Let's think.")], classifier)
-    assert tiers is not None
-    assert len(tiers) == 2
-    assert set(tiers) <= {"SIMPLE", "MEDIUM", "COMPLEX", "REASONING"}
+    code = """
+import json
+from waypost.learn.baselines import LITELLM_CLASSIFIERS, litellm_tiers
+from waypost.learn.datasets import Row
+texts = ["hi", "Think step by step and analyze: prove the theorem. Let's think."]
+rows = [Row(text, "chat", ("chat",), has_image=False) for text in texts]
+print(json.dumps({classifier: litellm_tiers(rows, classifier) for classifier in LITELLM_CLASSIFIERS}))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    found = json.loads(done.stdout)
+    assert set(found) == set(LITELLM_CLASSIFIERS)
+    for tiers in found.values():
+        assert len(tiers) == 2
+        assert set(tiers) <= {"SIMPLE", "MEDIUM", "COMPLEX", "REASONING"}
 
 
 def test_without_litellm_there_are_no_tiers(monkeypatch: pytest.MonkeyPatch) -> None:
