@@ -99,9 +99,9 @@ def test_a_long_text_of_two_halves_is_sampled_in_both() -> None:
 def test_megabytes_take_milliseconds() -> None:
     text = TEXTS["english"] * 20_000
     estimate("warm")
-    started = time.perf_counter()
+    started = time.thread_time()
     estimate(text)
-    assert time.perf_counter() - started < 0.1
+    assert time.thread_time() - started < 0.1
 
 
 def test_media_count_by_size() -> None:

@@ -33,9 +33,8 @@ def test_unasked_only_this_machine_is_looked_at() -> None:
 
 
 async def test_with_nothing_there_it_is_quick_and_says_where_it_looked(session: HttpSession, unused_port: int) -> None:
-    started = time.monotonic()
-    found = await discover(session, [At(f"http://127.0.0.1:{unused_port}")] * 4)
-    assert time.monotonic() - started < 2
+    looking = discover(session, [At(f"http://127.0.0.1:{unused_port}")] * 4, timeout_s=60)
+    found = await asyncio.wait_for(looking, 30)
     assert found.deployments == ()
     assert found.lines == (f"nothing at 127.0.0.1:{unused_port}",) * 4
 
@@ -47,7 +46,7 @@ async def test_silent_ports_are_waited_for_together(session: HttpSession, serve_
     targets = [At(await serve_raw(say_nothing)) for _ in range(6)]
     started = time.monotonic()
     assert (await discover(session, targets, timeout_s=0.4)).deployments == ()
-    assert time.monotonic() - started < 1.2
+    assert time.monotonic() - started < 6 * 0.4
 
 
 async def test_every_model_becomes_a_local_deployment_without_a_price(session: HttpSession, serve_engine: ServeEngine) -> None:

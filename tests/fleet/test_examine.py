@@ -13,7 +13,7 @@ from waypost.fleet.report import Examined
 from waypost.http.session import HttpSession
 
 
-async def examined(session: HttpSession, *urls: str, timeout_s: float = 1.0) -> list[Examined]:
+async def examined(session: HttpSession, *urls: str, timeout_s: float = 60.0) -> list[Examined]:
     deployments = [deployment(f"d{i}", api_base=f"{url}/v1", model="alpha") for i, url in enumerate(urls)]
     return list((await examine(session, deployments, timeout_s=timeout_s)).values())
 
