@@ -96,6 +96,11 @@ def test_ollamas_forms_are_read_and_written() -> None:
     assert orjson.loads(ollama_embeddings.EMBEDDINGS.rendering(old).whole(VECTORS, None, None)) == {"embedding": [0.5, -1.0]}
 
 
+def test_an_empty_text_in_a_list_has_a_vector_like_any_other() -> None:
+    assert embed(input=[""]).body["input"] == [""]
+    assert embed(input=["a", ""]).body["input"] == ["a", ""]
+
+
 @pytest.mark.parametrize("fields", [{}, {"input": ""}, {"input": []}])
 def test_ollama_gives_no_vectors_for_nothing(fields: dict[str, Any]) -> None:
     made = embed(**fields)

@@ -32,6 +32,13 @@ def test_an_answer_without_a_limit_has_none() -> None:
     assert turn(options={"num_predict": -2}).answer_tokens is None
 
 
+def test_a_stop_that_nobody_filled_in_stops_nothing() -> None:
+    assert "stop" not in turn(options={"stop": ""}).body
+    assert "stop" not in turn(options={"stop": ["", ""]}).body
+    assert turn(options={"stop": ["", "X"]}).body["stop"] == ["X"]
+    assert turn(options={"stop": "X"}).body["stop"] == ["X"]
+
+
 def test_keep_alive_and_think_keep_their_names_and_truncate_is_ours() -> None:
     body = turn(keep_alive="-1s", think=False, truncate=True, shift=False).body
     assert (body["keep_alive"], body["think"]) == ("-1s", False)
@@ -122,6 +129,7 @@ def test_nothing_said_is_a_wish_to_have_the_model_loaded() -> None:
         ({"options": {"temperature": "hot"}}, "options.temperature"),
         ({"options": {"seed": True}}, "options.seed"),
         ({"options": {"num_predict": 1.5}}, "options.num_predict"),
+        ({"options": {"seed": 1e300}}, "options.seed"),
         ({"options": {"stop": [1]}}, "options.stop"),
         ({"options": {"use_mmap": 1}}, "options.use_mmap"),
         ({"think": "maybe"}, "think"),

@@ -191,6 +191,7 @@ async def test_every_name_is_a_model_and_has_its_capabilities(serve: Serve) -> N
     assert models["seeing:latest"]["capabilities"] == ["completion", "vision"]
     assert models["auto:latest"]["capabilities"] == ["completion", "tools", "vision"]
     assert len({model["digest"] for model in models.values()}) == len(models)
+    assert {type(model["size"]) for model in models.values()} == {int}
     for asked in ("seeing", "seeing:latest"):
         shown = json.loads((await front.ask({"model": asked}, path="/api/show")).body)
         family = shown["model_info"]["general.architecture"]
@@ -216,6 +217,7 @@ async def test_a_pull_of_what_is_here_succeeds_and_another_one_is_refused(serve:
         said = await front.ask({"model": model}, path="/api/pull")
         assert [line["status"] for line in lines(said)] == ["pulling manifest", "success"]
     assert json.loads((await front.ask({"model": "ok", "stream": False}, path="/api/pull")).body) == {"status": "success"}
+    assert (await front.ask({"model": "ok", "stream": "yes"}, path="/api/pull")).status == 400
     refused = await front.ask({"model": "llama3.2"}, path="/api/pull")
     assert (refused.status, "pull it at an engine" in json.loads(refused.body)["error"]) == (404, True)
 

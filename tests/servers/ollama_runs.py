@@ -146,7 +146,7 @@ class Run:
         text = answer.json if self.body.get("format") else answer.text
         stops = self.options.get("stop") or ()
         for stop in [stops] if isinstance(stops, str) else stops:
-            text = text.partition(stop)[0]
+            text = text.partition(stop)[0] if stop else ""  # an empty one is in every text
         for word in _WORD.findall(text):
             yield {"content": word}, 1
         for index, (name, arguments) in enumerate(answer.tool_calls if self.body.get("tools") else ()):

@@ -21,10 +21,12 @@ def parse_embed(raw: bytes, *, turn_id: str, headers: Mapping[str, str] = EMPTY)
     """The turn that a body of ``/api/embed`` asks for; one without inputs asks for nothing."""
     body = read_body(raw, headers)
     given = body.get("input")
-    inputs = [given] if type(given) is str else given if given is not None else []
+    if given in (None, ""):
+        given = []
+    inputs = [given] if type(given) is str else given
     if type(inputs) is not list or not all(type(one) is str for one in inputs):
         raise must_be("input", "a string, or an array of strings")
-    return _turn(body, inputs if inputs != [""] else [], turn_id, headers)
+    return _turn(body, inputs, turn_id, headers)
 
 
 def parse_embeddings(raw: bytes, *, turn_id: str, headers: Mapping[str, str] = EMPTY) -> Turn:

@@ -22,8 +22,8 @@ def _number(value: Any, path: str) -> None:
 
 
 def _integer(value: Any, path: str) -> None:
-    if type(value) is not int:
-        raise must_be(path, "an integer")
+    if type(value) is not int or abs(value) >= 2**63:
+        raise must_be(path, "an integer of at most 64 bits")
 
 
 def _stops(value: Any, path: str) -> None:
@@ -130,6 +130,10 @@ def _options(given: Mapping[str, Any]) -> dict[str, Any]:
         found[name] = value
     if found.get("num_predict", 1) < 1:  # as long as it takes
         del found["num_predict"]
+    stops = found.pop("stop", ())
+    # Forms send a field that nobody filled in: at an empty text, an answer would end before its first word.
+    if kept := [text for text in ([stops] if type(stops) is str else stops) if text]:
+        found["stop"] = kept
     return found
 
 

@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from waypost._version import __version__
 from waypost.decide.names import resolve
+from waypost.dialects.fields import flag
 from waypost.dialects.ollama import model_in, read_body
 from waypost.dialects.ollama_answer import timestamp
 from waypost.errors import PolicyError, UnknownModel
@@ -81,10 +82,8 @@ class OllamaEndpoints:
     async def ps(self, request: Request) -> Response:
         """The models that are loaded, as the fleet saw them last: no engine is asked."""
         del request
-        view = self._router.view()
-        rows = {row["id"]: row for row in self._rows()}
-        loaded = [d for d in view if view.status(d.id).loaded and d.id in rows]
-        return Json({"models": [self._listed(rows[d.id]) | self._in_memory(d) for d in loaded]})
+        loaded = [row for row in self._rows() if row["waypost"].get("loaded")]
+        return Json({"models": [self._listed(row) | _in_memory(row["waypost"]) for row in loaded]})
 
     async def show(self, request: Request) -> Response:
         """What is known of a name: of one that is no deployment, what all that it reaches can do together."""
@@ -121,7 +120,10 @@ class OllamaEndpoints:
             raise UnknownModel(
                 f"model {shown!r} not found: Waypost pulls no models; pull it at an engine of its fleet", param="model"
             )
-        if body.get("stream") is False:
+        stream = body.get("stream")
+        if stream is not None:
+            flag(stream, "stream")
+        if stream is False:
             return Json({"status": "success"})
         return StreamingResponse(_pulled(), media_type="application/x-ndjson")
 
@@ -154,15 +156,15 @@ class OllamaEndpoints:
     def _deployment(self, row: Mapping[str, Any]) -> Deployment | None:
         if row["waypost"]["kind"] != "deployment":
             return None
-        return next((d for d in self._router.view() if d.id == row["id"]), None)
+        return self._router.view().deployment(row["id"])
 
     def _listed(self, row: Mapping[str, Any]) -> dict[str, Any]:
         name = row["id"] if ":" in row["id"] else f"{row['id']}:latest"
         digest = hashlib.sha256(f"waypost/{row['id']}".encode()).hexdigest()
         found = {"name": name, "model": name, "modified_at": self._since, "digest": digest}
-        residency = self._router.view().status(row["id"]).residency
-        if residency is not None and residency.size_bytes is not None:
-            found["size"] = residency.size_bytes
+        residency = row["waypost"].get("residency") or {}
+        # Ollama always has a size: clients with types read no list in which one lacks. It has 0 for what it does not hold.
+        found["size"] = residency.get("size_bytes") or 0
         return {**found, "details": self._details(row), "capabilities": _capabilities(row)}
 
     def _details(self, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -179,17 +181,6 @@ class OllamaEndpoints:
             "quantization_level": "",
         }
 
-    def _in_memory(self, deployment: Deployment) -> dict[str, Any]:
-        residency = self._router.view().status(deployment.id).residency
-        size, share = (None, None) if residency is None else (residency.size_bytes, residency.gpu_share)
-        window = (residency and residency.window_tokens) or deployment.window_tokens
-        found = {
-            "size": size,
-            "size_vram": None if size is None or share is None else round(size * share),
-            "context_length": window,
-        }
-        return {name: value for name, value in found.items() if value is not None}
-
 
 def _capabilities(row: Mapping[str, Any]) -> list[str]:
     facts = row["waypost"]
@@ -197,6 +188,16 @@ def _capabilities(row: Mapping[str, Any]) -> list[str]:
         return ["embedding"]
     can = facts["capabilities"]
     return ["completion", *(theirs for theirs, ours, unknown in _CAPABILITIES if (unknown if can[ours] is None else can[ours]))]
+
+
+def _in_memory(facts: Mapping[str, Any]) -> dict[str, Any]:
+    residency = facts["residency"] or {}
+    size, share = residency.get("size_bytes"), residency.get("gpu_share")
+    found = {
+        "size_vram": None if size is None or share is None else round(size * share),
+        "context_length": residency.get("window_tokens") or facts["window_tokens"],
+    }
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _pulled() -> Iterator[bytes]:
