@@ -45,6 +45,7 @@ def test_without_matplotlib_the_extra_is_named(tmp_path: Path, monkeypatch: pyte
     result = simulate("--requests", "1", "--plot", str(tmp_path / "p.png"))
     assert isinstance(result.exception, WaypostError)
     assert "pip install 'waypost[plots]'" in result.exception.message
+    assert "task only" in result.stdout  # what was worked out is not lost
 
 
 def test_a_scenario_that_is_not_there_is_an_error_in_a_line() -> None:

@@ -35,12 +35,14 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         ("models.a.size_gb", 0, "models.a.size_gb"),
         ("engines.gpu.slots", 3, "engines.gpu.slots"),
         ("engines", {"gpu": {"capacity_gb": 4}}, "model a has 5 GB, and engine gpu holds 4 GB"),
+        ("routes.a", scenario().model_dump(mode="json")["routes"]["two"], "route a needs a name of its own"),
+        ("routes.auto", scenario().model_dump(mode="json")["routes"]["two"], "route auto needs a name of its own"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_place(tmp_path: Path, path: str, value: Any, told: str) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(yaml.safe_dump(changed(path, value)))
-    with pytest.raises(ConfigError, match=r"mine\.yaml: ") as caught:
+    with pytest.raises(ConfigError, match=r"mine\.yaml:\d+: ") as caught:
         load_scenario(str(file))
     assert told in caught.value.message
 
@@ -53,7 +55,21 @@ def test_a_file_of_ones_own_is_read_and_one_that_is_not_there_names_those_that_c
         load_scenario("no-such")
 
 
-@pytest.mark.parametrize("content", [b"a: [", b"\xff\xfe\x00", b"- 1"])
+def test_residency_may_be_off(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(
+        yaml.safe_dump({**scenario().model_dump(mode="json"), "residency": "x"}).replace("residency: x", "residency: off")
+    )
+    assert load_scenario(str(file)).residency is None
+
+
+NO_SCENARIOS = (
+    *(b"a: [", b"\xff\xfe\x00", b"- 1", b"", b"[" * 3000, b"&a [*a]"),
+    *(b"a: !!python/name:os.system", b"about: a\nabout: b"),
+)
+
+
+@pytest.mark.parametrize("content", NO_SCENARIOS)
 def test_what_is_no_scenario_is_an_error_in_a_line(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "mine.yaml"
     file.write_bytes(content)

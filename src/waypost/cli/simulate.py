@@ -45,12 +45,12 @@ def command(scenario: str, requests: int, seed: int, plot: Path | None, as_json:
 
     loaded = load_scenario(scenario)
     found = compare(loaded, scenario, requests=requests, seed=seed)
-    if plot is not None:
-        _write(found, plot)
     if as_json:
         print_json(found.to_dict())
     else:
         _print(found, loaded.about)
+    if plot is not None:
+        _write(found, plot)
 
 
 def _write(found: Comparison, path: Path) -> None:

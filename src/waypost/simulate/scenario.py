@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Container
 from importlib import resources
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
-import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from waypost.config.blocks import Block, Name, Number, Seconds, Share, Tokens, Whole, switched
 from waypost.config.report import quoted
 from waypost.config.residency import ResidencySettings
+from waypost.config.tree import Node, Unreadable, parse
+from waypost.decide.policy import VIRTUAL_MODELS
 from waypost.errors import ConfigError
 
 GB = 10**9
@@ -76,7 +77,7 @@ class Scenario(Block):
     load_gb_per_s: Above = 0.86
     load_start_s: Annotated[Number, Field(ge=0, le=3600)] = 1.0
     quality_known: bool = False
-    residency: ResidencySettings = ResidencySettings()
+    residency: ResidencySettings | None = ResidencySettings()
 
     @field_validator("residency", mode="before")
     @classmethod
@@ -91,6 +92,8 @@ class Scenario(Block):
             if room is not None and model.size_gb > room:
                 raise ValueError(f"model {name} has {model.size_gb:g} GB, and engine {model.engine} holds {room:g} GB")
         for name, route in self.routes.items():
+            if name in self.models or name in VIRTUAL_MODELS:
+                raise ValueError(f"route {name} needs a name of its own: requests ask for it by that")
             for candidate in route.candidates:
                 _known(candidate, self.models, f"a candidate of route {name}")
                 if name not in self.models[candidate].quality:
@@ -121,18 +124,30 @@ def built_in() -> list[str]:
 
 def load_scenario(name: str) -> Scenario:
     """A scenario that comes with Waypost, by its name, or that of a file. Raises ConfigError, with what is wrong with it."""
+    root = _tree(name)
+    try:
+        return Scenario.model_validate(root.plain())
+    except ValidationError as error:
+        wrong = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = ".".join(map(str, wrong["loc"])) or "the scenario"
+        line = root.at(wrong["loc"]).line
+        raise ConfigError(f"{name}:{line}: {where}: {wrong['msg'].removeprefix('Value error, ')}") from None
+
+
+def _tree(name: str) -> Node:
+    def refuse(node: Node, sentence: str) -> NoReturn:
+        raise Unreadable(node.line, sentence)
+
     try:
         if name in built_in():
             text = resources.files("waypost.simulate").joinpath("scenarios").joinpath(f"{name}.yaml").read_text("utf-8")
         else:
             text = Path(name).read_text("utf-8")
-        return Scenario.model_validate(yaml.safe_load(text))
+        return parse(text, name, refuse)
     except OSError as error:
         there = ", ".join(built_in())
         raise ConfigError(f"{name} cannot be read ({error.strerror}); scenarios that come with Waypost: {there}") from None
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{name} is not YAML: {' '.join(str(error).split())}") from None
-    except ValidationError as error:
-        wrong = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = ".".join(map(str, wrong["loc"])) or "the scenario"
-        raise ConfigError(f"{name}: {where}: {wrong['msg'].removeprefix('Value error, ')}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{name} is not UTF-8") from None
+    except Unreadable as error:
+        raise ConfigError(f"{name}:{error.line}: {error.sentence}") from None
