@@ -137,6 +137,64 @@ def test_two_groups_with_one_model_and_the_same_settings_are_one() -> None:
     assert examined(two("model: ollama_chat/llama3, temperature: 1", "model: ollama_chat/llama3, temperature: 0")) == ()
 
 
+def test_load_options_tell_no_two_groups_apart_and_the_finding_says_so() -> None:
+    (finding,) = examined(two("model: ollama_chat/llama3", "model: ollama_chat/llama3, num_ctx: 32768"))
+    assert finding.message.endswith("both are `llama3` with the same settings (`num_ctx` is one value for a model)")
+
+
+def test_two_names_of_a_model_in_the_cloud_are_no_trap() -> None:
+    text = two("model: openai/gpt-4o", "model: openai/gpt-4o").replace(OLLAMA, "https://api.openai.com/v1")
+    assert examined(text) == ()
+
+
+def test_a_number_that_is_written_as_a_text_is_a_number() -> None:
+    assert messages(two("model: ollama_chat/a, num_ctx: '4096'", "model: ollama_chat/a, num_ctx: 4096, seed: 1")) == []
+    assert [found.rule for found in examined(one("num_gpu: '99'"))] == ["num-gpu-misunderstood"]
+    assert [found.rule for found in examined(one("num_ctx: '2048'", "max_tokens: '2000'"))] == ["cap-fills-window"]
+
+
+def test_what_a_reference_will_be_differs_from_nothing() -> None:
+    text = two("model: ollama_chat/a, num_ctx: os.environ/WINDOW", "model: ollama_chat/a, num_ctx: 4096, seed: 1")
+    assert diagnose(try_loads(text, env={"WINDOW": "4096"})) == ()
+
+
+@pytest.mark.parametrize(("name", "rule"), [("num_ctx", "class-settings-ignored"), ("keep_alive", "keep-alive-misplaced")])
+@pytest.mark.parametrize(
+    ("place", "told"), [("model_info: {%s: 60, mode: chat}", "in `model_info`"), ("%s: 60", "beside `litellm_params`")]
+)
+def test_an_option_of_ollama_outside_of_the_params_reaches_no_request(name: str, rule: str, place: str, told: str) -> None:
+    (found,) = examined(one().replace("model_info: {}", place % name))
+    assert (found.line, found.rule) == (6, rule)
+    assert told in found.message
+
+
+@pytest.mark.parametrize(
+    ("stop", "end"), [("[' ', '\\n\\n']", "blank"), (r'"\n"', "line end"), (r'["\n\n", "\n \n"]', "blank line")]
+)
+def test_where_an_answer_ends_is_said_for_that_stop(stop: str, end: str) -> None:
+    assert any(f"an answer ends at its first {end}, mid-thought" in message for message in messages(one(f"stop: {stop}")))
+
+
+@pytest.mark.parametrize(("stop", "found"), [("'### User:'", True), ("'user:'", True), ("'###'", False), ("'note:'", False)])
+def test_a_label_of_a_dialogue_may_be_a_heading(stop: str, found: bool) -> None:
+    assert [one.rule for one in examined(one(f"stop: {stop}"))] == (["stop-role-marker"] if found else [])
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("reasoning_effort: high", True),
+        ("reasoning_effort: none", False),
+        ("thinking: {type: enabled, budget_tokens: 1024}", True),
+        ("thinking: {type: disabled}", False),
+    ],
+)
+def test_who_is_told_to_think_in_other_words_needs_room_too(asked: str, found: bool) -> None:
+    told = messages(one("max_tokens: 800", asked, model="anthropic/claude", base="https://example.com"))
+    expected = "`m` is told to think, and its thoughts count against the cap of 800 tokens"
+    assert told == ([expected] if found else [])
+
+
 def test_a_triton_that_is_called_by_its_own_protocol_needs_no_frontend_to_answer() -> None:
     report = EngineReport("triton", "2.51.0", problem="Triton without its OpenAI-compatible frontend", serves=False)
     found = examined(TRAPS["triton-legacy"].text, {VLLM: Examined("127.0.0.1:8000", report)})

@@ -73,6 +73,10 @@ def _class_settings(case: Case) -> Iterator[Hit]:
         for name in _OLLAMAS:
             if name in settings:
                 yield Hit(settings[name], f"`{name}` stands in `{block}`, and reaches no request")
+    for entry in case.entries:
+        for name in _OLLAMAS:
+            for where, node in entry.elsewhere(name) if name != "keep_alive" else ():  # which has a rule of its own
+                yield Hit(node, f"`{name}` stands {where}, and reaches no request")
 
 
 def _nested(case: Case) -> Iterator[Hit]:
@@ -148,10 +152,10 @@ RULES = (
     Rule(
         "class-settings-ignored",
         "warning",
-        "An option of Ollama in `litellm_settings`, `router_settings` or `general_settings`, or set on LiteLLM's "
-        "`OllamaConfig` in Python.",
-        "Settings of the class reach no request, in LiteLLM as in Waypost: the window that was raised there is still the "
-        "default one.",
+        "An option of Ollama in `litellm_settings`, `router_settings` or `general_settings`, in `model_info`, beside "
+        "`litellm_params`, or set on LiteLLM's `OllamaConfig` in Python.",
+        "What stands there reaches no request, in LiteLLM as in Waypost: the window that was raised there is still the default "
+        "one.",
         "Write it in the `litellm_params` of each deployment.",
         _class_settings,
     ),

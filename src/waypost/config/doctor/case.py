@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from waypost.config.loader import Config, Loaded
+from waypost.config.settings import from_text
 from waypost.config.tree import Node
 from waypost.decide.policy import Route
 from waypost.fleet.deployment import OLLAMA, Deployment
@@ -34,6 +35,13 @@ class Entry:
     def prefix(self) -> str:
         """The provider as the file has it: what was made of it may be another."""
         return str(self.params.at(["model"]).value).partition("/")[0]
+
+    def elsewhere(self, name: str) -> Iterator[tuple[str, Node]]:
+        """Where a setting of that name stands so that it goes with no request: in words, and the node."""
+        info = self.node.children.get("model_info")
+        for where, block in (("beside `litellm_params`", self.node), ("in `model_info`", info)):
+            if block is not None and name in block.children:
+                yield where, block.children[name]
 
     @property
     def is_ollama(self) -> bool:
@@ -78,8 +86,8 @@ class Setting:
 
     @property
     def value(self) -> Any:
-        """As the file has it; a reference is not filled in."""
-        return self.node.plain()
+        """As `stated` reads it."""
+        return stated(self.name, self.node)
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -170,6 +178,12 @@ def _named(
         node = block.children.get(name) if block is not None else None
         if node is not None and node.value is not None:
             yield Setting(name, node, entry, route, inside)
+
+
+def stated(name: str, node: Node) -> Any:
+    """The value of a setting as it takes effect: a number that is written as a text is one. A reference is not filled in."""
+    value = node.plain()
+    return from_text(name, value) if isinstance(value, str) else value
 
 
 def place_of_engine(entry: Entry) -> str:

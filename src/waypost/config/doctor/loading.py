@@ -22,6 +22,8 @@ def _differ(case: Case) -> Iterator[Hit]:
     for name in LOAD_OPTIONS:
         placed: dict[tuple[str, str], list[tuple[Any, Setting, Entry]]] = defaultdict(list)
         for setting in case.settings(name):
+            if isinstance(setting.value, str):
+                continue  # a reference; what it will be is not known
             if name == "num_gpu" and isinstance(setting.value, int) and setting.value < 0:
                 continue  # Ollama takes any negative number for "as it is"
             for entry in setting.entries:
@@ -80,11 +82,8 @@ def _keep_alive_misplaced(case: Case) -> Iterator[Hit]:
                 setting.node, f"`keep_alive` stands inside `{'.'.join(setting.inside)}`, where Ollama does not look for it"
             )
     for entry in case.entries:
-        for place in ("model_info", ""):
-            node = entry.node.at([place]).children.get("keep_alive")
-            if node is not None:
-                where = f"in `{place}`" if place else "beside `litellm_params`"
-                yield Hit(node, f"`keep_alive` stands {where}, and goes with no request")
+        for where, node in entry.elsewhere("keep_alive"):
+            yield Hit(node, f"`keep_alive` stands {where}, and goes with no request")
 
 
 def _keep_alive_uniform(case: Case) -> Iterator[Hit]:

@@ -6,8 +6,9 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from waypost.config.doctor.case import Case, Entry, WrittenRoute
+from waypost.config.doctor.case import Case, Entry, WrittenRoute, stated
 from waypost.config.doctor.finding import Hit, Rule
+from waypost.config.doctor.loading import LOAD_OPTIONS
 from waypost.config.tree import Node
 
 _OTHER_NAME = (
@@ -41,18 +42,26 @@ def _one_group(case: Case) -> Iterator[Hit]:
     seen: dict[Any, Entry] = {}
     for entry in case.entries:
         deployment = entry.deployment
-        if deployment.api_base is None or deployment.is_pattern or deployment.mode != "chat":
+        # Two names of a model in the cloud are what many give it on purpose; here, one model is all that there is room for.
+        if not deployment.local or deployment.is_pattern or deployment.mode != "chat":
             continue
         key = deployment.api_key.reference if deployment.api_key else None
         first = seen.setdefault((*_answers_as(entry, {}), key), entry)
         if first.deployment.group != deployment.group:
             message = f"`{deployment.group}` and `{first.deployment.group}` (line {first.node.line}) are one: both are "
-            yield Hit(entry.node, f"{message}`{deployment.model}` with the same settings", _OTHER_NAME)
+            options = ", ".join(f"`{name}`" for name in LOAD_OPTIONS if _written(entry, name) != _written(first, name))
+            same = "the same settings" + (f" ({options} is one value for a model)" if options else "")
+            yield Hit(entry.node, f"{message}`{deployment.model}` with {same}", _OTHER_NAME)
 
 
 def _answers_as(entry: Entry, over: Mapping[str, Any]) -> tuple[Any, ...]:
     settings = json.dumps({**entry.deployment.settings, **over}, sort_keys=True, default=repr)
     return entry.deployment.provider, *entry.weights, settings
+
+
+def _written(entry: Entry, name: str) -> Any:
+    node = entry.params.children.get(name)
+    return None if node is None else stated(name, node)
 
 
 def _below_threshold(case: Case) -> Iterator[Hit]:
@@ -113,8 +122,8 @@ RULES = (
     Rule(
         "collapsed-routes",
         "warning",
-        "Two routes of this file, or two groups of `model_list`, that the same model answers with the same settings. Of a "
-        "route the first candidate counts: the others answer only when it does not.",
+        "Two routes of this file, or two local groups of `model_list`, that the same model answers with the same settings. Of "
+        "a route the first candidate counts: the others answer only when it does not.",
         "The route promises something else for its turns, and gives the same. It comes about when a model is replaced in "
         "one place: one assistant had four routes and one model behind them, unnoticed.",
         "Give one of them another model, or other settings (`think`, `temperature`, a cap: with the same weights these "

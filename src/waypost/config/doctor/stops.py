@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from waypost.config.doctor.case import Case, Entry, Setting
+from waypost.config.doctor.case import Case, Entry, Setting, stated
 from waypost.config.doctor.finding import Hit, Rule
 from waypost.config.tree import Node
 
-# "User:", "Human:", "Zoe:": somebody's turn in a dialogue that is written out as text.
-_ROLE = re.compile(r"\s*[A-Z]\w*( \w+)?:\s*")
+# "User:", "### Human:", "Zoe:": somebody's turn in a dialogue that is written out as text.
+_ROLE = re.compile(r"\s*(#+ ?)?([A-Z]\w*( \w+)?|user|human|assistant):\s*")
 _TOOL_CALL = re.compile(r"tool_?calls?\b|<function\b|python_tag", re.IGNORECASE)
 _CAPS = ("max_tokens", "max_completion_tokens", "num_predict", "n_predict")
 # Zoe's replies were empty at 256 with thinking on; a plan or a sum is often thought about for several hundred tokens.
@@ -33,7 +33,8 @@ def _cuts_replies(case: Case) -> Iterator[Hit]:
     for setting, texts in _stops(case):
         blank = [text for text in texts if not text.strip()]
         if blank:
-            yield Hit(setting.node, f"`stop` has {_quoted(blank)}: an answer ends at its first blank line, mid-thought")
+            end = ("blank", "line end", "blank line")[min(2, *(text.count("\n") for text in blank))]
+            yield Hit(setting.node, f"`stop` has {_quoted(blank)}: an answer ends at its first {end}, mid-thought")
 
 
 def _role_markers(case: Case) -> Iterator[Hit]:
@@ -57,10 +58,12 @@ def _small_cap_for_thoughts(case: Case) -> Iterator[Hit]:
     for entry, block, settings in _effective(case):
         cap, where = _cap(entry, block)
         place = (where.file, where.line)
-        if cap is None or cap >= ROOM_TO_THINK or place in told or not _thinks(entry, settings):
+        asked_to = _asked_to_think(settings)
+        unasked = asked_to is None and entry.is_ollama and entry.deployment.capabilities.reasoning is True
+        if cap is None or cap >= ROOM_TO_THINK or place in told or not (asked_to or unasked):
             continue
         told.add(place)
-        asked = "thinks unless `think: false` is set" if settings.get("think") is None else "is told to think"
+        asked = "thinks unless `think: false` is set" if unasked else "is told to think"
         yield Hit(where, f"`{entry.deployment.id}` {asked}, and its thoughts count against the cap of {cap} tokens")
 
 
@@ -89,7 +92,7 @@ def _effective(case: Case) -> Iterator[tuple[Entry, Node | None, Mapping[str, An
 def _cap(entry: Entry, block: Node | None) -> tuple[int | None, Node]:
     """The cap that holds, and where it stands: a route's replaces the deployment's."""
     for node in filter(None, (block, entry.params)):
-        found = [(cap, one) for name in _CAPS if (one := node.children.get(name)) and (cap := _positive(one.value))]
+        found = [(cap, one) for name in _CAPS if (one := node.children.get(name)) and (cap := _positive(stated(name, one)))]
         if found:
             return min(found, key=lambda pair: pair[0])
     return None, entry.node
@@ -99,11 +102,13 @@ def _positive(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
-def _thinks(entry: Entry, settings: Mapping[str, Any]) -> bool:
-    think, effort = settings.get("think"), settings.get("reasoning_effort")
-    if think is None and effort is None:
-        return entry.is_ollama and entry.deployment.capabilities.reasoning is True
-    return bool(think) or effort not in (None, "none", "minimal")
+def _asked_to_think(settings: Mapping[str, Any]) -> bool | None:
+    """``None`` where no setting speaks of it."""
+    think, effort, thinking = (settings.get(name) for name in ("think", "reasoning_effort", "thinking"))
+    asked = [] if think is None else [bool(think)]
+    asked += [] if effort is None else [effort not in ("none", "minimal")]
+    asked += [thinking.get("type") != "disabled"] if isinstance(thinking, Mapping) else []
+    return any(asked) if asked else None
 
 
 RULES = (
@@ -138,10 +143,11 @@ RULES = (
     Rule(
         "think-small-cap",
         "warning",
-        f"A model that thinks, with a cap of less than {ROOM_TO_THINK} tokens. It thinks because `think` or `reasoning_effort` "
-        "says so, or because it can and, with Ollama, nothing says that it must not.",
+        f"A model that thinks, with a cap of less than {ROOM_TO_THINK} tokens. It thinks because `think`, `reasoning_effort` "
+        "or `thinking` says so, or because it can and, with Ollama, nothing says that it must not.",
         "Thoughts are part of the answer's tokens. Where they use the cap up, the answer is empty, after the full time.",
-        "Set `think: false` where the answer should be short, or raise the cap where thinking is wanted.",
+        "Switch thinking off (`think: false`, or `reasoning_effort: none`) where the answer should be short, or raise the cap "
+        "where thinking is wanted.",
         _small_cap_for_thoughts,
     ),
     Rule(
