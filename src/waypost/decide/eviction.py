@@ -24,16 +24,15 @@ class Weights(NamedTuple):
 def known_weights(fleet: FleetView) -> dict[tuple[str, str], Weights]:
     """The weights that the fleet's deployments answer from, by engine and name."""
     found: dict[tuple[str, str], Weights] = {}
+    statuses = fleet.statuses
     for deployment in fleet.deployments:
-        status = fleet.status(deployment.id)
-        residency = status.residency
-        if residency is None:
+        status = statuses.get(deployment.id)
+        if status is None or (residency := status.residency) is None:
             continue
         key = residency.engine, residency.weights
         before = found.get(key)
         if before is None:
-            size, load_s, demand, in_flight = residency.size_bytes, residency.load_s, residency.demand, status.in_flight
-            found[key] = Weights(deployment.model, size, load_s, demand, in_flight)
+            found[key] = Weights(deployment.model, residency.size_bytes, residency.load_s, residency.demand, status.in_flight)
         else:
             found[key] = Weights(
                 before.name,
@@ -58,13 +57,13 @@ def evicted(memory: Memory, engine: str, wanted: str, weights: Mapping[tuple[str
     if memory.capacity_bytes is None:
         return None if memory.max_models is None else resident[:gone]
     room: int = memory.capacity_bytes
-    sizes = [None if (known := weights.get((engine, name))) is None else known.size_bytes for name in (wanted, *resident)]
-    for size in (sizes[0], *sizes[1 + gone :]):
-        if size is None:
+    for name in (wanted, *resident[gone:]):
+        known = weights.get((engine, name))
+        if known is None or known.size_bytes is None:
             return None
-        room -= size
+        room -= known.size_bytes
     while room < 0 and gone < len(resident):
-        room += sizes[1 + gone] or 0
+        room += weights[engine, resident[gone]].size_bytes or 0
         gone += 1
     return resident[:gone]
 

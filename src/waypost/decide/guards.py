@@ -113,7 +113,7 @@ class ContextFit:
         """Both numbers, for the card."""
         del status
         window = deployment.window_tokens
-        if deployment.reads == "ollama" and "num_ctx" in self.settings:
+        if "num_ctx" in self.settings and deployment.reads == "ollama":
             window = _window(self.settings["num_ctx"]) or window
         if window is None:
             return None
@@ -125,6 +125,8 @@ class ContextFit:
         return f"needs {needed} tokens, its window holds {window}" if needed > window else None
 
     def _prefix_tokens(self, deployment: Deployment) -> int:
+        if not self.settings and not deployment.settings:
+            return 0
         prefix = self.settings.get(SYSTEM_PREFIX) or deployment.settings.get(SYSTEM_PREFIX)
         return estimate(prefix) if isinstance(prefix, str) else 0
 

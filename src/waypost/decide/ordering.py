@@ -98,10 +98,9 @@ def expected_cost_usd(deployment: Deployment, prompt_tokens: int, answer_tokens:
 
 def made_for(task: str, deployment: Deployment) -> bool:
     """Its name says that it was built for this task."""
-    marks = _MADE_FOR.get(task)
-    return marks is not None and _is_marked(marks, f"{deployment.group} {deployment.model}")
+    return task in _MADE_FOR and _is_marked(task, deployment.group, deployment.model)
 
 
 @functools.lru_cache(4096)
-def _is_marked(marks: re.Pattern[str], name: str) -> bool:
-    return marks.search(name) is not None
+def _is_marked(task: str, group: str, model: str) -> bool:
+    return _MADE_FOR[task].search(f"{group} {model}") is not None

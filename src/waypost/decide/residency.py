@@ -36,23 +36,22 @@ _ELSEWHERE = Outlook(warm=None)
 _ALWAYS_THERE = Outlook(warm=True, loads=False)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Seen:
-    """A candidate with all that is known of it, and what is found out on the way: its worth, and what the card says of it."""
+    """A candidate with all that is known of it, and what is found out on the way: its worth, and what the card says of it.
+
+    ``misfit``: the last attempt to load it failed.
+    """
 
     candidate: Candidate
     deployment: Deployment
     status: Status
     outlook: Outlook
     wait_s: float | None
+    misfit: bool = False
     quality: float = 0.0
     utility: float = 0.0
     said: str = ""
-
-    @property
-    def misfit(self) -> bool:
-        """The last attempt to load it failed."""
-        return self.status.residency is not None and self.status.residency.misfit and not self.outlook.warm
 
     def told(self) -> Candidate:
         """The candidate as the card has it."""
@@ -110,6 +109,7 @@ def _look(candidates: Sequence[Candidate], turn: Turn, fleet: FleetView, policy:
     deployments = {deployment.id: deployment for deployment in fleet.deployments}
     weights = known_weights(fleet)
     order = []
+    last = fleet.answered_last[0] if fleet.answered_last else None
     for candidate in candidates:
         deployment, status = deployments[candidate.deployment], fleet.status(candidate.deployment)
         residency = status.residency
@@ -118,7 +118,6 @@ def _look(candidates: Sequence[Candidate], turn: Turn, fleet: FleetView, policy:
             order.append(_Seen(candidate, deployment, status, _ALWAYS_THERE if status.loaded else _ELSEWHERE, wait_s))
             continue
         cap = answer_cap(turn, deployment.settings, candidate.settings)
-        was_last = fleet.answered_last[:1] == (candidate.deployment,)
         seen = outlook(
             deployment,
             status,
@@ -126,19 +125,20 @@ def _look(candidates: Sequence[Candidate], turn: Turn, fleet: FleetView, policy:
             fleet.memories.get(residency.engine),
             weights,
             prompt_tokens=turn.prompt_tokens,
-            fresh_tokens=fresh_tokens(turn) if was_last else turn.prompt_tokens,
+            fresh_tokens=fresh_tokens(turn) if candidate.deployment == last else turn.prompt_tokens,
             answer_tokens=policy.answer_tokens if cap is None else cap,
         )
-        order.append(_Seen(candidate, deployment, status, seen, seen.first_s if turn.stream else seen.whole_s))
+        wait_s = seen.first_s if turn.stream else seen.whole_s
+        order.append(_Seen(candidate, deployment, status, seen, wait_s, residency.misfit and not seen.warm))
     return order
 
 
 def _arrange(listed: list[_Seen], turn: Turn, fleet: FleetView, policy: Policy, route: Route, rules: ResidencyRules) -> None:
     """Those whose memory is known share the places that they hold; all others keep theirs."""
-    places = [place for place, one in enumerate(listed) if one.outlook.warm is not None and not one.misfit]
-    if len(places) < 2:
+    contenders = [one for one in listed if one.outlook.warm is not None and not one.misfit]
+    if len(contenders) < 2:
         return
-    contenders = [listed[place] for place in places]
+    before = contenders[0]
     timed = _rate(listed, contenders, route, rules)
     staying, back = _conversation(contenders, turn, fleet) if policy.session_affinity else (None, False)
     if staying is not None:
@@ -147,7 +147,8 @@ def _arrange(listed: list[_Seen], turn: Turn, fleet: FleetView, policy: Policy, 
     best: dict[tuple[str, bool | None], float] = {}
     for one in contenders:
         key = one.candidate.group, one.outlook.warm
-        best[key] = max(one.utility, best.get(key, one.utility))
+        if (known := best.get(key)) is None or known < one.utility:
+            best[key] = one.utility
     ranked = sorted(contenders, key=lambda one: -best[one.candidate.group, one.outlook.warm])
     least = max([one.quality for one in contenders]) - rules.band_of(turn, route) - _ROUNDING
     near = next((one for one in ranked if one.outlook.warm and one.quality >= least), None)
@@ -156,8 +157,12 @@ def _arrange(listed: list[_Seen], turn: Turn, fleet: FleetView, policy: Policy, 
         _put_first(near, ranked)
     if staying is not None and back:
         _put_first(staying, ranked)
-    if ranked[0] is not contenders[0]:
-        ranked[0].said = _why(ranked[0], contenders[0], staying, near, back=back)
+    if ranked[0] is not before:
+        ranked[0].said = _why(ranked[0], before, staying, near, back=back)
+    if len(contenders) == len(listed):
+        listed[:] = ranked
+        return
+    places = [place for place, one in enumerate(listed) if one.outlook.warm is not None and not one.misfit]
     for place, one in zip(places, ranked, strict=True):
         listed[place] = one
 
@@ -181,9 +186,11 @@ def _rate(listed: Sequence[_Seen], contenders: Sequence[_Seen], route: Route, ru
         wait_s = (seen.queue_s or 0.0) + (seen.load_s or 0.0) / (1 if seen.swaps is not False else _SHARED_BY)
         if timed:
             wait_s += (seen.read_s or 0.0) + (seen.answer_s or 0.0)
+        margin = 0.0
         if seen.loads:
             wait_s += _LATER_REQUESTS * (seen.later_s or 0.0)
-        margin = rules.margin / (1 + seen.waiting) if seen.loads and seen.swaps is not False else 0.0
+            if seen.swaps is not False:
+                margin = rules.margin / (1 + seen.waiting)
         one.utility = one.quality - rules.quality_per_s * wait_s - margin
     return timed
 

@@ -90,10 +90,11 @@ def outlook(
         load_s = None if own.load_s is None else own.load_s * _LOAD_UNDER_WAY
         return Outlook(warm, False, False, _queue_s(ahead, read_s, answer_s), load_s, read_s, answer_s)
     gone = None if memory is None else evicted(memory, residency.engine, residency.weights, weights)
-    leaving = [weights.get((residency.engine, name)) for name in gone or ()]
-    if residency.waiting is None:
+    leaving = [weights.get((residency.engine, name)) for name in gone] if gone else ()
+    if leaving and residency.waiting is None:
         ahead += sum([one.in_flight for one in leaving if one is not None])
-    lost_s, won_s = None if gone is None else reload_s(leaving), reload_s([own])
+    lost_s, won_s = None if gone is None else reload_s(leaving), reload_s((own,))
+    # By position, which is faster.
     return Outlook(
         warm,
         True,
@@ -102,9 +103,10 @@ def outlook(
         own.load_s,
         read_s,
         answer_s,
-        evicts=tuple(["another model" if one is None else one.name for one in leaving]),
-        later_s=None if lost_s is None or won_s is None else lost_s - won_s,
-        waiting=own.in_flight,
+        0.0,
+        tuple(["another model" if one is None else one.name for one in leaving]),
+        None if lost_s is None or won_s is None else lost_s - won_s,
+        own.in_flight,
     )
 
 

@@ -18,6 +18,8 @@ def answer_cap(turn: Turn, deployment_settings: Mapping[str, Any], route_setting
 
     A route's cap replaces the deployment's, under whichever names they stand.
     """
+    if not route_settings and not deployment_settings:
+        return turn.answer_tokens
     allowed = _smallest(route_settings) or _smallest(deployment_settings)
     if allowed is None or turn.answer_tokens is None:
         return turn.answer_tokens if allowed is None else allowed
@@ -27,7 +29,7 @@ def answer_cap(turn: Turn, deployment_settings: Mapping[str, Any], route_setting
 def _smallest(settings: Mapping[str, Any]) -> int | None:
     """Zero and below mean no cap in an engine's own name for it, and a wrong type is the engine's to refuse."""
     smallest = None
-    for name in CAP_NAMES if settings else ():
+    for name in CAP_NAMES:
         cap = settings.get(name)
         if isinstance(cap, int) and not isinstance(cap, bool) and 0 < cap < (smallest or math.inf):
             smallest = cap
