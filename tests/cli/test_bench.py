@@ -29,5 +29,12 @@ def test_json_has_the_documented_keys() -> None:
     assert 800 <= long["prompt_tokens"] <= 1200
 
 
+def test_what_is_loaded_can_be_part_of_it() -> None:
+    result = bench("--one-engine", "--deployments", "2")
+    assert result.exit_code == 0
+    assert "2 deployments of one engine, 10 decisions: p50 " in result.stdout
+    assert json.loads(bench("--one-engine", "--json").stdout)["one_engine"] is True
+
+
 def test_a_number_out_of_bounds_is_a_wrong_command_line() -> None:
     assert bench("--deployments", "0").exit_code == 2

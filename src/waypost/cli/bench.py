@@ -7,12 +7,15 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from itertools import count, islice
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from waypost.cli.bench_faults import faultd_command, faults_command
 from waypost.cli.output import json_option, print_json
+
+if TYPE_CHECKING:
+    from waypost.fleet.view import FleetView
 
 Given = TypeVar("Given")
 
@@ -40,11 +43,12 @@ command.add_command(faultd_command)
 )
 @click.option("--repeat", default=2000, show_default=True, type=click.IntRange(10, 1_000_000), help="How many decisions.")
 @click.option("--tokens", default=100, show_default=True, type=click.IntRange(1, 200_000), help="The prompt's length, about.")
+@click.option("--one-engine", is_flag=True, help="All of them are models of one Ollama, which has room for two.")
 @json_option
-def decide_command(deployments: int, repeat: int, tokens: int, as_json: bool) -> None:
+def decide_command(deployments: int, repeat: int, tokens: int, one_engine: bool, as_json: bool) -> None:
     """How long a decision takes, from the Turn to the card, on one core. No prompt comes twice.
 
-    JSON keys: prompt_tokens, deployments, repeat, p50_us, p99_us, parse_p50_us.
+    JSON keys: prompt_tokens, deployments, one_engine, repeat, p50_us, p99_us, parse_p50_us.
     """
     import orjson
 
@@ -53,20 +57,12 @@ def decide_command(deployments: int, repeat: int, tokens: int, as_json: bool) ->
     from waypost.decide.policy import Policy, Route
     from waypost.decide.task_model import load_task_model
     from waypost.dialects.openai import parse
-    from waypost.fleet.deployment import Capabilities, Deployment, Price
-    from waypost.fleet.view import FleetView
 
     text = (_PROMPT * (tokens // 100 + 1))[: len(_PROMPT) * tokens // 100]
     numbered = (f"{text} {number:07}" for number in count())
     requests = (orjson.dumps({"model": "auto", "messages": [{"role": "user", "content": said}]}) for said in numbered)
     turns = (parse(raw, turn_id="bench") for raw in requests)
-    able = Capabilities(tools=True, vision=True)
-    view = FleetView(
-        tuple(
-            Deployment(f"d{n}", f"d{n}", "openai", "m", "openai", n % 2 == 0, capabilities=able, price=Price(1e-6, 2e-6))
-            for n in range(deployments)
-        )
-    )
+    view = _one_ollama(deployments) if one_engine else _places(deployments)
     policy = Policy("bench", {task: Route(task) for task in TASKS})
     artefacts = Artefacts(load_task_model())
     decided = _times_us(lambda turn: decide(turn, view, policy, artefacts), turns, repeat)
@@ -74,6 +70,7 @@ def decide_command(deployments: int, repeat: int, tokens: int, as_json: bool) ->
     found = {
         "prompt_tokens": next(turns).prompt_tokens,
         "deployments": deployments,
+        "one_engine": one_engine,
         "repeat": repeat,
         "p50_us": round(statistics.median(decided), 1),
         "p99_us": round(statistics.quantiles(decided, n=100)[98], 1),
@@ -83,8 +80,38 @@ def decide_command(deployments: int, repeat: int, tokens: int, as_json: bool) ->
         print_json(found)
         return
     click.echo(
-        f"{found['prompt_tokens']} tokens, {deployments} deployments, {repeat} decisions: "
+        f"{found['prompt_tokens']} tokens, {deployments} deployments{' of one engine' * one_engine}, {repeat} decisions: "
         f"p50 {found['p50_us']} µs, p99 {found['p99_us']} µs; parsing the request: p50 {found['parse_p50_us']} µs"
+    )
+
+
+def _places(deployments: int) -> FleetView:
+    """Models at places of their own, half of them elsewhere, of which nobody knows what is loaded."""
+    from waypost.fleet.view import Capabilities, Deployment, FleetView, Price
+
+    able = Capabilities(tools=True, vision=True)
+    return FleetView(
+        tuple(
+            Deployment(f"d{n}", f"d{n}", "openai", "m", "openai", n % 2 == 0, capabilities=able, price=Price(1e-6, 2e-6))
+            for n in range(deployments)
+        )
+    )
+
+
+def _one_ollama(deployments: int) -> FleetView:
+    """Models of one engine: two are loaded, and every other one would throw one of them out."""
+    from waypost.fleet.view import Capabilities, Deployment, FleetView, Memory, Residency, Status
+
+    able, numbers = Capabilities(tools=True, vision=True), range(deployments)
+    window_tokens, size_bytes = 32_768, 5 << 30
+    loads = [Residency("ollama", f"m{n}", size_bytes, 1.0, window_tokens, 4.0, 3, 900.0, 40.0, demand=0.1) for n in numbers]
+    return FleetView(
+        tuple(
+            Deployment(f"d{n}", f"d{n}", "ollama_chat", f"m{n}", "ollama", True, capabilities=able, window_tokens=window_tokens)
+            for n in numbers
+        ),
+        {f"d{n}": Status(up=True, loaded=n < 2, residency=loads[n]) for n in numbers},
+        memories={"ollama": Memory(tuple(f"m{n}" for n in numbers[:2]), 2 * size_bytes)},
     )
 
 
