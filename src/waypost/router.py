@@ -71,6 +71,7 @@ class Router:
         self._sync: SyncLoop | None = None
         self._assembly: Assembly | None = None
         self.fleet = Fleet(self._known(config.setup.deployments), clock=clock, engines=config.discovery.engines)
+        self.fleet.batch_s = self._policy.batch_s
         self.budget = RetryBudget(config.policy.retry_budget, clock)
         self.ledger = open_ledger(config.ledger) if ledger is None else ledger
         self.ledger.start()
@@ -128,6 +129,7 @@ class Router:
         if config.version != self._config.version:  # no answer under the old rules is one under the new ones
             self._cache = open_cache(config, self.clock)
         self._config, self._policy = config, replace(config.setup.policy, routes=filled)
+        self.fleet.batch_s = self._policy.batch_s
         self._learn(lambda model: model.with_own_tasks(own))
         self._feedback.follow(config.feedback)
 

@@ -11,8 +11,10 @@ from desk import LITELLM_WARNS, Desk, decision, turn
 from waypost.dispatch.commit import CommitBounds
 from waypost.dispatch.dispatcher import Dispatcher
 from waypost.dispatch.events import Call, Event
-from waypost.errors import NoDeployment, ProviderRateLimited, ProviderTimeout
+from waypost.dispatch.plan import Plan
+from waypost.errors import AllBusy, NoDeployment, ProviderRateLimited, ProviderTimeout
 from waypost.fleet.deployment import LaneName, Timeouts
+from waypost.fleet.slots import Admission
 from waypost.fleet.view import FleetView
 
 
@@ -145,3 +147,38 @@ async def test_row_08_a_window_that_the_engine_names_counts_and_not_the_one_it_w
     assert (await desk.ask_live(fleet)).deployment == "large"
     assert desk.outcomes == [("context-too-long-llamacpp", "context_length_exceeded"), ("large", None)]
     assert fleet.view().deployments[0].window_tokens == 2048
+
+
+def plan_of(desk: Desk, *faults: str) -> Plan:
+    fleet = FleetView(tuple(desk.deployment(fault) for fault in faults))
+    return Plan(decision(fleet), fleet, 6, lambda: 0.0)
+
+
+def asked_next(plan: Plan) -> str | None:
+    step = plan.next()
+    return None if step is None else step.deployment.id
+
+
+def test_who_waits_for_a_load_is_waited_for_alone_and_nobody_else_answers_meanwhile(desk: Desk) -> None:
+    plan = plan_of(desk, "full", "cold", "other")
+    for name, swap in (("full", False), ("cold", True)):
+        step = plan.next()
+        assert step is not None
+        plan.passed_over(step, Admission(name, begun=False, queue=True, swap=swap))
+    assert (asked_next(plan), plan.full) == (None, ("cold",))
+    step = plan.waited(Admission("cold", begun=True))
+    assert step is not None
+    assert step.deployment.id == "cold"
+    plan.failed(step, ProviderTimeout("slow"))
+    assert asked_next(plan) == "other"
+
+
+def test_who_waited_for_a_load_in_vain_asks_the_next_one_and_waits_no_more(desk: Desk) -> None:
+    plan = plan_of(desk, "cold", "other")
+    step = plan.next()
+    assert step is not None
+    plan.passed_over(step, Admission("cold", begun=False, queue=True, swap=True))
+    assert plan.waited(Admission("cold", begun=False, queue=True)) is None
+    assert (asked_next(plan), plan.full) == ("other", ())
+    assert plan.next() is None
+    assert isinstance(plan.error(), AllBusy)

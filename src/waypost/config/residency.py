@@ -34,6 +34,10 @@ class ResidencySettings(Block):
         default=_RULES.spill_s,
         description="Where every local candidate would take longer, one that is not local is asked first. Unset: never.",
     )
+    batch_s: Seconds = Field(
+        default=_RULES.batch_s,
+        description="How long requests to a loaded model may overtake one for which another model takes its place.",
+    )
 
     def rules(self) -> ResidencyRules:
         """The same for decisions."""

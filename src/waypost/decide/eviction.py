@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from waypost.fleet.view import FleetView, Memory
+from waypost.fleet.view import FleetView, Memory, thrown_out
 
 
 class Weights(NamedTuple):
     """What is known of one set of weights of an engine, from all deployments that answer from it.
 
-    ``name`` is a model's, for the card. ``in_flight`` counts the calls of all of them.
+    ``name`` is a model's, for the card. ``in_flight`` counts the calls of all of them, and those that wait until they may call.
     """
 
     name: str
@@ -32,40 +32,27 @@ def known_weights(fleet: FleetView) -> dict[tuple[str, str], Weights]:
         key = residency.engine, residency.weights
         before = found.get(key)
         if before is None:
-            found[key] = Weights(deployment.model, residency.size_bytes, residency.load_s, residency.demand, status.in_flight)
+            size, load_s, demand = residency.size_bytes, residency.load_s, residency.demand
+            found[key] = Weights(deployment.model, size, load_s, demand, status.in_flight + residency.queued)
         else:
             found[key] = Weights(
                 before.name,
                 residency.size_bytes if before.size_bytes is None else before.size_bytes,
                 residency.load_s if before.load_s is None else before.load_s,
                 max(before.demand, residency.demand),
-                before.in_flight + status.in_flight,
+                before.in_flight + status.in_flight + residency.queued,
             )
     return found
 
 
 def evicted(memory: Memory, engine: str, wanted: str, weights: Mapping[tuple[str, str], Weights]) -> tuple[str, ...] | None:
-    """The weights that are thrown out of the memory of ``engine`` to load ``wanted``; ``None`` where that cannot be said.
+    """The weights that are thrown out of the memory of ``engine`` to load ``wanted``; ``None`` where that cannot be said."""
 
-    Ollama's rule (`server/sched.go`): those that are there leave one by one, in their order of eviction, until the new ones are
-    no more than ``max_models`` together and fit entirely beside the rest.
-    """
-    resident = memory.resident
-    if wanted in resident or not resident:
-        return ()
-    gone = 0 if memory.max_models is None else max(0, len(resident) + 1 - memory.max_models)
-    if memory.capacity_bytes is None:
-        return None if memory.max_models is None else resident[:gone]
-    room: int = memory.capacity_bytes
-    for name in (wanted, *resident[gone:]):
+    def size_of(name: str) -> int | None:
         known = weights.get((engine, name))
-        if known is None or known.size_bytes is None:
-            return None
-        room -= known.size_bytes
-    while room < 0 and gone < len(resident):
-        room += weights[engine, resident[gone]].size_bytes or 0
-        gone += 1
-    return resident[:gone]
+        return None if known is None else known.size_bytes
+
+    return thrown_out(memory, wanted, size_of)
 
 
 def reload_s(absent: Iterable[Weights | None]) -> float | None:

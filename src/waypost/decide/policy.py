@@ -48,7 +48,8 @@ class ResidencyRules:
     ``band``: a loaded model whose quality is within this of the best is asked first; ``chat_band`` is that of the route `chat`
     and of the channel `voice`. ``order_step`` is what a place down a route's list counts where nobody states a quality.
     ``quality_per_s`` is what a second of waiting is worth, and ``margin`` what a load has to gain besides. Where every local
-    candidate is expected to take longer than ``spill_s``, one that is not local is asked first; ``None``: never.
+    candidate is expected to take longer than ``spill_s``, one that is not local is asked first; ``None``: never. Whoever has
+    waited for a load for ``batch_s`` is not overtaken any more by calls to what has to leave for it.
     """
 
     band: float = 0.03
@@ -57,6 +58,7 @@ class ResidencyRules:
     quality_per_s: float = 0.002
     margin: float = 0.02
     spill_s: float | None = None
+    batch_s: float = 10.0
 
     def band_of(self, turn: Turn, route: Route) -> float:
         """How much worse than the best a model may be that is asked first because it is loaded."""
@@ -90,6 +92,11 @@ class Policy:
     verify: Verify = "off"
     residency: ResidencyRules | None = ResidencyRules()
     client_load_options: ClientLoadOptions = "ignore"
+
+    @property
+    def batch_s(self) -> float | None:
+        """`ResidencyRules.batch_s`; ``None`` where it does not count what is loaded."""
+        return None if self.residency is None else self.residency.batch_s
 
     def balancing_of(self, group: str) -> Balancing:
         """How the replicas of a group share its requests."""

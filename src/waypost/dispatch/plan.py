@@ -67,6 +67,7 @@ class Plan:
         self._prompt_tokens = decision.prompt_tokens
         self._window_above = 0
         self._full: dict[str, Step] = {}
+        self._swap: str | None = None
         self._busy = False
         self._cooling_s: float | None = None
         self._again: Step | None = None
@@ -77,13 +78,18 @@ class Plan:
 
     @property
     def full(self) -> tuple[str, ...]:
-        """Those who take no more calls just now, and are waited for before anybody is asked a second time."""
-        return tuple(self._full)
+        """Those who take no more calls just now, and are waited for before anybody is asked a second time.
+
+        One who waits for a load alone: the decision knew of the load, so nobody else answers because of it.
+        """
+        return tuple(self._full) if self._swap is None else (self._swap,)
 
     def next(self) -> Step | None:
-        """Whom to ask now; ``None`` when nobody is left but those who are full."""
+        """Whom to ask now; ``None`` when nobody is left but those who are `full`."""
         if self._left <= 0:
             self._full.clear()
+            return None
+        if self._swap is not None:
             return None
         while (step := self._first()) is not None:
             self._queue.popleft()
@@ -112,11 +118,13 @@ class Plan:
         """Takes in that a deployment takes no call now. It is no attempt: nothing was sent."""
         if admission.queue:
             self._full[step.deployment.id] = replace(step, pause_s=0.0)
+            self._swap = step.deployment.id if admission.swap else None
         else:
             self._cools(admission)
 
     def waited(self, admission: Admission) -> Step | None:
         """The step of who lets the call in now; ``None``: nobody does, and they are waited for no longer."""
+        self._swap = None
         if admission.begun:
             return self._full.pop(admission.deployment)
         self._full.clear()

@@ -7,9 +7,14 @@ from dataclasses import dataclass, field, replace
 
 from waypost.errors import ProviderError
 from waypost.fleet.breaker import FIRST_BACK_OFF_S, Breaker, pause_s
-from waypost.fleet.deployment import Status
+from waypost.fleet.deployment import Deployment, Status
 from waypost.fleet.latency import Latency
+from waypost.fleet.places import concerning, is_missing, learn, recognised, reported
+from waypost.fleet.report import EngineReport
 from waypost.fleet.residency import Residency
+
+# A busy engine may miss one look.
+_LOOKS_TO_BE_DOWN = 2
 
 
 @dataclass(slots=True)
@@ -41,6 +46,27 @@ class Live:
         if len(resting) >= keys:
             self.breaker.trouble = error.message
             self.breaker.pause(min(resting))
+
+    def unanswered(self) -> bool:
+        """A look at its engine was not answered. Says whether it is down, then."""
+        self.missed_looks += 1
+        if self.up is not None and self.missed_looks < _LOOKS_TO_BE_DOWN:
+            return False
+        self.up, self.loaded = False, None
+        self.seen = "no engine answers; start it, or correct its api_base"
+        return True
+
+    def seen_in(self, report: EngineReport, deployment: Deployment) -> Deployment:
+        """Its engine says how it is: the deployment with what is new of it."""
+        self.missed_looks = 0
+        report = concerning(deployment, report)
+        model, missing = reported(report, deployment), is_missing(report, deployment)
+        self.up, self.seen = report.serves and not missing, report.problem
+        self.loaded = model.loaded if model else None
+        if missing:
+            self.seen = f"its engine has no model {deployment.model}"
+        known = recognised(deployment, report)
+        return known if model is None else learn(known, model)
 
     def status(self, now: float) -> Status:
         """The status as a value; made again only after a change, or while time alone changes it."""

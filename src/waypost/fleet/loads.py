@@ -81,7 +81,8 @@ class Loads:
             self._state(place.engine, engine)
         found = {name: reported(report, one) for name in ids if not (one := self._deployments[name]).is_pattern}
         members = {name: model for name, model in found.items() if model is None or not model.remote}
-        engine.describe(report, [(name, self._deployments[name].model, model) for name, model in members.items()])
+        windows = {name: self._deployments[name].window_tokens for name in members}
+        engine.describe(report, [(name, self._deployments[name].model, model) for name, model in members.items()], windows)
         self._of.update(dict.fromkeys(members, engine))
         return changed.union(engine.occupy(occupancy, report.models, self._clock()))
 
@@ -109,6 +110,15 @@ class Loads:
         """The config says that the engine may be woken."""
         stated = self._stated.get(place.engine)
         return stated is not None and stated.wake
+
+    def engine(self, deployment_id: str) -> EngineMemory | None:
+        """The memory of its engine, as far as that is looked at."""
+        return self._of.get(deployment_id)
+
+    def loading_since(self, deployment_ids: Iterable[str], since: float) -> bool:
+        """An engine of these loads a model, or did since then."""
+        engines = (self._of[name] for name in deployment_ids if name in self._of)
+        return any(engine.coming or engine.loaded_at > since for engine in engines)
 
     def gone(self, deployment_id: str) -> Collection[str]:
         """Its engine does not answer any more."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 
 from waypost.fleet.report import EngineReport, ModelReport, Occupancy, Occupant
-from waypost.fleet.residency import Memory, Residency
+from waypost.fleet.residency import Memory, Residency, thrown_out
 from waypost.fleet.timings import Timings
 from waypost.fleet.weights import MISFIT_S, WAKE_S, Weights
 
@@ -44,6 +45,7 @@ class EngineMemory:
         "_weights",
         "kind",
         "listed",
+        "loaded_at",
         "members",
         "name",
     )
@@ -53,6 +55,8 @@ class EngineMemory:
         self.kind = kind
         self.members: dict[str, Weights] = {}
         self.listed: tuple[str, ...] = ()
+        # When what was loaded last began to answer.
+        self.loaded_at = -math.inf
         self._capacity_bytes: int | None = None
         self._max_models: int | None = None
         self._sleeps = False
@@ -85,8 +89,13 @@ class EngineMemory:
         """Its memory may have changed by calls of ours since it was looked at."""
         return self._asked or self.busy
 
-    def describe(self, report: EngineReport, members: Iterable[tuple[str, str, ModelReport | None]]) -> None:
-        """Takes down what a full look says; ``members`` are the deployments: id, model, and what the report says of it."""
+    def describe(
+        self, report: EngineReport, members: Iterable[tuple[str, str, ModelReport | None]], windows: Mapping[str, int | None]
+    ) -> None:
+        """Takes down what a full look says; ``members`` are the deployments: id, model, and what the report says of it.
+
+        ``windows`` are theirs.
+        """
         self.listed = tuple(model.name for model in report.models)
         self._names = {
             name: self._named(model.weights or model.name)
@@ -101,6 +110,7 @@ class EngineMemory:
             if self.members.get(deployment_id, weights) is not weights:
                 self.idle(deployment_id)
             self.members[deployment_id] = weights
+            weights.window_tokens = windows[deployment_id]
 
     def occupy(self, occupancy: Occupancy | None, models: Iterable[ModelReport] | None, now: float) -> Collection[str]:
         """Takes down what is in memory, as the engine says; where it does not, ``models`` are those of a full look.
@@ -165,9 +175,14 @@ class EngineMemory:
         """
         weights = self.members[deployment_id]
         since = self._warm(weights)
+        if since is not None:
+            self.loaded_at = now
         if learns and since is not None:
             weights.loaded(now - since, now)
         if self._resident is not None and weights not in self._resident:
+            # Without another look: who left for it is not asked in the belief that it is there.
+            gone = self._gone_for(weights.name)
+            self._resident = {one: there for one, there in self._resident.items() if one.name not in gone}
             self._resident[weights] = Occupant(weights.name)
             weights.kept_s, weights.misfit_until = math.inf, 0.0
             self._memory = None
@@ -251,6 +266,34 @@ class EngineMemory:
                 loading=self._loading or (None if first is None else first.name),
             )
         return self._memory
+
+    @property
+    def coming(self) -> tuple[str, ...]:
+        """The weights that somebody waits for while they are loaded, in that order."""
+        return tuple(weights.name for weights in self._cold)
+
+    def later(self) -> Memory | None:
+        """The memory as it will be after the loads that are under way."""
+        memory = self.memory()
+        if memory is None:
+            return None
+        for name in self.coming:
+            gone = thrown_out(memory, name, self.size_of) or ()
+            memory = replace(memory, resident=(*(one for one in memory.resident if one not in gone), name))
+        return memory
+
+    def size_of(self, name: str) -> int | None:
+        """The bytes that some weights take in memory."""
+        weights = self._weights[name]
+        return weights.size_bytes(weights.window_tokens)
+
+    def works(self, name: str) -> bool:
+        """Calls of ours are under way at these weights."""
+        return bool(self._weights[name].busy)
+
+    def _gone_for(self, name: str) -> tuple[str, ...]:
+        memory = self.memory()
+        return () if memory is None else thrown_out(memory, name, self.size_of) or ()
 
     def _holds(self, weights: Weights) -> bool:
         """It is in memory. Ollama lists what is being loaded, too: then who asked for it has no answer yet."""

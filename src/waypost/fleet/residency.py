@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -16,7 +17,8 @@ class Residency:
     ``prompt_tokens_per_s`` and ``answer_tokens_per_s`` are as measured lately. ``running`` and ``waiting`` are how many
     requests the engine works on and has in its own queue, whoever sent them, and ``cache_used`` is the share of its memory for
     prompts that they take; all as it says. ``demand`` is the share of the engine's latest requests that wanted these weights,
-    from 0 to 1. ``misfit``: the last attempt to load it failed, so it does not fit now.
+    from 0 to 1. ``misfit``: the last attempt to load it failed, so it does not fit now. ``queued`` is how many requests wait
+    here, and not in the engine, until they may ask this deployment.
     """
 
     engine: str
@@ -33,6 +35,7 @@ class Residency:
     cache_used: float | None = None
     demand: float = 0.0
     misfit: bool = False
+    queued: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +50,27 @@ class Memory:
     capacity_bytes: int | None = None
     max_models: int | None = None
     loading: str | None = None
+
+
+def thrown_out(memory: Memory, wanted: str, size_of: Callable[[str], int | None]) -> tuple[str, ...] | None:
+    """The weights that leave ``memory`` when ``wanted`` is loaded; ``None`` where that cannot be said.
+
+    Ollama's rule (`server/sched.go`): those that are there leave one by one, in their order of eviction, until the new ones are
+    no more than ``max_models`` together and fit entirely beside the rest. ``size_of`` gives bytes.
+    """
+    resident = memory.resident
+    if wanted in resident or not resident:
+        return ()
+    gone = 0 if memory.max_models is None else max(0, len(resident) + 1 - memory.max_models)
+    if memory.capacity_bytes is None:
+        return None if memory.max_models is None else resident[:gone]
+    room: int = memory.capacity_bytes
+    sizes = [size_of(name) for name in (wanted, *resident)]
+    for size in (sizes[0], *sizes[1 + gone :]):
+        if size is None:
+            return None
+        room -= size
+    while room < 0 and gone < len(resident):
+        room += sizes[1 + gone] or 0
+        gone += 1
+    return resident[:gone]

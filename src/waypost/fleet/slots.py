@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import NamedTuple
 
 
@@ -13,7 +13,7 @@ class Admission(NamedTuple):
 
     ``probe``: what becomes of this call decides whether its deployment is used again. ``failing``: its last call failed. Of
     one that is not begun, ``queue`` says that it may wait for its turn, and ``retry_s`` how long the deployment cools, where
-    it does.
+    it does; ``swap``, that it waits for those who use what its load would throw out of memory: they are not to be evaded.
     """
 
     deployment: str
@@ -22,22 +22,25 @@ class Admission(NamedTuple):
     queue: bool = False
     retry_s: float | None = None
     failing: bool = False
+    swap: bool = False
 
 
 class Waiter:
-    """One request that would ask any of some deployments. ``admission`` is to the one that it may ask."""
+    """One request that would ask any of some deployments, ``since`` when. ``admission`` is to the one that it may ask."""
 
-    __slots__ = ("_loop", "_woken", "admission", "wanted")
+    __slots__ = ("_loop", "_woken", "admission", "since", "wanted")
 
-    def __init__(self, wanted: Collection[str]) -> None:
+    def __init__(self, wanted: Collection[str], since: float) -> None:
         self.wanted = set(wanted)
+        self.since = since
         self.admission: Admission | None = None
         self._loop = asyncio.get_running_loop()
         self._woken = self._loop.create_future()
 
-    async def wait(self, seconds: float) -> None:
-        """Until somebody wakes it, or for so many seconds. A cancellation goes through."""
+    async def wait(self, seconds: float) -> bool:
+        """Until somebody wakes it, which it says, or for so many seconds. A cancellation goes through."""
         await asyncio.wait((self._woken,), timeout=seconds)
+        return self._woken.done()
 
     def wake(self) -> None:
         """Ends the waiting, from any thread."""
@@ -68,15 +71,22 @@ class Slots:
         if waiter in self.queue:
             self.queue.remove(waiter)
 
-    def offer(self, name: str, enter: Callable[[], Admission]) -> None:
-        """Lets those who wait for a deployment in, in their order, for as long as ``enter`` admits a call to it."""
-        for waiter in [waiter for waiter in self.queue if name in waiter.wanted]:
-            admission = enter()
-            if not admission.begun:
-                return
-            waiter.admission = admission
-            self.queue.remove(waiter)
-            waiter.wake()
+    def offer(self, names: Iterable[str], enter: Callable[[str], Admission]) -> None:
+        """Lets those who wait for these deployments in, in their order, for as long as ``enter`` admits calls to them."""
+        free = dict.fromkeys(names)
+        for waiter in [waiter for waiter in self.queue if not waiter.wanted.isdisjoint(free)]:
+            for name in [name for name in free if name in waiter.wanted]:
+                admission = enter(name)
+                if admission.begun:
+                    waiter.admission = admission
+                    self.queue.remove(waiter)
+                    waiter.wake()
+                    break
+                del free[name]
+
+    def waiting_for(self, name: str) -> int:
+        """How many wait for a deployment."""
+        return sum(name in waiter.wanted for waiter in self.queue)
 
     def withdraw(self, name: str) -> None:
         """A deployment cools: nobody waits for it. Who waits for nobody else waits no longer."""

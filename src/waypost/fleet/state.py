@@ -7,6 +7,7 @@ import math
 import random
 import threading
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -15,21 +16,10 @@ from waypost.fleet.deployment import Deployment, Status
 from waypost.fleet.live import Live
 from waypost.fleet.loads import Loads, StatedEngine
 from waypost.fleet.looks import Looks
-from waypost.fleet.places import (
-    Place,
-    concerning,
-    identity,
-    is_missing,
-    learn,
-    place_of,
-    places,
-    recognised,
-    remember,
-    reported,
-    shrink,
-)
+from waypost.fleet.places import Place, identity, place_of, places, remember, shrink
 from waypost.fleet.sessions import Sessions
 from waypost.fleet.slots import Admission, Slots, Waiter
+from waypost.fleet.swaps import may_call
 from waypost.fleet.timings import Timings
 from waypost.fleet.view import FleetView
 from waypost.fleet.wake import Wakes
@@ -39,16 +29,13 @@ from waypost.turn import EMPTY
 if TYPE_CHECKING:
     from waypost.fleet.report import EngineReport, Occupancy
 
-# A busy engine may miss one look.
-_LOOKS_TO_BE_DOWN = 2
-
 
 class Fleet:
     """Deployments and how each is. Reading is cheap and never waits; every change shows in the next `view`.
 
-    ``clock`` gives seconds and never goes back; ``rng`` gives numbers from 0 to 1, for the jitter of cooldowns. Methods may be
-    called from any thread; `refresh` belongs to one loop. An id that the fleet does not have may be used everywhere, and shows
-    nowhere: a request may outlive its deployment.
+    ``clock`` gives seconds and never goes back; ``rng`` gives numbers from 0 to 1, for the jitter of cooldowns. ``batch_s`` is
+    for `may_call`. Methods may be called from any thread; `refresh` belongs to one loop. An id that the fleet does not have may
+    be used everywhere, and shows nowhere: a request may outlive its deployment.
     """
 
     def __init__(
@@ -59,6 +46,7 @@ class Fleet:
         rng: Callable[[], float] = random.random,
         engines: Iterable[StatedEngine] = (),
     ) -> None:
+        self.batch_s: float | None = None
         self._clock = clock
         self._rng = rng
         self._slots = Slots()
@@ -158,9 +146,9 @@ class Fleet:
     async def slot(self, deployment_ids: Collection[str], wait_s: float) -> Admission:
         """Waits until one of these lets a call in, behind those who came before, or until time is up or all of them cool.
 
-        A caller who is cancelled leaves the queue at once.
+        While an engine of theirs loads a model, the time stands still. A caller who is cancelled leaves the queue at once.
         """
-        waiter = Waiter(deployment_ids)
+        waiter = Waiter(deployment_ids, self._clock())
         with self._change:
             self._slots.join(waiter)
             for name in deployment_ids:  # what has become free since it was asked
@@ -169,13 +157,17 @@ class Fleet:
             if waiter.admission is None and nobody.retry_s is not None:
                 self._slots.leave(waiter)
                 return nobody
+            self._queued(deployment_ids)
         left = True
         try:
-            await waiter.wait(wait_s)
+            while not await waiter.wait(wait_s):
+                if not self._loads.loading_since(deployment_ids, self._clock() - wait_s):
+                    break
             left = False
         finally:
             with self._change:
                 self._slots.leave(waiter)
+                self._queued(deployment_ids)
             if left and waiter.admission is not None:
                 self.end(waiter.admission.deployment, probe=waiter.admission.probe)
         if waiter.admission is not None:
@@ -213,6 +205,7 @@ class Fleet:
         with self._change:
             self._took(deployment_id, latency_s, stream=stream)
             self._learned(self._loads.answers(deployment_id, first_output=stream and latency_s is not None))
+            self._offer(deployment_id)
             if session is not None and deployment_id in self._live:
                 self._sessions.answered(session, deployment_id)
 
@@ -325,25 +318,13 @@ class Fleet:
         deployment, live = self._deployments[deployment_id], self._live[deployment_id]
         self._changed(deployment_id, live)
         if report is None:
-            live.missed_looks += 1
-            if live.up is None or live.missed_looks >= _LOOKS_TO_BE_DOWN:
-                live.up, live.loaded = False, None
-                live.seen = "no engine answers; start it, or correct its api_base"
+            if live.unanswered():
                 self._learned(self._loads.gone(deployment_id))
             return
-        live.missed_looks = 0
-        report = concerning(deployment, report)
-        model = reported(report, deployment)
-        missing = is_missing(report, deployment)
-        live.up, live.seen = report.serves and not missing, report.problem
-        live.loaded = model.loaded if model else None
+        self._deployments[deployment_id] = live.seen_in(report, deployment)
         if live.up and live.breaker.unreachable:
             live.breaker.forgive(self._clock())
             self._offer(deployment_id)
-        if missing:
-            live.seen = f"its engine has no model {deployment.model}"
-        deployment = recognised(deployment, report)
-        self._deployments[deployment_id] = deployment if model is None else learn(deployment, model)
 
     def _enter(self, deployment_id: str, anyway: bool = False) -> Admission:
         live = self._live.get(deployment_id) or self._live.setdefault(deployment_id, Live())
@@ -353,6 +334,9 @@ class Fleet:
         deployment = self._deployments.get(deployment_id)
         if deployment is not None and deployment.max_parallel is not None and live.in_flight >= deployment.max_parallel:
             return Admission(deployment_id, begun=False, queue=True)
+        engine = self._loads.engine(deployment_id)
+        if engine and not may_call(engine, deployment_id, self._slots.queue, now=self._clock(), batch_s=self.batch_s):
+            return Admission(deployment_id, begun=False, queue=True, swap=True)
         if half_open and not live.breaker.probe():
             return Admission(deployment_id, begun=False, queue=True)
         live.in_flight += 1
@@ -369,8 +353,16 @@ class Fleet:
         return Admission(first, begun=False, queue=left_s <= 0, retry_s=left_s if left_s > 0 else None)
 
     def _offer(self, deployment_id: str) -> None:
+        """It may take a call now, or another one of its engine may."""
         if self._slots.queue:
-            self._slots.offer(deployment_id, lambda: self._enter(deployment_id))
+            engine = self._loads.engine(deployment_id)
+            self._slots.offer((deployment_id,) if engine is None else (*engine.members, deployment_id), self._enter)
+
+    def _queued(self, deployment_ids: Collection[str]) -> None:
+        """Somebody waits for these, or does so no more: who has to wait behind them may go on then."""
+        self._learned([name for name in deployment_ids if name in self._live])
+        for name in deployment_ids:
+            self._offer(name)
 
     def _took(self, deployment_id: str, latency_s: float | None, *, stream: bool) -> None:
         live = self._live.get(deployment_id)
@@ -384,6 +376,8 @@ class Fleet:
             live, loaded = self._live[name], self._loads.loaded(name)
             live.loaded = live.loaded if loaded is None else loaded
             live.residency, live.residency_until = self._loads.residency(name)
+            if live.residency is not None and self._slots.queue:
+                live.residency = replace(live.residency, queued=self._slots.waiting_for(name))
             self._changed(name, live)
 
     def _changed(self, deployment_id: str, live: Live) -> None:

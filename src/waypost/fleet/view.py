@@ -7,10 +7,21 @@ from dataclasses import dataclass, field
 
 from waypost.fleet.caps import answer_cap
 from waypost.fleet.deployment import Capabilities, Deployment, Mode, Price, Status
-from waypost.fleet.residency import Memory, Residency
+from waypost.fleet.residency import Memory, Residency, thrown_out
 from waypost.turn import empty
 
-__all__ = ["Capabilities", "Deployment", "FleetView", "Memory", "Mode", "Price", "Residency", "Status", "answer_cap"]
+__all__ = [
+    "Capabilities",
+    "Deployment",
+    "FleetView",
+    "Memory",
+    "Mode",
+    "Price",
+    "Residency",
+    "Status",
+    "answer_cap",
+    "thrown_out",
+]
 
 _UNSEEN = Status()
 

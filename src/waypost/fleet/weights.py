@@ -51,10 +51,12 @@ class Weights:
         "name",
         "prompt_tokens_per_s",
         "used_at",
+        "window_tokens",
     )
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.window_tokens: int | None = None
         self.gpu_share: float | None = None
         self.prompt_tokens_per_s: float | None = None
         self.answer_tokens_per_s: float | None = None
