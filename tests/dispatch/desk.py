@@ -74,7 +74,9 @@ class CountingWatch:
         self.in_flight[deployment_id] -= 1
         assert self.in_flight[deployment_id] >= 0
 
-    def answered(self, deployment_id: str, latency_s: float | None, *, stream: bool, session: str | None) -> None:
+    def answered(
+        self, deployment_id: str, latency_s: float | None, *, stream: bool, session: str | None, background: bool = False
+    ) -> None:
         self.answers.append((deployment_id, latency_s, stream, session))
 
     def p95_s(self, deployment_id: str, *, stream: bool) -> float | None:

@@ -91,6 +91,12 @@ class Desk:
         self.fleet.succeeded(name)
         self.fleet.end(name)
 
+    def answered(self, name: str, *, background: bool = False) -> None:
+        """A call that is answered, as far as the fleet hears of it."""
+        self.fleet.begin(name)
+        self.fleet.answered(name, 0.1, stream=True, session=None, background=background)
+        self.fleet.end(name)
+
     async def unloaded_by_somebody(self, model: str) -> None:
         async with self.posted({"model": model, "messages": [], "keep_alive": 0}) as answer:
             await read_up_to(answer, 1 << 20)
@@ -357,25 +363,32 @@ async def test_deployments_of_one_model_share_all_that_is_known_of_it(session: H
 async def test_demand_is_the_share_of_the_latest_requests(session: HttpSession) -> None:
     async with desk(session, TALKER, SEER) as made:
         for name in ("talker", "talker", "talker", "seer"):
-            made.fleet.begin(name)
-            made.fleet.end(name)
+            made.answered(name)
         assert made.residency("talker").demand == pytest.approx(0.75)
         assert made.residency("seer").demand == pytest.approx(0.25)
         made.ollama.clock.jump(3600)
-        made.fleet.begin("seer")
+        made.answered("seer")
         assert made.residency("seer").demand > 0.99
         made.ollama.clock.jump(1e7)
-        made.fleet.begin("talker")
+        made.answered("talker")
         assert made.residency("talker").demand > 0.99
+
+
+async def test_what_nobody_waits_for_is_no_sign_of_demand(session: HttpSession) -> None:
+    async with desk(session, TALKER, SEER) as made:
+        made.answered("talker")
+        for _ in range(10):
+            made.answered("seer", background=True)
+        assert (made.residency("talker").demand, made.residency("seer").demand) == (1.0, 0.0)
+        assert made.loaded("seer") == [True]
 
 
 async def test_a_request_that_moves_no_share_changes_no_other_status(session: HttpSession) -> None:
     async with desk(session, TALKER, SEER) as made:
         for _ in range(100):
-            made.fleet.begin("talker")
-            made.fleet.end("talker")
+            made.answered("talker")
         before = made.fleet.view()
-        made.fleet.begin("talker")
+        made.answered("talker")
         after = made.fleet.view()
         assert after.status("seer") is before.status("seer")
         assert made.fleet.view() is after

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
-from aiohttp import ClientSession
 from test_residency import SEER, TALKER, TIGHT, Desk, Stated, desk
 from test_slots import queued
 
@@ -14,13 +13,14 @@ from servers.ollama_models import GIB
 from servers.ollama_server import OllamaModel, OllamaSettings
 from waypost.fleet.slots import Admission
 from waypost.fleet.state import Fleet
+from waypost.http.session import HttpSession
 
 BATCH_S, LONG = 10.0, 60.0
 THIRD = OllamaModel("third", load_s=10, file_bytes=4 * GIB)
 
 
 @pytest.fixture
-async def tight(session: ClientSession) -> AsyncIterator[Desk]:
+async def tight(session: HttpSession) -> AsyncIterator[Desk]:
     """Three models of which one fits at a time; the first is loaded."""
     stated = Stated("", memory_gib=6)
     async with desk(session, TALKER, SEER, THIRD, settings=TIGHT, stated=stated) as made:
@@ -154,7 +154,7 @@ async def test_a_wait_for_those_who_use_what_is_loaded_ends_in_time(tight: Desk)
 
 @pytest.mark.parametrize("settings", [OllamaSettings(gpu_bytes=16 * GIB), TIGHT])
 async def test_nobody_waits_where_everything_fits_or_nobody_knows_what_does(
-    session: ClientSession, settings: OllamaSettings
+    session: HttpSession, settings: OllamaSettings
 ) -> None:
     room = Stated("", memory_gib=16) if settings.gpu_bytes > TIGHT.gpu_bytes else None
     async with desk(session, TALKER, SEER, settings=settings, stated=room) as made:

@@ -22,6 +22,7 @@ from waypost.decide.guards import (
     first_reason,
 )
 from waypost.decide.ignored import allowed, ignored, load_options
+from waypost.decide.keep_alive import KEEP_ALIVE, keep_alive_s
 from waypost.decide.names import Meaning, resolve
 from waypost.decide.ordering import ORDERED, expand, made_for, reorder
 from waypost.decide.policy import Policy, Route
@@ -133,6 +134,10 @@ class _Case:
         if deployment.price is not None:
             cap = answer_cap(self.turn, deployment.settings, route.settings)
             cost_usd = deployment.price.cost_usd(self.turn.prompt_tokens, self.policy.answer_tokens if cap is None else cap)
+        settings = self.settings(route)
+        if self.policy.residency is not None and self.turn.background is None:
+            kept_s = keep_alive_s(deployment, status.residency, settings)
+            settings = settings if kept_s is None else {**settings, KEEP_ALIVE: kept_s}
         # By position, which is faster: this runs for every deployment of every decision.
         return Candidate(
             deployment.id,
@@ -140,7 +145,7 @@ class _Case:
             deployment.provider,
             deployment.model,
             self.reason(route, deployment, status, is_fallback),
-            self.settings(route),
+            settings,
             is_fallback,
             cost_usd,
         )

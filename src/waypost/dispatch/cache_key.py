@@ -34,6 +34,7 @@ def cache_key(turn: Turn, decision: Decision, fleet: FleetView) -> bytes | None:
     if deployment is None or first.simulated:
         return None
     body = build(turn, deployment, first)
+    body.pop("keep_alive", None)  # it changes with demand, and no answer with it
     if body.get("n") not in (None, 1) or any(body.get(name) not in (None, False, []) for name in NEVER_FIELDS):
         return None
     who = (turn.tenant, turn.caller)

@@ -200,8 +200,9 @@ class Dispatcher:
         answer = Answer(deployment, log, run, head, events)
         streams = turn.stream and not whole  # one that was held back whole was as slow as one that is not streamed
         # A title that is written elsewhere does not move the conversation there.
-        session = turn.session if turn.background is None else None
-        self._watch.answered(deployment.id, run.record.latency_s, stream=streams, session=session)
+        background = turn.background is not None
+        session, latency_s = None if background else turn.session, run.record.latency_s
+        self._watch.answered(deployment.id, latency_s, stream=streams, session=session, background=background)
         return answer
 
 

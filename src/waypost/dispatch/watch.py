@@ -37,10 +37,12 @@ class Watch(Protocol):
         """A probe gives output."""
         ...
 
-    def answered(self, deployment_id: str, latency_s: float | None, *, stream: bool, session: str | None) -> None:
+    def answered(
+        self, deployment_id: str, latency_s: float | None, *, stream: bool, session: str | None, background: bool = False
+    ) -> None:
         """It committed to an answer, after so many seconds: to its first output, or to the whole of one not streamed.
 
-        ``None``: it gave none yet. ``session`` is the conversation.
+        ``None``: it gave none yet. ``session`` is the conversation. ``background``: it is to a client's own work.
         """
         ...
 

@@ -125,10 +125,11 @@ class Loads:
         engine = self._of.get(deployment_id)
         return () if engine is None else engine.gone()
 
-    def begin(self, deployment_id: str) -> Collection[str]:
+    def begin(self, deployment_id: str) -> None:
         """A call begins."""
         engine = self._of.get(deployment_id)
-        return () if engine is None else engine.begin(deployment_id, self._clock())
+        if engine is not None:
+            engine.begin(deployment_id, self._clock())
 
     def idle(self, deployment_id: str) -> None:
         """Its last call is over."""
@@ -136,13 +137,13 @@ class Loads:
         if engine is not None:
             engine.idle(deployment_id)
 
-    def answers(self, deployment_id: str, *, first_output: bool) -> Collection[str]:
-        """A call gives its answer; ``first_output``: just now, as it is streamed."""
+    def answers(self, deployment_id: str, *, first_output: bool, counts: bool) -> Collection[str]:
+        """A call gives its answer; ``first_output``: just now, as it is streamed. ``counts``: it shows what is in demand."""
         engine = self._of.get(deployment_id)
         if engine is None:
             return ()
         learns = first_output and self._deployments[deployment_id].lane != "ollama"  # whose answers say it themselves
-        return engine.answers(deployment_id, self._clock(), learns=learns)
+        return engine.answers(deployment_id, self._clock(), learns=learns, counts=counts)
 
     def asleep(self, deployment_id: str) -> bool:
         """Its engine sleeps, and may be woken."""

@@ -150,7 +150,7 @@ class EngineMemory:
         self.idle(deployment_id)
         del self.members[deployment_id]
 
-    def begin(self, deployment_id: str, now: float) -> Collection[str]:
+    def begin(self, deployment_id: str, now: float) -> None:
         """A call begins."""
         weights = self.members[deployment_id]
         self._asked, weights.used_at = True, now
@@ -158,7 +158,6 @@ class EngineMemory:
         weights.busy.add(deployment_id)
         if self._resident is not None and weights not in self._resident and weights not in self._cold:
             self._cold[weights], self._memory = now, None
-        return self._demand(weights, now)
 
     def idle(self, deployment_id: str) -> None:
         """The last call of a deployment is over."""
@@ -168,17 +167,19 @@ class EngineMemory:
             self._reordered(weights)
             self._warm(weights)
 
-    def answers(self, deployment_id: str, now: float, *, learns: bool) -> Collection[str]:
+    def answers(self, deployment_id: str, now: float, *, learns: bool, counts: bool) -> Collection[str]:
         """A call gives its answer: its model is loaded, whatever the last look said.
 
         ``learns``: who waited until now for a model that was not loaded waited for the load, and for the reading of the prompt.
+        ``counts``: it shows what is in demand.
         """
         weights = self.members[deployment_id]
         since = self._warm(weights)
+        changed = self._demand(weights, now) if counts else ()
         if since is not None:
             self.loaded_at = now
-        if learns and since is not None:
-            weights.loaded(now - since, now)
+            if learns:
+                weights.loaded(now - since, now)
         if self._resident is not None and weights not in self._resident:
             # Without another look: who left for it is not asked in the belief that it is there.
             gone = self._gone_for(weights.name)
@@ -187,7 +188,7 @@ class EngineMemory:
             weights.kept_s, weights.misfit_until = math.inf, 0.0
             self._memory = None
         elif since is None:
-            return ()
+            return changed
         return self.members
 
     @property

@@ -200,11 +200,18 @@ class Fleet:
                 self._changed(deployment_id, live)
                 self._offer(deployment_id)
 
-    def answered(self, deployment_id: str, latency_s: float | None, *, stream: bool, session: str | None) -> None:
-        """It gave its first output after ``latency_s`` seconds, or its whole answer where that is not streamed."""
+    def answered(
+        self, deployment_id: str, latency_s: float | None, *, stream: bool, session: str | None, background: bool = False
+    ) -> None:
+        """It gave its first output after ``latency_s`` seconds, or its whole answer where that is not streamed.
+
+        ``background`` is what nobody waits for: it is no sign of what is in demand.
+        """
         with self._change:
             self._took(deployment_id, latency_s, stream=stream)
-            self._learned(self._loads.answers(deployment_id, first_output=stream and latency_s is not None))
+            self._learned(
+                self._loads.answers(deployment_id, first_output=stream and latency_s is not None, counts=not background)
+            )
             self._offer(deployment_id)
             if session is not None and deployment_id in self._live:
                 self._sessions.answered(session, deployment_id)
@@ -341,7 +348,7 @@ class Fleet:
             return Admission(deployment_id, begun=False, queue=True)
         live.in_flight += 1
         self._changed(deployment_id, live)
-        self._learned(self._loads.begin(deployment_id))
+        self._loads.begin(deployment_id)
         return Admission(deployment_id, begun=True, probe=half_open, failing=live.breaker.failed_last)
 
     def _nobody(self, deployment_ids: Collection[str]) -> Admission:
