@@ -299,7 +299,10 @@ async def test_a_load_that_failed_does_not_fit_until_something_left_or_for_five_
         assert made.residency("talker").misfit
         made.ollama.clock.jump(1)
         assert not made.residency("talker").misfit
+        await made.call("seer")
         made.fleet.failed("talker", ModelLoadFailed("out of memory"))
+        await made.fleet.refresh(session)
+        assert made.residency("talker").misfit
         await made.unloaded_by_somebody("seer")
         await made.fleet.refresh(session)
         assert not made.residency("talker").misfit

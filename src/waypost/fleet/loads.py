@@ -131,11 +131,10 @@ class Loads:
         if engine is not None:
             engine.begin(deployment_id, self._clock())
 
-    def idle(self, deployment_id: str) -> None:
+    def idle(self, deployment_id: str) -> Collection[str]:
         """Its last call is over."""
         engine = self._of.get(deployment_id)
-        if engine is not None:
-            engine.idle(deployment_id)
+        return () if engine is None else engine.idle(deployment_id)
 
     def answers(self, deployment_id: str, *, first_output: bool, counts: bool) -> Collection[str]:
         """A call gives its answer; ``first_output``: just now, as it is streamed. ``counts``: it shows what is in demand."""

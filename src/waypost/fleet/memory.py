@@ -38,6 +38,7 @@ class EngineMemory:
         "_memory",
         "_most_bytes",
         "_names",
+        "_refused",
         "_resident",
         "_said",
         "_sleeps",
@@ -69,6 +70,8 @@ class EngineMemory:
         self._cold: dict[Weights, float] = {}
         # What was there when it was last looked into, without what answers have taught since.
         self._looked: dict[Weights, Occupant] = {}
+        # Those whose load failed since then.
+        self._refused: set[Weights] = set()
         self._loading: str | None = None
         self._said = Occupancy()
         self._most_bytes, self._full = 0, False
@@ -128,9 +131,11 @@ class EngineMemory:
             left, came = before.keys() - self._resident.keys(), self._resident.keys() - before.keys()
             for weights, occupant in self._resident.items():
                 weights.occupy(occupant, now)
-            if left:
+            if left:  # for a load that failed, maybe: there is no more room for that one than before
                 for weights in self._weights.values():
-                    weights.misfit_until = 0.0
+                    if weights not in self._refused:
+                        weights.misfit_until = 0.0
+            self._refused.clear()
             taken = _taken(here)
             self._most_bytes = max(self._most_bytes, taken)
             beside = taken + _taken(before[weights] for weights in left)
@@ -159,13 +164,18 @@ class EngineMemory:
         if self._resident is not None and weights not in self._resident and weights not in self._cold:
             self._cold[weights], self._memory = now, None
 
-    def idle(self, deployment_id: str) -> None:
-        """The last call of a deployment is over."""
+    def idle(self, deployment_id: str) -> Collection[str]:
+        """The last call of a deployment is over. If none of its model's callers had an answer, its load was given up, maybe."""
         weights = self.members[deployment_id]
         weights.busy.discard(deployment_id)
-        if not weights.busy:
-            self._reordered(weights)
-            self._warm(weights)
+        if weights.busy:
+            return ()
+        self._reordered(weights)
+        if self._warm(weights) is None:
+            return ()
+        if self._resident is not None:
+            self._resident.pop(weights, None)
+        return self.members
 
     def answers(self, deployment_id: str, now: float, *, learns: bool, counts: bool) -> Collection[str]:
         """A call gives its answer: its model is loaded, whatever the last look said.
@@ -184,8 +194,10 @@ class EngineMemory:
             # Without another look: who left for it is not asked in the belief that it is there.
             gone = self._gone_for(weights.name)
             self._resident = {one: there for one, there in self._resident.items() if one.name not in gone}
-            self._resident[weights] = Occupant(weights.name)
-            weights.kept_s, weights.misfit_until = math.inf, 0.0
+            if (seen := self._looked.get(weights)) is None:
+                weights.kept_s = math.inf
+            self._resident[weights] = seen or Occupant(weights.name)
+            weights.misfit_until = 0.0
             self._memory = None
         elif since is None:
             return changed
@@ -217,6 +229,11 @@ class EngineMemory:
         weights = self.members[deployment_id]
         weights.misfit_until = now + MISFIT_S
         self._warm(weights)
+        # Ollama lists it while it tries, and may have thrown others out for it.
+        self._looked.pop(weights, None)
+        if self._resident is not None:
+            self._resident.pop(weights, None)
+        self._refused.add(weights)
         self._full = self._full or bool(self._most_bytes)
         self._memory = None
         return self.members

@@ -185,7 +185,7 @@ class Fleet:
             if probe:
                 live.breaker.release()
             if not live.in_flight:
-                self._loads.idle(deployment_id)
+                self._learned(self._loads.idle(deployment_id))
                 if deployment_id not in self._deployments:
                     del self._live[deployment_id]
             self._changed(deployment_id, live)
