@@ -111,6 +111,20 @@ async def test_a_model_that_does_not_fit_is_named_so_and_the_next_candidate_answ
 
 
 @MODES
+async def test_an_option_of_the_wrong_type_is_the_callers_mistake_and_no_failure_of_the_model(
+    client_of: MakeClient, stream: bool
+) -> None:
+    async with serve(OllamaModel("q:8b", Answer("hi")), OllamaModel("small:1b", Answer("hi"))) as ollama:
+        asked = client_of(entry(ollama, "q:8b"), entry(ollama, "small:1b"))
+        refused = await asked.ask(model="chat", stream=stream, options={"temperature": "hot"})
+        assert isinstance(refused, errors.ProviderRejected)
+        assert (refused.status, 'option "temperature"' in refused.message) == (400, True)
+        assert len(ollama.asked("/api/chat")) == 1
+        assert await asked.ask(model="chat", stream=stream) == "hi"
+        assert asked.attempts == [("q", None)]
+
+
+@MODES
 async def test_a_full_queue_is_busy_and_no_failure_of_the_model(client_of: MakeClient, stream: bool) -> None:
     clock = HandClock()
     async with serve(OllamaModel("q:8b", Answer("hi")), settings=OllamaSettings(max_queue=1), clock=clock) as ollama:

@@ -21,6 +21,10 @@ _LOAD_FAILED = re.compile(
     r"|timed out waiting for llama",
     re.IGNORECASE,
 )
+# What lies in the request, though Ollama calls it a failure of its own: no engine is to rest for it.
+_WRONG_REQUEST = re.compile(
+    r'option "[^"]*" must be of type|invalid format: |invalid JSON schema in format|image: unknown format', re.IGNORECASE
+)
 _BUSY = re.compile(r"server busy|maximum pending requests", re.IGNORECASE)
 
 
@@ -43,6 +47,8 @@ def ollama_error(call: Call, status: int | None, said: Any, retry_after_s: float
         return ProviderCannot(
             f"{name} cannot do what the request asks ({at}): {words}", deployment=name, upstream_status=status
         )
+    if status in (None, 500) and _WRONG_REQUEST.search(words):
+        status = 400
     error = from_event(deployment, said) if status is None else from_status(deployment, status, said, retry_after_s)
     if isinstance(error, ProviderContextTooLong) and error.window_tokens is None:
         error.window_tokens = window_that_refused(call)
