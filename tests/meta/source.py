@@ -51,8 +51,13 @@ def parse(name: str, text: str) -> Module:
     return Module(name, text, ast.parse(text))
 
 
-def imports(module: Module) -> Iterator[Import]:
+@cache
+def imports(module: Module) -> tuple[Import, ...]:
     """Every import of the module. Of ``from a import b``, where ``a.b`` is a module of ours, that is ``a.b``."""
+    return tuple(_imports(module))
+
+
+def _imports(module: Module) -> Iterator[Import]:
     lazy = {
         child
         for node in ast.walk(module.tree)

@@ -117,9 +117,9 @@ def test_a_text_is_corrected_and_forgotten_by_caller_or_altogether(server: Serve
     ],
 )
 def test_bad_feedback_is_a_clear_error_in_openais_shape(
-    server: ServerProcess, body: Any, status: int, param: str | None, said: str
+    gateway: ServerProcess, body: Any, status: int, param: str | None, said: str
 ) -> None:
-    got, answer = call(server, "POST", "/v1/feedback", body)
+    got, answer = call(gateway, "POST", "/v1/feedback", body)
     error = answer["error"]
     assert (got, error["type"], error["param"]) == (status, "invalid_request_error", param)
     assert said in error["message"]
@@ -139,8 +139,8 @@ def test_switched_off_it_is_refused_by_policy(waypost_server: ServeWaypost, conf
     assert (status, answer["error"]["code"]) == (403, "refused_by_policy")
 
 
-def test_the_description_names_the_paths_and_the_tasks(server: ServerProcess) -> None:
-    document = call(server, "GET", "/openapi.json")[1]
+def test_the_description_names_the_paths_and_the_tasks(gateway: ServerProcess) -> None:
+    document = call(gateway, "GET", "/openapi.json")[1]
     assert document["paths"]["/v1/corrections"].keys() == {"get", "delete"}
     assert document["paths"].keys() >= {"/v1/feedback", "/v1/corrections/{id}"}
     assert document["components"]["schemas"]["Feedback"]["additionalProperties"] is False
