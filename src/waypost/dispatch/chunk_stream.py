@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import orjson
 
+from waypost.dispatch.chunk_shape import ChunkShape, shape_of
 from waypost.dispatch.classify import from_event
 from waypost.dispatch.conform import Form
 from waypost.dispatch.events import Event
@@ -14,6 +15,9 @@ from waypost.dispatch.reading import error_in, is_answer
 from waypost.dispatch.sse import MAX_EVENT_BYTES, EventTooLarge, SseEvent, SseParser
 from waypost.errors import ProviderError, ProviderProtocolError
 from waypost.fleet.deployment import Deployment
+
+# An engine whose chunks have no shape in common is not asked for one for ever: each look costs one, each use of it gains one.
+_LOOKS = 8
 
 
 class ChunkStream:
@@ -26,7 +30,7 @@ class ChunkStream:
     that has neither was cut, however politely the connection was closed.
     """
 
-    __slots__ = ("_deployment", "_finished", "_form", "_parser", "_seen", "_skipped", "done")
+    __slots__ = ("_deployment", "_finished", "_form", "_looks", "_parser", "_seen", "_shape", "_skipped", "done")
 
     def __init__(self, deployment: Deployment, max_event_bytes: int = MAX_EVENT_BYTES, content_type: str = "") -> None:
         self._deployment = deployment
@@ -35,6 +39,8 @@ class ChunkStream:
         self._seen: set[int] = set()
         self._finished: set[int] = set()
         self._skipped = 0
+        self._shape: ChunkShape | None = None
+        self._looks = _LOOKS
         self.done = False
 
     def feed(self, data: bytes) -> Iterator[Event]:
@@ -68,6 +74,15 @@ class ChunkStream:
                 yield event
 
     def _event(self, name: bytes, data: bytes) -> Event | None:
+        if self._shape is not None and not name:
+            text = self._shape.text_of(data)
+            if text is not None:
+                self._looks += 1
+                skipped, self._skipped = self._skipped, 0
+                return Event(data, output=True, text=text, skipped=skipped)
+        return self._parsed(name, data)
+
+    def _parsed(self, name: bytes, data: bytes) -> Event | None:
         try:
             parsed = orjson.loads(data)
         except orjson.JSONDecodeError:
@@ -89,6 +104,10 @@ class ChunkStream:
             if choice["finish_reason"]:
                 self._finished.add(index)
         self._skipped = 0
+        self._shape = None
+        if event.payload is data and self._looks > 0:
+            self._looks -= 1
+            self._shape = shape_of(data, parsed)
         return event
 
     def _broken(self, verdict: str) -> ProviderProtocolError:

@@ -1,7 +1,8 @@
 """The lane to every server that speaks OpenAI's chat completions: vLLM, llama.cpp, TensorRT-LLM, LM Studio, clouds.
 
-What the engine sends goes on as the bytes that came: a chunk is parsed once, to see output, usage and errors, and written again
-only where it is not in the form that OpenAI's schema promises.
+What the engine sends goes on as the bytes that came: a chunk is parsed once, to see output, usage and errors, or not at all
+where only its text differs from that of the one before, and written again only where it is not in the form that OpenAI's schema
+promises.
 """
 
 from __future__ import annotations
