@@ -49,6 +49,13 @@ class Page(BaseHTTPRequestHandler):
         """Says nothing."""
 
 
+def test_what_was_left_out_of_a_program_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "models.py"
+    file.write_text("MODEL_CONFIGS = {'a': {'num_ctx': 2 * 4096}}\n")
+    first = doctor(file, "--offline").stdout.splitlines()[0]
+    assert first == "warning: models.py:1: this is no plain value, and left out: nothing of the file is run"
+
+
 @pytest.fixture
 def page() -> Iterator[str]:
     server = HTTPServer(("127.0.0.1", 0), Page)

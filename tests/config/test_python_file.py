@@ -150,6 +150,25 @@ def test_other_dicts_are_merged_in(tmp_path: Path) -> None:
     assert params(read(tmp_path, text)) == [{"model": "ollama_chat/a", "num_ctx": 4096}]
 
 
+@pytest.mark.parametrize("made", ["ModelConfig(**SAME, top_k=40)", "{**SAME, 'top_k': 40}"])
+def test_dicts_are_merged_into_model_configs_too(tmp_path: Path, made: str) -> None:
+    text = f"SAME = {{'num_ctx': 4096, **{{'seed': 1}}}}\nMODEL_CONFIGS = {{'a': {made}}}\n"
+    assert params(read(tmp_path, text)) == [{"model": "ollama_chat/a", "num_ctx": 4096, "seed": 1, "top_k": 40}]
+
+
+def test_a_call_of_dict_is_a_dict_wherever_it_stands(tmp_path: Path) -> None:
+    text = (
+        "model_list = [dict(model_name='a', litellm_params=dict(model='ollama_chat/a', seed=1))]\nMODEL_CONFIGS = dict(b={})\n"
+    )
+    assert params(read(tmp_path, text)) == [{"model": "ollama_chat/a", "seed": 1}, {"model": "ollama_chat/b"}]
+
+
+def test_dicts_that_hold_each_other_come_to_an_end(tmp_path: Path) -> None:
+    doubled = "a0 = {}\n" + "".join(f"a{n} = {{**a{n - 1}, **a{n - 1}}}\n" for n in range(1, 40))
+    for text in ("a = {**a}\nMODEL_CONFIGS = {'x': a}\n", f"{doubled}MODEL_CONFIGS = {{'x': {{**a39}}}}\n"):
+        assert read(tmp_path, text).problems
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [

@@ -55,6 +55,9 @@ def command(file: Path, offline: bool, as_json: bool) -> None:
     if as_json:
         print_json(_as_json(file, (), looks, findings))
     else:
+        # What is left out of a program is not judged, and may be what it is about.
+        for warning in loaded.config.warnings if file.suffix == ".py" else ():
+            click.echo(click.style("warning: ", fg="yellow") + warning)
         print_findings(file, findings, looks)
     if any(finding.severity != "note" for finding in findings):
         raise SystemExit(1)

@@ -31,7 +31,7 @@ def parse_python(text: str, file: str, warning: Callable[[Node, str], None]) -> 
     not Python, or holds no models.
     """
     try:
-        module = ast.parse(text)
+        module = _Dicts().visit(ast.parse(text))
         return _Reader(module, file, warning).tree()
     except SyntaxError as error:
         raise Unreadable(error.lineno or 1, "not Python that can be parsed") from None
@@ -78,7 +78,7 @@ class _Reader:
             if not isinstance(name, str):
                 self._not_plain(config)
                 continue
-            fields = dict(_fields(self._followed(config)))
+            fields = self._fields(config)
             model = next(
                 (node for one in _MODEL_NAMES if one in fields and (node := self._value(fields[one])) is not None), None
             )
@@ -98,11 +98,25 @@ class _Reader:
             made.append(Node(entry, self._file, where.line))
         return made
 
-    def _value(self, expression: ast.expr, *, secret: bool = False) -> Node | None:  # noqa: PLR0911 -- one return a kind of value
-        """The plain value; ``None`` where it is none, which is told."""
+    def _fields(self, config: ast.expr) -> dict[str, ast.expr]:
+        """The fields of one model: the keys of a dict or the named arguments of a call, with what is merged in (``**``)."""
+        self._counted(config)
+        made: dict[str, ast.expr] = {}
+        for name, value in _pairs(self._followed(config)):
+            if name is None:
+                made |= self._fields(value)
+            else:
+                made[name] = value
+        return made
+
+    def _counted(self, expression: ast.expr) -> None:
         self._count += 1
         if self._count > MAX_NODES:
             raise Unreadable(expression.lineno, f"it has more than {MAX_NODES} values once its names are followed")
+
+    def _value(self, expression: ast.expr, *, secret: bool = False) -> Node | None:  # noqa: PLR0911 -- one return a kind of value
+        """The plain value; ``None`` where it is none, which is told."""
+        self._counted(expression)
         expression = self._followed(expression)
         line = expression.lineno
         if isinstance(expression, ast.Dict):
@@ -179,14 +193,29 @@ def _set_on_class(module: ast.Module) -> Iterator[tuple[str, ast.expr]]:
             yield from ((keyword.arg, keyword.value) for keyword in node.keywords if keyword.arg)
 
 
-def _fields(config: ast.expr) -> Iterator[tuple[str, ast.expr]]:
-    """The fields of one model: the keys of a dict, or the named arguments of a call."""
+def _pairs(config: ast.expr) -> Iterator[tuple[str | None, ast.expr]]:
+    """The keys of a dict, or the named arguments of a call; ``None`` where a dict is merged in (``**``)."""
     if isinstance(config, ast.Call):
-        yield from ((keyword.arg, keyword.value) for keyword in config.keywords if keyword.arg)
+        yield from ((keyword.arg, keyword.value) for keyword in config.keywords)
     elif isinstance(config, ast.Dict):
         for key, value in zip(config.keys, config.values, strict=True):
-            if isinstance(key, ast.Constant) and isinstance(key.value, str):
+            if key is None:
+                yield None, value
+            elif isinstance(key, ast.Constant) and isinstance(key.value, str):
                 yield key.value, value
+
+
+class _Dicts(ast.NodeTransformer):
+    """Writes ``dict(a=1, **b)`` as ``{"a": 1, **b}``, which it is."""
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        self.generic_visit(node)
+        if node.args or not isinstance(node.func, ast.Name) or node.func.id != "dict":
+            return node
+        keys: list[ast.expr | None] = [
+            ast.copy_location(ast.Constant(word.arg), word) if word.arg else None for word in node.keywords
+        ]
+        return ast.copy_location(ast.Dict(keys, [word.value for word in node.keywords]), node)
 
 
 def _from_environment(expression: ast.expr) -> tuple[str, ast.expr | None] | None:
