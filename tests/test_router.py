@@ -190,6 +190,20 @@ async def test_a_conversation_stays_with_the_replica_that_answered_it_and_others
         assert "answered this conversation last" in card.candidates[0].reason
 
 
+async def test_a_tool_loop_stays_with_who_called_the_tool_though_the_client_names_no_conversation() -> None:
+    entry = {"model_name": "twin", "litellm_params": {"model": "simulated/twin"}}
+    config = {"model_list": [entry] * 8, "ledger": {"enabled": False}, "discovery": {"enabled": False}}
+    tools = [{"type": "function", "function": {"name": "turn_on"}}]
+    call = {"id": "c1", "type": "function", "function": {"name": "turn_on", "arguments": "{}"}}
+    results = [{"role": "assistant", "tool_calls": [call]}, {"role": "tool", "tool_call_id": "c1", "content": "on"}]
+    async with Router.from_config(config) as router:
+        for number in range(20):
+            asked = [{"role": "user", "content": f"turn on light {number}"}]
+            reply = await router.acompletion("twin", asked, tools=tools)
+            card = router.route([*asked, *results], model="twin", tools=tools)
+            assert card.candidates[0].deployment == reply.attempts[-1].deployment
+
+
 async def test_row_39_the_ledger_has_both_attempts_of_a_hedged_request_and_who_answered(tmp_path: Path) -> None:
     faultd = Faultd()
     await faultd.start()

@@ -135,7 +135,8 @@ class Router:
 
     def decide(self, turn: Turn, fleet: FleetView | None = None) -> Decision:
         """The decision for a turn, for the fleet as it is now or as it was seen in ``fleet``."""
-        return decide(turn, self.fleet.view_for(turn.session, fleet), self._policy, self._artefacts)
+        conversation = turn.session or (turn.exchange if turn.tool_loop_open else None)
+        return decide(turn, self.fleet.view_for(conversation, fleet), self._policy, self._artefacts)
 
     async def open(self, turn: Turn, decision: Decision, fleet: FleetView, *, started: float) -> Exchange:
         """Makes the call that was decided on for ``fleet``. ``started`` is when the request was read, on this router's clock.

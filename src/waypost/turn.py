@@ -177,6 +177,16 @@ class Turn:
         )
 
     @property
+    def exchange(self) -> str | None:
+        """Names the calls and results that one message of a user leads to, for clients that name no conversation.
+
+        ``None`` where no tools are offered. The same words of the same client are the same exchange.
+        """
+        said = next((message.text for message in reversed(self.messages) if message.role == "user"), "") if self.tools else ""
+        # The end of what was said tells it from others; all of it may be megabytes.
+        return f"\n{hash((said[-1000:], self.tenant))}" if said else None
+
+    @property
     def tool_loop_open(self) -> bool:
         """The last word is a tool's: the model that called it must be the one to read it."""
         return bool(self.messages) and self.messages[-1].role in ("tool", "function")

@@ -201,7 +201,7 @@ class Dispatcher:
         streams = turn.stream and not whole  # one that was held back whole was as slow as one that is not streamed
         # A title that is written elsewhere does not move the conversation there.
         background = turn.background is not None
-        session, latency_s = None if background else turn.session, run.record.latency_s
+        session, latency_s = None if background else turn.session or turn.exchange, run.record.latency_s
         self._watch.answered(deployment.id, latency_s, stream=streams, session=session, background=background)
         return answer
 
