@@ -156,6 +156,16 @@ def test_dicts_are_merged_into_model_configs_too(tmp_path: Path, made: str) -> N
     assert params(read(tmp_path, text)) == [{"model": "ollama_chat/a", "num_ctx": 4096, "seed": 1, "top_k": 40}]
 
 
+def test_a_model_that_is_added_later_is_read_too(tmp_path: Path) -> None:
+    text = (
+        "MODEL_CONFIGS = {'a': {'seed': 1}}\nMODEL_CONFIGS['b'] = ModelConfig(seed=2)\nMODEL_CONFIGS[x] = ModelConfig(seed=3)\n"
+    )
+    loaded = read(tmp_path, text)
+    assert sorted(entry["model"] for entry in params(loaded)) == ["ollama_chat/a", "ollama_chat/b"]
+    assert loaded.config is not None
+    assert [warning[:12] for warning in loaded.config.warnings] == ["models.py:3:"]
+
+
 def test_a_call_of_dict_is_a_dict_wherever_it_stands(tmp_path: Path) -> None:
     text = (
         "model_list = [dict(model_name='a', litellm_params=dict(model='ollama_chat/a', seed=1))]\nMODEL_CONFIGS = dict(b={})\n"

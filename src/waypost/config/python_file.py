@@ -163,7 +163,7 @@ class _Reader:
 
 
 def _named(module: ast.Module) -> Iterator[tuple[str, ast.expr]]:
-    """Everything that is called `model_list` or `MODEL_CONFIGS`: a variable, an argument, an entry of a dict."""
+    """Everything that is called `model_list` or `MODEL_CONFIGS`: a variable, an argument, an entry, one put into it."""
     wanted = ("model_list", "MODEL_CONFIGS")
     for node in ast.walk(module):
         if isinstance(node, ast.keyword) and node.arg in wanted:
@@ -172,6 +172,10 @@ def _named(module: ast.Module) -> Iterator[tuple[str, ast.expr]]:
             for key, value in zip(node.keys, node.values, strict=True):
                 if isinstance(key, ast.Constant) and key.value in wanted:
                     yield str(key.value), value
+        elif isinstance(node, ast.Assign):
+            for target in node.targets:
+                if isinstance(target, ast.Subscript) and _last_name(target.value) == "MODEL_CONFIGS":
+                    yield "MODEL_CONFIGS", ast.copy_location(ast.Dict([target.slice], [node.value]), node)
     yield from ((name, value) for name, value in _assigned(module) if name in wanted)
 
 

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from waypost.simulate.scenario import Scenario, SessionBlock
 from waypost.turn import EMPTY, Image, Message, Text, Turn
 
-_CHARS_PER_TOKEN = 4
-
 
 @dataclass(frozen=True, slots=True)
 class Session:
@@ -49,7 +47,7 @@ def _turns(session: str, kind: SessionBlock, scenario: Scenario, rng: random.Ran
     said = 0
     for number, name in enumerate(routes):
         route = scenario.routes[name]
-        words = Text("word" * (route.message_tokens * _CHARS_PER_TOKEN // 4))
+        words = Text("word" * route.message_tokens)  # four characters each
         asked = Message("user", (words, Image(inline=True)) if route.image else (words,))
         prompt_tokens = route.prompt_tokens + route.message_tokens + said
         made.append(

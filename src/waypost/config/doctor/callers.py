@@ -21,9 +21,9 @@ def _prefix(case: Case) -> Iterator[Hit]:
     for entry in case.entries:
         if entry.prefix != "ollama" or entry.deployment.mode != "chat":
             continue
-        lost = [name for name in ("keep_alive",) if name in entry.params.children]
-        lost += ["tools"] if entry.deployment.capabilities.tools else []
-        what = f", and loses {' and '.join(f'`{name}`' for name in lost)}" if lost else ""
+        lost = ["`keep_alive`"] if "keep_alive" in entry.params.children else []
+        lost += ["`tools`"] if entry.deployment.capabilities.tools else []
+        what = f", and loses {' and '.join(lost)}" if lost else ""
         mend = f"Write `ollama_chat/{entry.deployment.model}`."
         yield Hit(
             entry.params.at(["model"]),
