@@ -131,7 +131,7 @@ def test_a_broken_stream_ends_with_an_error_and_is_not_done() -> None:
 
 
 def test_a_ping_is_a_line_that_says_nothing() -> None:
-    [line] = lines(Answer(in_message, turn()).ping())
+    [line] = lines(Answer(in_message, turn()).ping("ping"))
     assert (line["message"]["content"], line["done"]) == ("", False)
 
 

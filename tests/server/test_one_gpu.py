@@ -165,3 +165,18 @@ async def test_a_conversation_stays_and_comes_back_after_an_image(serve: Serve, 
     assert await say([{"type": "text", "text": "what is it?"}, image]) == "seer"
     assert [await say("thanks"), await say("bye")] == ["talker", "talker"]
     assert loads(ollama) == ["talker", "seer", "talker"]
+
+
+async def test_who_waits_for_a_load_is_told_so_and_the_ledger_says_how_long_it_took(serve: Serve, ollama: Ollama) -> None:
+    front = await start(serve, ollama, server={"ping_s": 0.02})
+    first = asyncio.create_task(front.ask(chat("talker", stream=True), "x-waypost-card: true"))
+    await ollama.clock.sleeping()
+    second = asyncio.create_task(front.ask(chat("talker", stream=True)))
+    await asyncio.sleep(0.1)  # some pings
+    for said in await ollama.clock.run(asyncio.gather(first, second)):
+        assert b": loading talker, about 10 s\n\n" in said.body
+        assert b": ping" not in said.body
+    (warm,) = [await ollama.clock.run(front.ask(chat("talker", stream=True)))]
+    assert b": loading" not in warm.body
+    took = [row["load_s"] for one in front.ledger.tail(3) for row in front.ledger.get(one["id"])["attempts"]]  # type: ignore[index]
+    assert [round(load_s) for load_s in took] == [0, 40, 40]

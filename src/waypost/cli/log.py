@@ -18,6 +18,7 @@ from waypost.cli.ledger_file import ledger_config_option, ledger_option, ledger_
 from waypost.cli.output import console, json_option, print_json
 from waypost.cli.table import print_pairs, print_table
 from waypost.errors import NotFound
+from waypost.fleet.weights import SHORTEST_LOAD_S
 from waypost.ledger.filter import Filter
 from waypost.ledger.reader import SqliteReader
 
@@ -208,6 +209,8 @@ def _attempt(attempt: dict[str, Any]) -> list[str]:
         result += f": {attempt['message']}"
     if attempt["skipped_events"]:
         result += f", {attempt['skipped_events']} unreadable events left out"
+    if (attempt["load_s"] or 0) >= SHORTEST_LOAD_S:
+        result += f", after {attempt['load_s']:.1f} s of loading"
     if attempt["verdict"]:
         result += f", checked: {attempt['verdict']}"
     times = [_seconds(attempt[key]) for key in ("started_s", "ended_s")]

@@ -56,8 +56,8 @@ class Rendering(Protocol):
     ``piece`` and ``whole`` raise `ProviderError` for an answer that the dialect has no form for.
     """
 
-    def ping(self) -> bytes:
-        """What keeps a connection alive and says nothing."""
+    def ping(self, note: str) -> bytes:
+        """What keeps a connection alive and is no part of the answer; ``note`` is for who reads the stream as it comes."""
         ...
 
     def piece(self, piece: Piece) -> bytes:

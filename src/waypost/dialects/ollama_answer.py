@@ -75,8 +75,9 @@ class Answer:
         self._usage: Mapping[str, Any] = {}
         self._timings: Timings | None = None
 
-    def ping(self) -> bytes:
-        """A line without text."""
+    def ping(self, note: str) -> bytes:
+        """A line without text, as there is no place for a note."""
+        del note
         return self._line(self._said("", "", []), done=False)
 
     def piece(self, piece: Piece) -> bytes:

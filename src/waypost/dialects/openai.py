@@ -63,9 +63,9 @@ class Rendering:
         self._with_usage = wants_usage(turn)
         self._last = b""
 
-    def ping(self) -> bytes:
+    def ping(self, note: str) -> bytes:
         """A comment, which clients skip."""
-        return b": ping\n\n"
+        return f": {note}\n\n".encode()
 
     def piece(self, piece: Piece) -> bytes:
         """The chunk as it is; the usage only where it was asked for."""

@@ -15,7 +15,7 @@ class Attempt:
     ``error`` is a code of ``waypost.errors`` (``None``: it worked), ``message`` its sentence. ``committed`` says that output
     reached the client, so that nobody else could be asked any more. ``skipped_events`` counts unreadable pieces of the stream.
     ``verdict`` says whether the answer was what was asked for (`waypost.dispatch.answer_check`); ``None`` where nothing was to
-    be checked, or nothing can be said.
+    be checked, or nothing can be said. ``load_s`` is how long the engine says that the call waited for its model to be loaded.
     """
 
     deployment: str
@@ -31,6 +31,7 @@ class Attempt:
     cost_usd: float | None = None
     skipped_events: int = 0
     verdict: str | None = None
+    load_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

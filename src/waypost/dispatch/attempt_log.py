@@ -136,6 +136,7 @@ class AttemptRecord:
             cost_usd=_cost_usd(self.deployment, self._usage),
             skipped_events=self._skipped,
             verdict=self.verdict,
+            load_s=None if self.timings is None else self.timings.load_s,
         )
 
 

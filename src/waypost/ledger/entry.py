@@ -88,6 +88,7 @@ def _attempt_of(attempt: Attempt) -> dict[str, Any]:
         "finish_reason": attempt.finish_reason,
         "skipped_events": attempt.skipped_events,
         "verdict": attempt.verdict,
+        "load_s": attempt.load_s,
         **_usage_of(attempt.usage),
         "cost_usd": attempt.cost_usd,
     }

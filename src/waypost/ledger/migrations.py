@@ -93,7 +93,9 @@ _V3 = ("ALTER TABLE decisions ADD COLUMN cache TEXT",)
 
 _V4 = ("ALTER TABLE attempts ADD COLUMN verdict TEXT",)
 
-MIGRATIONS = (_V1, _V2, _V3, _V4)
+_V5 = ("ALTER TABLE attempts ADD COLUMN load_s REAL",)
+
+MIGRATIONS = (_V1, _V2, _V3, _V4, _V5)
 
 
 def migrate(connection: sqlite3.Connection, *, salt: bytes) -> bytes:

@@ -20,7 +20,7 @@ _DECISION = (
 )
 _ATTEMPT = (
     *("deployment", "started_s", "ended_s", "first_output_s", "committed", "error", "message", "upstream_status"),
-    *("finish_reason", "skipped_events", "verdict"),
+    *("finish_reason", "skipped_events", "verdict", "load_s"),
     *_USAGE,
     "cost_usd",
 )

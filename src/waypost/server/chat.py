@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import math
 from collections.abc import Mapping
+from functools import partial
 
 from starlette.types import Receive, Scope, Send
 
@@ -17,7 +18,7 @@ from waypost.exchange import Exchange, stopping
 from waypost.router import Router
 from waypost.server.body import ClientLeft, read_body
 from waypost.server.headers import answer_headers, decision_headers, safe_value
-from waypost.server.pings import Pings
+from waypost.server.pings import Pings, note_of
 from waypost.server.protocol import LEAVE
 from waypost.server.reply import header_list, send_json
 
@@ -74,7 +75,10 @@ class ChatEndpoint:
                 await send_json(send, 200, dialect.loaded(turn), ours)
                 return
             ping_s = router.config.server.ping_s if turn.stream else None
-            with_ping = pings.every(ping_s, {**self._stream_headers, **ours}, rendering.ping) if ping_s else _NO_PINGS
+            with_ping: contextlib.AbstractAsyncContextManager[None] = _NO_PINGS
+            if ping_s:
+                ping = partial(rendering.ping, note_of(decision, fleet))
+                with_ping = pings.every(ping_s, {**self._stream_headers, **ours}, ping)
             async with with_ping:
                 exchange = await router.open(turn, decision, fleet, started=started)
         except WaypostError as error:

@@ -8,7 +8,25 @@ from contextlib import asynccontextmanager
 
 from starlette.types import Send
 
+from waypost.decide.card import Decision
+from waypost.fleet.view import FleetView
+from waypost.server.headers import safe_value
 from waypost.server.reply import header_list
+
+PING = "ping"
+
+
+def note_of(decision: Decision, fleet: FleetView) -> str:
+    """What a ping says: that the first candidate has to be loaded, and about how long that takes, else nothing."""
+    first = decision.candidates[0] if decision.candidates else None
+    residency = None if first is None else fleet.status(first.deployment).residency
+    if first is None or residency is None:
+        return PING
+    memory = fleet.memories.get(residency.engine)
+    if not first.loads and (memory is None or memory.loading != residency.weights):
+        return PING
+    about = "" if residency.load_s is None else f", about {residency.load_s:.0f} s"
+    return f"loading {safe_value(first.model)}{about}"
 
 
 class Pings:
