@@ -14,8 +14,9 @@ DOCS = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
 
 
 def leaves(command: click.Command, name: str) -> Iterator[tuple[str, click.Command]]:
-    if not isinstance(command, click.Group):
+    if not isinstance(command, click.Group) or command.invoke_without_command:
         yield name, command
+    if not isinstance(command, click.Group):
         return
     context = click.Context(command)
     for child in command.list_commands(context):

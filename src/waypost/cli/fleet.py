@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,15 @@ from waypost.cli.output import config_option, console, json_option, print_json
 _COLUMNS = ("deployment", "engine", "loaded", "size", "window", "load", "tok/s in / out", "calls")
 
 
-@click.command()
-@click.option("--url", help="The server to ask. Default: the address in the config.")
+_url_option = click.option("--url", help="The server to ask. Default: the address in the config.")
+
+
+@click.group(invoke_without_command=True)
+@_url_option
 @config_option
 @json_option
-def command(url: str | None, path: Path | None, as_json: bool) -> None:
+@click.pass_context
+def command(context: click.Context, url: str | None, path: Path | None, as_json: bool) -> None:
     """Show what is loaded on your engines, what a load takes, and how fast and how busy they are.
 
     The running server is asked, as it has seen loads and answers. Where none runs, the engines are looked at, and what a load
@@ -25,8 +30,51 @@ def command(url: str | None, path: Path | None, as_json: bool) -> None:
 
     JSON keys of each: id, up, loaded, in_flight, residency.
     """
-    from waypost.cli.running_server import address_of, deployments_of
+    if context.invoked_subcommand is not None:
+        return
     from waypost.cli.table import print_table
+
+    shown = [_shown(row) for row in _rows(url, path)]
+    if as_json:
+        print_json(shown)
+    elif shown:
+        print_table(console(), _COLUMNS, map(_row, shown), right=("size", "window"))
+    else:
+        console().print("no local deployment")
+
+
+@command.command()
+@_url_option
+@click.option(
+    "--days", default=7.0, show_default=True, type=click.FloatRange(0.01, 3650), help="How much of the ledger counts."
+)
+@config_option
+@json_option
+def plan(url: str | None, days: float, path: Path | None, as_json: bool) -> None:
+    """Say which models should stay loaded, which are loaded on demand, how long that takes, and what to put into the config.
+
+    From sizes and load times that were measured, else guessed, and from how often each model is asked for: by the ledger, else
+    by the running server. docs/residency.md explains the numbers.
+
+    JSON keys of each: engine, capacity_bytes, max_models, demand_from, requests_per_hour, problem, wait_s, models, config.
+    """
+    from waypost.cli.fleet_plan import answered_lately, plan_of, print_plans
+
+    now_s = time.time()
+    plans = plan_of(_rows(url, path), answered_lately(path, days, now_s), days, now_s)
+    if as_json:
+        print_json([one.to_dict() for one in plans])
+    elif plans:
+        print_plans(console(), plans)
+    else:
+        click.echo("No engine that loads and unloads models was seen: start it, or name it in the config.", err=True)
+    if not any(one.plan for one in plans):
+        raise SystemExit(1)
+
+
+def _rows(url: str | None, path: Path | None) -> list[dict[str, Any]]:
+    """The local deployments, as ``GET /v1/models`` has them. Raises StartError where no server answers at ``url``."""
+    from waypost.cli.running_server import address_of, deployments_of
     from waypost.errors import StartError
     from waypost.startup import read_config
 
@@ -37,13 +85,7 @@ def command(url: str | None, path: Path | None, as_json: bool) -> None:
     if rows is None:
         rows = asyncio.run(_looked_at(path))
         console(stderr=True).print(f"No server answers at {asked}: the engines were looked at just now.", style="yellow")
-    shown = [_shown(row) for row in rows if row["waypost"]["local"] and "*" not in row["id"]]
-    if as_json:
-        print_json(shown)
-    elif shown:
-        print_table(console(), _COLUMNS, map(_row, shown), right=("size", "window"))
-    else:
-        console().print("no local deployment")
+    return [row for row in rows if row["waypost"]["local"] and "*" not in row["id"]]
 
 
 async def _looked_at(path: Path | None) -> list[dict[str, Any]]:

@@ -41,6 +41,16 @@ class SqliteReader:
         with open_for_reading(self._path) as connection:
             return [row["id"] for row in connection.execute(query, (start, f"{start}\U0010ffff", max(limit, 0)))]
 
+    def answered_since(self, started_at: str) -> dict[str, tuple[int, str]]:
+        """By deployment, how many requests it answered since that time, cached answers left out; and when the first began."""
+        query = (
+            "SELECT deployment, count(*) AS answers, min(started_at) AS first FROM decisions WHERE started_at >= ? "
+            "AND deployment IS NOT NULL AND coalesce(cache, 'miss') = 'miss' GROUP BY deployment"
+        )
+        with open_for_reading(self._path) as connection:
+            found = connection.execute(query, (started_at,)).fetchall()
+        return {row["deployment"]: (row["answers"], row["first"]) for row in found}
+
     def dropped(self) -> int:
         """How many outcomes all writers of this ledger have lost, as far as they could write it down."""
         with open_for_reading(self._path) as connection:
