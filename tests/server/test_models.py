@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from samples import deployment, fleet, policy
 from waypost.decide.names import resolve
 from waypost.decide.policy import Policy, Route
-from waypost.fleet.deployment import Capabilities, Deployment, Price
+from waypost.fleet.deployment import Capabilities, Deployment, Price, Status
+from waypost.fleet.residency import Memory, Residency
 from waypost.server.models import list_models
 
 
@@ -92,6 +93,16 @@ def test_what_nobody_knows_stays_null() -> None:
     assert (unknown["window_tokens"], unknown["price_range_usd_per_million"]) == (None, None)
     assert set(unknown["capabilities"].values()) == {None}
     assert known("auto", policy())["local"] is None
+
+
+def test_what_is_in_an_engines_memory_is_shown_and_not_copied_for_each_of_its_models() -> None:
+    memory = Memory(tuple(f"e/m{number}" for number in range(3)), max_models=3)
+    models = [deployment(f"m{number}") for number in range(3)]
+    statuses = {model.id: Status(residency=Residency("e", f"e/{model.id}")) for model in models}
+    rows = list_models(replace(fleet(*models), statuses=statuses, memories={"e": memory}), policy())
+    shown = [row["waypost"]["residency"]["memory"] for row in rows if row["waypost"]["kind"] == "deployment"]
+    assert shown == [asdict(memory)] * 3
+    assert all(one["resident"] is memory.resident for one in shown)
 
 
 def test_every_fact_is_documented() -> None:

@@ -83,7 +83,9 @@ def _residency(known: Residency | None, fleet: FleetView) -> dict[str, Any] | No
     if known is None:
         return None
     memory = fleet.memories.get(known.engine)
-    return {**asdict(known), "memory": None if memory is None else asdict(memory)}
+    # Not `asdict`, which copies all that is resident: for each of a thousand models, a thousand names.
+    shown = None if memory is None else {field.name: getattr(memory, field.name) for field in fields(memory)}
+    return {**asdict(known), "memory": shown}
 
 
 def _modalities(can: Capabilities) -> list[str]:
