@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -20,6 +21,12 @@ from waypost.faults.faultd import Faultd
 
 StartLlamaCpp = Callable[..., LlamaCpp]
 ServeWaypost = Callable[..., ServerProcess]
+
+
+def pytest_configure() -> None:
+    """What a shell starts in the background ignores interrupts, and so would commands that a test starts and interrupts."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
