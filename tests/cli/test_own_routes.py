@@ -30,14 +30,17 @@ def card(text: str, *options: str) -> dict[str, Any]:
     return found
 
 
-def test_what_is_like_the_examples_goes_to_their_route_and_nothing_else_does() -> None:
+def test_what_is_like_the_examples_goes_to_their_route_and_nothing_else_does(tmp_path: Path) -> None:
     found = card("how long do beans need to cook")
     assert (found["route"], found["task"]["own_task"]["name"]) == ("recipes", "recipes")
     assert found["reason"].startswith("it is like the examples of route recipes (")
     assert "-own-" in found["artefact_version"]
-    for text in ("tell me a joke", "add beans to the shopping list", "write a quicksort in Python"):
-        other = card(text)
-        assert (other["route"], other["task"]["own_task"]) == (other["task"]["task"], None)
+    file = tmp_path / "others.jsonl"
+    texts = ("tell me a joke", "add beans to the shopping list", "write a quicksort in Python")
+    file.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    others = json.loads(run("route", "--file", str(file), "-c", str(EXAMPLE), "--json").stdout)["decisions"]
+    assert [one["text"] for one in others] == list(texts)
+    assert all(one["route"] == one["task"] for one in others)
 
 
 def test_an_image_and_a_named_route_win() -> None:
