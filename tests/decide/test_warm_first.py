@@ -171,6 +171,17 @@ def test_after_an_image_the_conversation_goes_back_to_its_model_even_if_that_has
     assert order(decided(misfit, "eyes", "a", "b")) == ["eyes", "a", "b"]
 
 
+def test_after_an_image_it_goes_back_though_the_model_that_sees_is_on_a_route_of_its_own() -> None:
+    blind = replace(ABLE, vision=False)
+    view = one_slot(
+        "eyes", local("a", capabilities=blind), local("b", capabilities=blind), local("eyes"), answered_last=("eyes", "b", "a")
+    )
+    made = decided(view, "a", "b")
+    assert order(made) == ["b", "a"]
+    assert "the conversation goes back to it, as no image is left" in made.candidates[0].reason
+    assert order(decided(replace(view, answered_last=("gone", "b")), "a", "b")) == ["a", "b"]
+
+
 def test_a_tool_loop_stays_with_the_model_that_called_the_tool() -> None:
     cold = one_slot("b", local("a"), local("b"), answered_last=("a", "b"))
     made = decided(cold, "b", "a", asked=tool_loop_turn())

@@ -242,17 +242,23 @@ def _places(before: _Seen, behind: _Seen, route: Route) -> int:
 def _conversation(contenders: Sequence[_Seen], turn: Turn, fleet: FleetView) -> tuple[_Seen | None, bool]:
     """Who of these the conversation belongs to: who answered it last, or before it had to go to one that sees.
 
-    Such a detour is over when no image is left in the conversation: then it has to go back, which is said too.
+    Such a detour is over when no image is left in the conversation: then it has to go back, which is said too. Who sees may be
+    on another route, and is none of these then.
     """
-    if not fleet.answered_last:
-        return None, False
     here = {one.candidate.deployment: one for one in contenders}
-    known = [here[name] for name in fleet.answered_last if name in here]
-    if len(known) > 1 and not turn.has_image:
-        last, before = known[0].deployment.capabilities, known[1].deployment.capabilities
-        if last.vision and not before.vision:
-            return known[1], True
-    return (known[0] if known else None), False
+    known = [name for name in fleet.answered_last if name in here]
+    if not known:
+        return None, False
+    if not turn.has_image:
+        blind = next((name for name in fleet.answered_last if not _sees(fleet, name)), None)
+        if blind in here and blind != fleet.answered_last[0]:
+            return here[blind], True
+    return here[known[0]], False
+
+
+def _sees(fleet: FleetView, deployment_id: str) -> bool:
+    deployment = fleet.deployment(deployment_id)
+    return deployment is not None and deployment.capabilities.vision is True
 
 
 def _spill(listed: list[_Seen], spill_s: float) -> None:
