@@ -64,7 +64,8 @@ def _small_cap_for_thoughts(case: Case) -> Iterator[Hit]:
             continue
         told.add(place)
         asked = "thinks unless `think: false` is set" if unasked else "is told to think"
-        yield Hit(where, f"`{entry.deployment.id}` {asked}, and its thoughts count against the cap of {cap} tokens")
+        mended = "; Waypost sets it here, LiteLLM does not" if unasked and entry.deployment.lane == "ollama" else ""
+        yield Hit(where, f"`{entry.deployment.id}` {asked}, and its thoughts count against the cap of {cap} tokens{mended}")
 
 
 def _cap_fills_window(case: Case) -> Iterator[Hit]:
