@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import example, given, settings
@@ -56,16 +57,17 @@ def test_routes_follow_what_the_models_can_do() -> None:
         Found(model("embedder", 0.1, mode="embedding")),
     )
     assert routes(*found) == {
-        "chat": ["warm", "small", "eyes", "some-coder"],
+        "chat": ["small", "eyes", "some-coder", "warm"],
+        "tool_calling": ["big", "warm"],
         "vision": ["eyes"],
-        "reasoning": ["big", "warm", "some-coder", "eyes"],
         "coding": ["some-coder"],
     }
     text, config = written(*found)
-    assert "# Not written: tool_calling, memory." in text
+    assert "# Not written: memory, reasoning." in text
     assert config.setup.policy.routes["vision"].candidates == ("eyes",)
     (embedder,) = [one for one in config.setup.deployments if one.mode == "embedding"]
     assert embedder.provider == "ollama"
+    assert routes(*(replace(one, loaded=None) for one in found)) == routes(*found)  # what is loaded now is not written down
 
 
 def test_one_model_that_thinks_is_two_routes_and_one_that_does_not_is_none() -> None:

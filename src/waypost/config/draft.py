@@ -176,19 +176,20 @@ def _yaml(value: Any) -> str:
 
 
 def _chat(chats: Iterable[Found]) -> DraftRoute | None:
-    why = "loaded ones first, then small ones: what is not clear goes here, and should be answered at once"
-    return _route("chat", chats, lambda one: (not one.loaded, one.size), why, think=False)
+    # What is loaded just now has no place in a file: whoever is loaded goes first at run time, and where quality is not stated
+    # this order is taken for it.
+    why = "small ones first: what is not clear goes here, and should be answered at once"
+    return _route("chat", chats, lambda one: (one.size,), why, think=False)
 
 
 def _tools(chats: Iterable[Found]) -> DraftRoute | None:
     able = [one for one in chats if one.deployment.capabilities.tools is True]
-    why = "those that call tools; loaded ones first, then large ones"
-    return _route("tool_calling", able, lambda one: (not one.loaded, -one.size), why)
+    return _route("tool_calling", able, lambda one: (-one.size,), "those that call tools, the largest first")
 
 
 def _vision(chats: Iterable[Found]) -> DraftRoute | None:
     able = [one for one in chats if one.deployment.capabilities.vision is True]
-    return _route("vision", able, lambda one: (not one.loaded, -one.size), "those that take images")
+    return _route("vision", able, lambda one: (-one.size,), "those that take images, the largest first")
 
 
 def _reasoning(chats: Sequence[Found]) -> DraftRoute | None:
