@@ -101,6 +101,11 @@ def test_one_stop_sequence_is_a_list_of_one() -> None:
     assert sent(stop=["a", "b"])["options"] == {"stop": ["a", "b"]}
 
 
+@pytest.mark.parametrize("stop", ["", [], ["", ""]])
+def test_an_empty_stop_sequence_ends_nothing(stop: object) -> None:
+    assert sent(stop=stop)["options"] == {"stop": []}
+
+
 @pytest.mark.parametrize(("source", "sends"), [("config", True), ("engine", True), ("assumed", False), ("catalogue", False)])
 def test_the_window_is_the_one_that_was_decided_with_unless_it_is_a_guess(source: str, sends: bool) -> None:
     options = sent(of=deployment(window=8192, source=source)).get("options", {})

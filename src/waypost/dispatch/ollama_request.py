@@ -79,8 +79,8 @@ def _options(call: Call) -> dict[str, Any]:
     given = body.get("options")
     options = dict(given) if isinstance(given, Mapping) else {}
     options |= {name: body[name] for name in OPTIONS & body.keys() if body[name] is not None}
-    if isinstance(options.get("stop"), str):
-        options["stop"] = [options["stop"]]
+    if "stop" in options:
+        options["stop"] = _stops(options["stop"])
     window = _window(deployment)
     if window is not None:
         options.setdefault("num_ctx", window)
@@ -90,6 +90,12 @@ def _options(call: Call) -> dict[str, Any]:
     if cap is not None:
         options["num_predict"] = cap
     return options
+
+
+def _stops(given: Any) -> Any:
+    """A list, without the empty ones: those end an answer before it begins."""
+    stops = [given] if isinstance(given, str) else given
+    return list(filter(None, stops)) if isinstance(stops, list) else stops
 
 
 def _window(deployment: Deployment) -> int | None:
