@@ -73,6 +73,9 @@ LABELS = (
 
 LABEL_NAMES = tuple(label.name for label in LABELS)
 TASK_OF: Mapping[str, str] = MappingProxyType({label.name: label.task for label in LABELS})
+LABEL_NAMES_OF: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {task: tuple(label.name for label in LABELS if label.task == task) for task in TASKS}
+)
 
 
 def labels_of(task: str) -> Iterable[int]:

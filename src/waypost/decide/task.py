@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from waypost.decide.explanation import Explanation
-from waypost.decide.labels import TASK_OF, TASKS, Act, Need
+from waypost.decide.labels import LABEL_NAMES_OF, TASKS, Act, Need
 from waypost.turn import Turn, empty
 
 __all__ = ["TASKS", "Grounds", "Known", "OwnMatch", "TaskModel", "TaskScores"]
@@ -133,7 +133,7 @@ class TaskScores:
 
     def _likeliest(self, labels: Mapping[str, float]) -> str | None:
         """The likeliest of the task's own labels."""
-        own = [label for label in labels if TASK_OF.get(label) == self.task]
+        own = [label for label in LABEL_NAMES_OF.get(self.task or "", ()) if label in labels]
         return max(own, key=labels.__getitem__) if own else None
 
 
