@@ -8,7 +8,8 @@ from typing import Literal
 from waypost.dispatch.events import Usage
 
 
-@dataclass(frozen=True, slots=True)
+# Nobody changes one. It is not frozen, as there are some for each request: making it would take five times as long.
+@dataclass(slots=True)
 class Attempt:
     """How one call went. Times are seconds since the request was read; ``None`` is "did not happen".
 

@@ -35,7 +35,8 @@ class PromptDigest:
         return cls(hash=digest.hex(), chars=sum(len(text) for _, text in said), messages=len(said))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Nobody changes one. It is not frozen, as there is one for each request: making it would take three times as long.
+@dataclass(slots=True, kw_only=True)
 class Outcome:
     """What became of a decision.
 
