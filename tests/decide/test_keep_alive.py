@@ -52,7 +52,7 @@ def test_the_settings_of_candidates_say_it_for_ollamas_alone() -> None:
         a={"demand": 0.6, "load_s": 40.0},
         b={"demand": 0.4, "load_s": 10.0},
     )
-    assert kept(view) == {"a": 300 + 60 * 24, "b": 300 + 60 * 4, "vllm": None, "cloud": None}
+    assert kept(view) == {"a": LEAST_S + 60 * 24, "b": LEAST_S + 60 * 4, "vllm": None, "cloud": None}
 
 
 @pytest.mark.parametrize("stated", ["30m", -1, 0])

@@ -101,3 +101,23 @@ def test_a_conversation_is_read_once_while_its_model_stays_and_nobody_comes_betw
     assert first.first_s == pytest.approx(11.0)
     assert second.first_s == pytest.approx(0.105)
     assert second.arrived_s > first.arrived_s + 12.0
+
+
+def test_what_is_asked_for_least_is_thrown_out_first_whatever_its_name() -> None:
+    speed = {"engine": "gpu", "size_gb": 5, "load_s": 10, "prompt_tokens_per_s": 1000, "answer_tokens_per_s": 100}
+    lengths = {"prompt_tokens": 900, "message_tokens": 100, "answer_tokens": 100}
+    made = scenario(
+        engines={"gpu": {"max_models": 2}},
+        models={name: {**speed, "quality": {name: 0.9}} for name in ("a", "b", "c")},
+        routes={name: {"candidates": [name], **lengths} for name in ("a", "b", "c")},
+        sessions=[{"weight": 1, "turns": [1, 1], "routes": {"a": 1, "b": 1, "c": 1}}],
+    )
+    routes = {name: Route(name, (name,)) for name in made.routes}
+    turns = [(20.0 * at, name) for at, name in enumerate(["b", *["a"] * 5, "c", "a", "b"])]
+
+    def loads(residency: ResidencyRules | None) -> int:
+        rules = Policy("p", routes, default_route="a", residency=residency)
+        return World(made, rules).run(asked(made, *turns)).loads
+
+    assert loads(ResidencyRules()) == 4  # c takes the place of b, and b that of c
+    assert loads(None) == 5  # by name: a had to go, too

@@ -224,13 +224,11 @@ def _words(one: EnginePlan) -> list[str]:
     lines = [f"A request waits {one.plan.wait_s:.1f} s for loads on average, at most{rate}."]
     if not one.plan.pinned:
         return [*lines, "Nothing can stay for good, as the others need the room. What is worth most stays for longest."]
-    if config := one.config():
-        lines += [
-            "Say so in the config, and of the others nothing, as Waypost sets their keep_alive:",
-            "",
-            "model_list:",
-            *config,
-        ]
-    if config and one.at_once() > _MAX_LOADED_MODELS:
+    config = one.config()
+    if not config:
+        return [*lines, "Keep those loaded that are to stay, by their engine's own settings."]
+    said = "Say so in the config, and of the others nothing, as Waypost sets their keep_alive:"
+    lines += [said, "", "model_list:", *config]
+    if one.at_once() > _MAX_LOADED_MODELS:
         lines += ["", f"Ollama needs OLLAMA_MAX_LOADED_MODELS={one.at_once()}, as it holds 3 models for each GPU without it."]
     return lines

@@ -152,7 +152,8 @@ class Plan:
         if self.last is not None:
             return self.last
         if self._busy:
-            said = "every candidate has as many calls as it takes, and none was free in time (policy.slot_wait_s)"
+            taken = "every candidate has as many calls as it takes, or its memory is in use by another model's"
+            said = f"{taken}, and none was free in time (policy.slot_wait_s)"
             return AllBusy(f"{said}; send the request again later", retry_after_s=BUSY_RETRY_S)
         if self._cooling_s is not None:
             said = "every candidate of this decision has failed meanwhile and cools; send the request again later"

@@ -16,20 +16,25 @@ _LATEST = 50
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A turn that was sent to a deployment of an engine, and what happens ``then``, when it is answered."""
+    """A turn that was sent to a deployment of an engine, and what happens ``then``, when it is answered.
+
+    ``kept_s`` is how long the request says that the model is to be kept; ``None``: it says nothing.
+    """
 
     turn: Turn
     deployment: str
     weights: str
     arrived_s: float
     then: Callable[[float], None]
+    kept_s: float | None = None
 
 
 class Engine:
-    """Answers one request at a time, in the order in which they come, and unloads what was not used for ``keep_alive_s``.
+    """Answers one request at a time, in the order in which they come, and unloads what was not used for as long as it is kept.
 
-    To load something, it throws others out by `decide.eviction.evicted`, in the order of their names: all are kept alive
-    equally long, and then Ollama goes by the path of their files.
+    That is for ``keep_alive_s``, unless the request said another time. To load something, it throws others out by
+    `decide.eviction.evicted`, what is kept for the shortest time first, and else in the order of their names, as Ollama goes by
+    the path of their files then.
     """
 
     def __init__(
@@ -46,6 +51,7 @@ class Engine:
         self._keep_alive_s = keep_alive_s
         self._weights = weights
         self._used_s: dict[str, float] = {}
+        self._kept_s: dict[str, float] = {}
         self._read: dict[str, str | None] = {}
         self._wanted: deque[str] = deque(maxlen=_LATEST)
         self._loading: str | None = None
@@ -57,9 +63,11 @@ class Engine:
     def memory(self, now: float) -> Memory:
         """What is in memory now."""
         busy = self.running.weights if self.running else None
-        for name in [one for one, used_s in self._used_s.items() if one != busy and used_s + self._keep_alive_s <= now]:
+        for name in [one for one, used_s in self._used_s.items() if one != busy and used_s + self._kept_s[one] <= now]:
             self._unload(name)
-        there = tuple(sorted(name for name in self._used_s if name != self._loading))
+        there = tuple(
+            sorted((name for name in self._used_s if name != self._loading), key=lambda name: (self._kept_s[name], name))
+        )
         return Memory(there, self._capacity_bytes, self._max_models, self._loading)
 
     def demand(self, weights: str) -> float:
@@ -79,6 +87,7 @@ class Engine:
         """Begins with the next request: with the seconds of its load, and whether something is thrown out for it."""
         memory = self.memory(now)
         job = self.running = self.queue.popleft()
+        self._kept_s[job.weights] = self._kept_s.get(job.weights, self._keep_alive_s) if job.kept_s is None else job.kept_s
         if job.weights in memory.resident:
             return job, 0.0, False
         gone = evicted(memory, self._name, job.weights, self._weights) or ()
@@ -105,5 +114,5 @@ class Engine:
         return job
 
     def _unload(self, name: str) -> None:
-        del self._used_s[name]
+        del self._used_s[name], self._kept_s[name]
         self._read.pop(name, None)

@@ -12,6 +12,7 @@ from itertools import count
 from waypost.decide.decision import Artefacts, decide
 from waypost.decide.eviction import Weights
 from waypost.decide.explanation import Explanation
+from waypost.decide.keep_alive import KEEP_ALIVE
 from waypost.decide.policy import Policy
 from waypost.decide.task import TaskScores
 from waypost.decide.waiting import fresh_tokens
@@ -122,11 +123,13 @@ class World:
             self._answers.append(Answer(turn.model, None, now))
             self._next(session, number, now)
             return
-        chosen = made.candidates[0].deployment
+        first = made.candidates[0]
+        chosen = first.deployment
         model = self._scenario.models[chosen]
         engine = self._engines[model.engine]
         self._in_flight[chosen] += 1
-        engine.take(Job(turn, chosen, model.weights or chosen, now, partial(self._next, session, number)))
+        then, kept_s = partial(self._next, session, number), first.settings.get(KEEP_ALIVE)
+        engine.take(Job(turn, chosen, model.weights or chosen, now, then, kept_s))
         if engine.running is None:
             self._start(engine, now)
 
@@ -160,7 +163,8 @@ def _deployment(name: str, scenario: Scenario) -> Deployment:
     model = scenario.models[name]
     able = Capabilities(vision=model.sees)
     stated = model.quality if scenario.quality_known else {}
-    return Deployment(name, name, "simulated", name, "simulated", local=True, capabilities=able, quality=stated)
+    # As an Ollama's, so that `decide` says how long it is to be kept.
+    return Deployment(name, name, "simulated", name, "ollama", local=True, capabilities=able, quality=stated)
 
 
 def _engine(name: str, scenario: Scenario) -> Engine:
