@@ -285,6 +285,10 @@ class EngineMemory:
             )
         return self._memory
 
+    def is_ready(self, deployment_id: str) -> bool:
+        """Its model is in memory, and nothing is being loaded."""
+        return self._resident is not None and not self._cold and self.members[deployment_id] in self._resident
+
     @property
     def coming(self) -> tuple[str, ...]:
         """The weights that somebody waits for while they are loaded, in that order."""

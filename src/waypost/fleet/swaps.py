@@ -7,20 +7,20 @@ and takes along all who want the same. Where nothing is thrown out, or nobody ca
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from waypost.fleet.memory import EngineMemory
 from waypost.fleet.residency import Memory, thrown_out
 from waypost.fleet.slots import Waiter
 
 
-def may_call(engine: EngineMemory, deployment_id: str, queue: Iterable[Waiter], *, now: float, batch_s: float | None) -> bool:
+def may_call(engine: EngineMemory, deployment_id: str, queue: Collection[Waiter], *, now: float, batch_s: float | None) -> bool:
     """Whether a call may go to its engine now.
 
     When somebody of the ``queue`` has waited for another load for ``batch_s``, and that long has passed since the last one,
     calls to what has to leave for it wait too: those under way are the last ones before it. Without ``batch_s``, nobody waits.
     """
-    if batch_s is None:
+    if batch_s is None or (not queue and engine.is_ready(deployment_id)):
         return True
     wanted = engine.members[deployment_id].name
     later = engine.later()
