@@ -106,17 +106,18 @@ def test_a_conversation_is_read_once_while_its_model_stays_and_nobody_comes_betw
 def test_what_is_asked_for_least_is_thrown_out_first_whatever_its_name() -> None:
     speed = {"engine": "gpu", "size_gb": 5, "load_s": 10, "prompt_tokens_per_s": 1000, "answer_tokens_per_s": 100}
     lengths = {"prompt_tokens": 900, "message_tokens": 100, "answer_tokens": 100}
+    names = ("a", "b", "c")
     made = scenario(
         engines={"gpu": {"max_models": 2}},
-        models={name: {**speed, "quality": {name: 0.9}} for name in ("a", "b", "c")},
-        routes={name: {"candidates": [name], **lengths} for name in ("a", "b", "c")},
-        sessions=[{"weight": 1, "turns": [1, 1], "routes": {"a": 1, "b": 1, "c": 1}}],
+        models={name: {**speed, "quality": {f"to {name}": 0.9}} for name in names},
+        routes={f"to {name}": {"candidates": [name], **lengths} for name in names},
+        sessions=[{"weight": 1, "turns": [1, 1], "routes": {f"to {name}": 1 for name in names}}],
     )
-    routes = {name: Route(name, (name,)) for name in made.routes}
-    turns = [(20.0 * at, name) for at, name in enumerate(["b", *["a"] * 5, "c", "a", "b"])]
+    routes = {f"to {name}": Route(f"to {name}", (name,)) for name in names}
+    turns = [(20.0 * at, f"to {name}") for at, name in enumerate(["b", *["a"] * 5, "c", "a", "b"])]
 
     def loads(residency: ResidencyRules | None) -> int:
-        rules = Policy("p", routes, default_route="a", residency=residency)
+        rules = Policy("p", routes, default_route="to a", residency=residency)
         return World(made, rules).run(asked(made, *turns)).loads
 
     assert loads(ResidencyRules()) == 4  # c takes the place of b, and b that of c
