@@ -134,6 +134,27 @@ def test_replicas_count_as_equally_good_and_the_warm_one_is_asked() -> None:
             assert order(decided(view, "g", asked=turn(model=model)))[0] == warm
 
 
+def test_of_two_cold_replicas_the_one_whose_load_is_under_way_is_asked_unless_its_queue_is_longer_than_a_load() -> None:
+    replicas = local("g1", group="g"), local("g2", group="g")
+
+    def first(waiting: int, load_s: float | None = 20.0, **known: Any) -> str:
+        view = FleetView(
+            replicas,
+            {
+                "g1": Status(residency=Residency("g1", "g", load_s=load_s, **known)),
+                "g2": Status(in_flight=waiting, residency=Residency("g2", "g", load_s=load_s, **known)),
+            },
+            (),
+            {"g1": Memory(("other",), max_models=1), "g2": Memory(loading="g")},
+        )
+        made = decided(view, "g", asked=turn(answer_tokens=200))
+        assert decided(replace(view, memories={"g1": Memory(), "g2": Memory()}), "g").candidates[0].deployment == "g1"
+        return made.candidates[0].deployment
+
+    assert first(1) == first(1, None) == first(1, **PRICED) == "g2"
+    assert first(9, **PRICED) == "g1"
+
+
 def test_replicas_that_are_all_warm_keep_the_order_of_balancing() -> None:
     replicas = local("g1", group="g"), local("g2", group="g")
     on = {one.id: Status(in_flight=n, residency=Residency(one.id, "g", **PRICED)) for n, one in enumerate(replicas)}

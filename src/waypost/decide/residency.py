@@ -157,6 +157,7 @@ def _arrange(listed: list[_Seen], turn: Turn, fleet: FleetView, policy: Policy, 
         _put_first(near, ranked)
     if staying is not None and back:
         _put_first(staying, ranked)
+    _join_loads(ranked)
     if ranked[0] is not before:
         ranked[0].said = _why(ranked[0], before, staying, near, back=back)
     if len(contenders) == len(listed):
@@ -200,6 +201,21 @@ def _put_first(one: _Seen, order: list[_Seen]) -> None:
     order.insert(0, one)
 
 
+def _join_loads(order: list[_Seen]) -> None:
+    """Of cold replicas, puts one whose load is under way before those that would start another, unless its turn came later."""
+    for one in [one for one in order if _is_coming(one)]:
+        alike = (other for other in order if other.candidate.group == one.candidate.group and other.outlook.warm is False)
+        first = next(alike)
+        if first.outlook.loads and one.outlook.delay_s <= first.outlook.delay_s:
+            order.remove(one)
+            order.insert(order.index(first), one)
+
+
+def _is_coming(one: _Seen) -> bool:
+    """Its weights are being loaded just now."""
+    return one.outlook.warm is False and one.outlook.loads is False
+
+
 def _why(first: _Seen, before: _Seen, staying: _Seen | None, near: _Seen | None, *, back: bool) -> str:
     """Why one goes ahead of who was first on the route."""
     ahead = f"goes ahead of {before.deployment.group}"
@@ -209,6 +225,8 @@ def _why(first: _Seen, before: _Seen, staying: _Seen | None, near: _Seen | None,
         return f"{ahead}: the conversation stays where it was"
     if first is near and before.outlook.loads:
         return f"{ahead}: it is warm, and about as good"
+    if before.outlook.loads and _is_coming(first):
+        return f"{ahead}: it is being loaded already"
     if before.outlook.loads:
         return f"{ahead}: a load would take longer than it is worth"
     return f"{ahead}: the wait there would be longer than it is worth"
