@@ -11,6 +11,7 @@ import orjson
 from waypost.dialects.fields import (
     as_object,
     chosen,
+    is_base64,
     list_at,
     must_be,
     name_at,
@@ -20,7 +21,6 @@ from waypost.dialects.fields import (
 from waypost.dialects.ollama_params import refuse_what_goes_past_the_conversation
 
 _ROLES = ("system", "user", "assistant", "tool")
-_BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 _DATA_URI = re.compile(r"data:image/[a-z0-9.+-]{1,40};base64,", re.IGNORECASE)
 # How the bytes of an image begin, in base64.
 _KINDS = {"/9j/": "jpeg", "iVBOR": "png", "R0lGOD": "gif", "UklGR": "webp", "Qk": "bmp"}
@@ -104,7 +104,7 @@ def _images(given: Mapping[str, Any], path: str) -> list[str]:
             raise must_be(where, "base64 text")
         data = _DATA_URI.sub("", image, count=1) if image[:5].lower() == "data:" else image
         data = data.replace("\n", "").replace("\r", "")
-        if len(data) % 4 or _BASE64.fullmatch(data) is None:
+        if not is_base64(data):
             raise must_be(where, "base64 text")
         kind = next((kind for opening, kind in _KINDS.items() if data.startswith(opening)), "png")
         found.append(f"data:image/{kind};base64,{data}")

@@ -9,6 +9,7 @@ from typing import Any
 from waypost.dialects.fields import (
     as_object,
     chosen,
+    is_base64,
     joined,
     list_at,
     must_be,
@@ -109,10 +110,10 @@ def _image_part(part: Mapping[str, Any], path: str) -> Part:
     url = name_at(image, "url", path)
     if image.get("detail") is not None:
         chosen(image, "detail", path, _DETAILS)
-    inline = _DATA_IMAGE.match(url) is not None
-    if not inline and _WEB_ADDRESS.match(url) is None:
+    data = _DATA_IMAGE.match(url)
+    if not (is_base64(url[data.end() :]) if data else _WEB_ADDRESS.match(url)):
         raise must_be(f"{path}.url", "an http or https address, or a data:image/…;base64 URI")
-    return Image(inline=inline)
+    return Image(inline=data is not None)
 
 
 def _audio_part(part: Mapping[str, Any], path: str) -> Part:
