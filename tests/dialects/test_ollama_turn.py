@@ -98,6 +98,11 @@ def test_a_prompt_is_the_message_of_a_user() -> None:
     assert generated(prompt="hi").body["messages"] == [{"role": "user", "content": "hi"}]
 
 
+@pytest.mark.parametrize("kept", [0, -1, 1.5, "0", "300", "5m", "1h30m", "-1s"])
+def test_every_way_to_write_a_duration_is_read(kept: Any) -> None:
+    assert turn(keep_alive=kept).body["keep_alive"] == kept
+
+
 def test_nothing_said_is_a_wish_to_have_the_model_loaded() -> None:
     assert ollama.parse_chat(b'{"model": "auto"}', turn_id="t1").messages == ()
     assert generated(prompt="").messages == ()
@@ -117,6 +122,8 @@ def test_nothing_said_is_a_wish_to_have_the_model_loaded() -> None:
         ({"messages": [{"role": "user", "content": 5}]}, "messages[0].content"),
         ({"messages": [{"role": "robot", "content": "x"}]}, "messages[0].role"),
         ({"messages": [{"role": "user", "content": "x", "images": ["no base64!"]}]}, "messages[0].images[0]"),
+        ({"messages": [{"role": "user", "content": "x", "images": [f"{PNG[:-1]}"]}]}, "messages[0].images[0]"),
+        ({"messages": [{"role": "user", "content": "x", "images": ["data:image/png;base64,"]}]}, "messages[0].images[0]"),
         ({"messages": [{"role": "system", "content": "x", "images": [PNG]}]}, "messages[0].images"),
         ({"messages": [{"role": "assistant", "tool_calls": [{"function": {}}]}]}, "messages[0].tool_calls[0].function.name"),
         (
@@ -134,6 +141,9 @@ def test_nothing_said_is_a_wish_to_have_the_model_loaded() -> None:
         ({"options": {"use_mmap": 1}}, "options.use_mmap"),
         ({"think": "maybe"}, "think"),
         ({"keep_alive": []}, "keep_alive"),
+        ({"keep_alive": True}, "keep_alive"),
+        ({"keep_alive": "forever"}, "keep_alive"),
+        ({"keep_alive": "5 minutes"}, "keep_alive"),
         ({"format": "xml"}, "format"),
         ({"stream": "yes"}, "stream"),
         ({"top_logprobs": 21}, "top_logprobs"),

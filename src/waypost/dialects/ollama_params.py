@@ -12,6 +12,7 @@ from typing import Any
 
 from waypost.dialects.fields import Check, flag, integer, list_at, must_be, object_at
 from waypost.errors import InvalidRequest
+from waypost.known_settings import KNOWN
 
 _LEVELS = ("low", "medium", "high")
 
@@ -38,7 +39,7 @@ def _think(value: Any, path: str) -> None:
 
 
 def _duration(value: Any, path: str) -> None:
-    if type(value) not in (int, float, str):
+    if not KNOWN["keep_alive"].accepts(value):
         raise must_be(path, 'a duration such as "5m", or a number of seconds')
 
 

@@ -1,4 +1,4 @@
-"""The parameters of OpenAI's chat completions, one table: what each must be.
+"""The parameters of OpenAI's chat completions, and Ollama's `think`, one table: what each must be.
 
 Names that are not in the table pass unchecked: engines have parameters of their own. ``null`` is the same as absent.
 """
@@ -25,6 +25,7 @@ from waypost.dialects.fields import (
 
 _AUDIO_FORMATS = one_of("wav", "aac", "mp3", "flac", "opus", "pcm16")
 _SEARCH_SIZES = one_of("low", "medium", "high")
+_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 
 def check_params(body: Mapping[str, Any]) -> None:
@@ -107,7 +108,12 @@ def _web_search_options(value: Any, path: str) -> None:
         as_object(location.get("approximate"), f"{path}.user_location.approximate")
 
 
-# The ranges are those of OpenAI's published schema.
+def _think(value: Any, path: str) -> None:
+    if type(value) is not bool and value not in _EFFORTS:
+        raise must_be(path, "true, false, or one of " + ", ".join(_EFFORTS))
+
+
+# The ranges are those of OpenAI's published schema; `think` is Ollama's, and read for every engine.
 PARAMS: Mapping[str, Check] = {
     "audio": _audio,
     "frequency_penalty": number(-2, 2),
@@ -125,7 +131,7 @@ PARAMS: Mapping[str, Check] = {
     "prompt_cache_key": text(),
     "prompt_cache_options": an_object,
     "prompt_cache_retention": text(),
-    "reasoning_effort": one_of("none", "minimal", "low", "medium", "high", "xhigh", "max"),
+    "reasoning_effort": one_of(*_EFFORTS),
     "safety_identifier": text(64),
     "seed": integer(-(2**63), 2**63 - 1),
     "service_tier": one_of("auto", "default", "flex", "scale", "priority", "fast"),
@@ -134,6 +140,7 @@ PARAMS: Mapping[str, Check] = {
     "stream": flag,
     "stream_options": _stream_options,
     "temperature": number(0, 2),
+    "think": _think,
     "top_logprobs": integer(0, 20),
     "top_p": number(0, 1),
     "user": text(),
