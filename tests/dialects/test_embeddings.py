@@ -87,7 +87,11 @@ def test_vectors_go_back_as_numbers_or_packed() -> None:
 
 def test_ollamas_forms_are_read_and_written() -> None:
     made = embed(input=["a", "b"], dimensions=2, truncate=True, options={"num_ctx": 512}, keep_alive="5m")
-    assert made.body == {"model": "embedder", "input": ["a", "b"], "dimensions": 2}
+    assert made.body == {"model": "embedder", "input": ["a", "b"], "dimensions": 2, "truncate": True}
+    assert "truncate" not in embed(input="a", truncate=False).body
+    with pytest.raises(InvalidRequest) as caught:
+        embed(input="a", truncate="yes")
+    assert caught.value.param == "truncate"
     assert (made.dialect, embed(input="a").body["input"]) == ("ollama", ["a"])
     answer = orjson.loads(ollama_embeddings.EMBED.rendering(made).whole(VECTORS, None, None))
     assert answer["embeddings"] == [[0.5, -1.0], [0.25, 2.0]]

@@ -53,6 +53,24 @@ async def test_vectors_come_back_in_the_order_of_the_inputs_with_their_cost(serv
     assert row["deployment"] == "nomic"
 
 
+async def test_an_input_that_is_too_long_is_cut_by_an_ollama_only_where_the_caller_asks_for_it(
+    serve: Serve, engine: Ollama
+) -> None:
+    home = {"model": "ollama/nomic-embed-text", "api_base": engine.url, "num_ctx": 8}
+    native = {"model_name": "home", "litellm_params": home, "model_info": {"mode": "embedding"}}
+    front = await serve(native, entry("nomic", engine.base_url))
+    long = "word " * 400
+    refused = await ask(front, "home", "/api/embed", input=long)
+    assert (refused.status, (await ask(front, "home", "/api/embed", input=long, truncate=False)).status) == (400, 400)
+    said = await ask(front, "home", "/api/embed", input=long, truncate=True)
+    assert (said.status, len(json.loads(said.body)["embeddings"])) == (200, 1)
+    row = await front.row(said.headers["x-waypost-decision"])
+    assert (row["status"], row["deployment"]) == ("ok", "home")
+    assert [request.body["truncate"] for request in engine.asked("/api/embed")] == [False, False, True]
+    assert (await ask(front, "nomic", "/api/embed", truncate=True)).status == 200
+    assert [request.body.get("truncate") for request in engine.asked("/v1/embeddings")] == [None]
+
+
 async def test_ollamas_paths_give_the_same_vectors(serve: Serve, engine: Ollama) -> None:
     front = await serve(entry("nomic", engine.base_url))
     vectors = [item["embedding"] for item in json.loads((await ask(front)).body)["data"]]

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from waypost.dialects.dialect import Card, Dialect, Timings
-from waypost.dialects.fields import integer, must_be, optional_text_at
+from waypost.dialects.fields import flag, integer, must_be, optional_text_at
 from waypost.dialects.ollama import error_body, model_in, read_body
 from waypost.dialects.ollama_answer import Answer, figures
 from waypost.dialects.ollama_params import read_params
@@ -81,6 +81,11 @@ def _turn(given: Mapping[str, Any], inputs: list[str], turn_id: str, headers: Ma
     dimensions = given.get("dimensions")
     if dimensions is not None:
         integer(1)(dimensions, "dimensions")
+    truncate = given.get("truncate")
+    if truncate is not None:
+        flag(truncate, "truncate")
     read_params({name: given[name] for name in ("options", "keep_alive") if name in given})
     body = {"model": model, "input": inputs} | ({} if dimensions is None else {"dimensions": dimensions})
+    if truncate:
+        body["truncate"] = True
     return turn_of(body, model, turn_id=turn_id, headers=headers, dialect="ollama")

@@ -1,8 +1,8 @@
 """Ollama's parameters in OpenAI's form: what has a name there gets it, the rest stays flat under Ollama's own.
 
 One table says what each must be. Options that are not in it are left out: Ollama does not read them either. ``truncate`` and
-``shift`` are the router's, which sees to it that a prompt fits; ``context`` and ``raw`` go past the conversation: they are
-refused.
+``shift`` of a chat are the router's, which sees to it that a prompt fits; ``context`` and ``raw`` go past the conversation:
+they are refused.
 """
 
 from __future__ import annotations

@@ -46,6 +46,8 @@ def _for_embedding(turn: Turn, deployment: Deployment) -> dict[str, Any]:
     """Vectors are asked for as numbers, whatever the caller will get: not every engine knows base64."""
     caller = {name: value for name, value in turn.body.items() if value is not None and name not in _NOT_THE_CALLERS}
     caller.pop("encoding_format", None)
+    if turn.dialect == "ollama" and deployment.lane != "ollama":  # nobody else has this word for it
+        caller.pop("truncate", None)
     # What is set of temperature and the like is for chats.
     settings = {name: value for name, value in deployment.settings.items() if name in LOAD_TIME or name not in KNOWN}
     return {**layered((settings,), deployment.reads, EMPTY), **caller, "model": deployment.model}

@@ -134,10 +134,10 @@ def _no_embedding(deployment: Deployment) -> ProviderProtocolError:
 
 
 def _to_ollama(call: Call) -> dict[str, Any]:
-    """What ``/api/embed`` reads. An input that is too long is an error: Ollama would cut it in silence."""
+    """What ``/api/embed`` reads. Too long an input is an error, unless the caller has it cut: Ollama would do so unasked."""
     body = {name: call.body[name] for name in _BESIDE_OPTIONS if name in call.body}
     options = {name: value for name, value in call.body.items() if name in LOAD_TIME and name not in body}
-    return {**body, "truncate": False} | ({"options": options} if options else {})
+    return {**body, "truncate": call.body.get("truncate") is True} | ({"options": options} if options else {})
 
 
 def _timings(answer: Mapping[str, Any]) -> Timings | None:
