@@ -230,6 +230,12 @@ async def test_what_would_change_an_engine_is_refused(serve: Serve, path: str) -
     assert "left to the engines" in json.loads(said.body)["error"]
 
 
+async def test_whether_an_engine_has_a_file_is_not_told_either(serve: Serve) -> None:
+    front = await serve("ok")
+    said = await front.exchange(b"HEAD /api/blobs/sha256:00 HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+    assert (said.status, said.body) == (403, b"")
+
+
 async def test_a_wrong_method_or_path_below_api_is_told_in_ollamas_shape(serve: Serve) -> None:
     front = await serve("ok")
     wrong, unknown = await get(front, "/api/chat"), await get(front, "/api/nothing")

@@ -36,11 +36,11 @@ _CAPABILITIES = (
     ("thinking", "reasoning", False),
 )
 _LEFT_TO_ENGINES = {
-    "/api/create": "POST",
-    "/api/copy": "POST",
-    "/api/push": "POST",
-    "/api/delete": "DELETE",
-    "/api/blobs/{digest}": "POST",
+    "/api/create": ["POST"],
+    "/api/copy": ["POST"],
+    "/api/push": ["POST"],
+    "/api/delete": ["DELETE"],
+    "/api/blobs/{digest}": ["HEAD", "POST"],
 }
 
 
@@ -61,7 +61,7 @@ class OllamaEndpoints:
             Route("/api/ps", self.ps),
             Route("/api/show", self.show, methods=["POST"]),
             Route("/api/pull", self.pull, methods=["POST"]),
-            *(Route(path, self.refuse, methods=[method]) for path, method in _LEFT_TO_ENGINES.items()),
+            *(Route(path, self.refuse, methods=methods) for path, methods in _LEFT_TO_ENGINES.items()),
         ]
 
     async def root(self, request: Request) -> Response:
