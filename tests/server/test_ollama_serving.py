@@ -182,7 +182,10 @@ async def test_nothing_asked_loads_and_unloads_nothing(serve: Serve, path: str) 
 
 
 async def test_every_name_is_a_model_and_has_its_capabilities(serve: Serve) -> None:
-    seeing = {"model_name": "seeing", "litellm_params": {"model": "hosted_vllm/seeing", "api_base": "http://127.0.0.1:9/v1"}}
+    seeing = {
+        "model_name": "seeing",
+        "litellm_params": {"model": "hosted_vllm/meta-llama/Llama-3.2-11B-Vision", "api_base": "http://127.0.0.1:9/v1"},
+    }
     seeing["model_info"] = {"supports_vision": True, "supports_function_calling": False, "max_input_tokens": 4096}
     front = await serve("ok", seeing, aliases={"zoe-action": "tool_calling"})
     tags = await get(front, "/api/tags")
@@ -195,10 +198,12 @@ async def test_every_name_is_a_model_and_has_its_capabilities(serve: Serve) -> N
     for asked in ("seeing", "seeing:latest"):
         shown = json.loads((await front.ask({"model": asked}, path="/api/show")).body)
         family = shown["model_info"]["general.architecture"]
+        assert (family, shown["details"]["family"], shown["details"]["families"]) == ("llama", "llama", ["llama"])
         assert shown["model_info"][f"{family}.context_length"] == 4096
         assert shown["capabilities"] == ["completion", "vision"]
     auto = json.loads((await front.ask({"name": "auto"}, path="/api/show")).body)
     assert auto["capabilities"] == ["completion", "tools", "vision"]
+    assert (auto["details"]["family"], auto["details"]["families"]) == ("", [])
     assert (await front.ask({"model": "nope"}, path="/api/show")).status == 404
 
 

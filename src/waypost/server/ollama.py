@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -35,6 +36,8 @@ _CAPABILITIES = (
     ("audio", "audio", False),
     ("thinking", "reasoning", False),
 )
+# How the names of models begin: `qwen3:8b`, `Llama-3.1-8B-Instruct`.
+_FAMILY = re.compile(r"[A-Za-z]+\d*")
 _LEFT_TO_ENGINES = {
     "/api/create": ["POST"],
     "/api/copy": ["POST"],
@@ -92,9 +95,10 @@ class OllamaEndpoints:
             return Response(status_code=499)
         row = self._row(model_in(body))
         facts, details = row["waypost"], self._details(row)
-        info: dict[str, Any] = {"general.architecture": details["family"]}
+        architecture = details["family"] or "waypost"
+        info: dict[str, Any] = {"general.architecture": architecture}
         if facts["window_tokens"] is not None:
-            info[f"{details['family']}.context_length"] = facts["window_tokens"]
+            info[f"{architecture}.context_length"] = facts["window_tokens"]
         if (deployment := self._deployment(row)) is not None and deployment.parameters_b is not None:
             info["general.parameter_count"] = round(deployment.parameters_b * 1e9)
         return Json(
@@ -170,13 +174,14 @@ class OllamaEndpoints:
     def _details(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Ollama's fields; what nobody knows is empty there, as in Ollama's own answers about such models."""
         deployment = self._deployment(row)
-        family = "waypost" if deployment is None else deployment.provider
+        named = None if deployment is None else _FAMILY.match(deployment.model.rpartition("/")[2])
+        family = named[0].lower() if named else ""
         size = None if deployment is None else deployment.parameters_b
         return {
             "parent_model": row["waypost"].get("target", ""),
             "format": "",
             "family": family,
-            "families": [family],
+            "families": [family] if family else [],
             "parameter_size": "" if size is None else f"{size:.1f}B",
             "quantization_level": "",
         }
