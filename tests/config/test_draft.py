@@ -63,7 +63,8 @@ def test_routes_follow_what_the_models_can_do() -> None:
         "coding": ["some-coder"],
     }
     text, config = written(*found)
-    assert "# Not written: memory, reasoning." in text
+    assert "# Not written: memory, reasoning. The model that comes first on a route above would be first there too" in text
+    assert "one that is loaded, the largest, and of equals the one that stands first in this file." in text
     assert config.setup.policy.routes["vision"].candidates == ("eyes",)
     (embedder,) = [one for one in config.setup.deployments if one.mode == "embedding"]
     assert embedder.provider == "ollama"

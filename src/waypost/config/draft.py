@@ -141,7 +141,7 @@ def draft_from(root: Node, source: str) -> str:
 def draft_routes(found: Iterable[Found]) -> tuple[DraftRoute, ...]:
     """Routes by what the models can do; none where all would lead to the same.
 
-    A route that would be answered as an earlier one is left out: `waypost doctor` would call the two collapsed.
+    A route whose first candidate answers as that of an earlier one is left out: `waypost doctor` would call the two collapsed.
     """
     chats = [one for one in found if one.deployment.mode == "chat"]
     made: dict[tuple[str, bool | None], DraftRoute] = {}
@@ -284,10 +284,12 @@ def _routes_text(routes: Iterable[DraftRoute]) -> str:
             lines += [f"  {route.name}:", f"    candidates: {names}", f"    settings: {{think: {think}}}  # {why}"]
     left = [task for task in TASKS if task not in written]
     if left:
-        lines.append(
-            f"  # Not written: {', '.join(left)}. They would lead to the same as a route above, or nobody here is made for"
-        )
-        lines.append("  # them; whoever can take such a turn answers it.")
+        # `guessed_order`, as all that is found is local.
+        lines += [
+            f"  # Not written: {', '.join(left)}. The model that comes first on a route above would be first there too,",
+            "  # or nobody here is made for them. Such a turn goes to whoever can take it: a model whose name says that it is",
+            "  # made for it, one that is loaded, the largest, and of equals the one that stands first in this file.",
+        ]
     return "\n".join(lines) + "\n"
 
 
