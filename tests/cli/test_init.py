@@ -101,7 +101,7 @@ def test_a_real_llamacpp_becomes_a_config_that_is_well(llamacpp: LlamaCpp) -> No
 def test_with_nothing_running_the_file_explains_itself_and_starts() -> None:
     port = free_port()
     result = run("init", "--url", f"http://127.0.0.1:{port}")
-    assert f"nothing at 127.0.0.1:{port}" in result.stdout
+    assert f"no engine at 127.0.0.1:{port}" in result.stdout
     assert "wrote waypost.yaml: 0 deployments, 0 routes" in result.stdout
     assert "# No model was found" in Path("waypost.yaml").read_text()
     assert run("check").stderr == ""

@@ -119,7 +119,7 @@ def test_keys_of_the_environment_are_named_and_used_by_nothing() -> None:
 
 def test_with_nothing_found_the_file_goes_on_looking_where_it_was_told_to() -> None:
     for targets in ((), ("http://10.0.0.9:11434",)):
-        loaded = try_loads(draft((), ["nothing at 127.0.0.1:11434 (Ollama)"], CLOUDS, targets), env={})
+        loaded = try_loads(draft((), ["no engine at 127.0.0.1:11434 (Ollama)"], CLOUDS, targets), env={})
         assert loaded.config is not None
         assert loaded.config.warnings == ()
         assert loaded.config.discovery.enabled is True

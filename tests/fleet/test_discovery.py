@@ -36,7 +36,13 @@ async def test_with_nothing_there_it_is_quick_and_says_where_it_looked(session: 
     looking = discover(session, [At(f"http://127.0.0.1:{unused_port}")] * 4, timeout_s=60)
     found = await asyncio.wait_for(looking, 30)
     assert found.deployments == ()
-    assert found.lines == (f"nothing at 127.0.0.1:{unused_port}",) * 4
+    assert found.lines == (f"no engine at 127.0.0.1:{unused_port}",) * 4
+
+
+async def test_what_answers_and_is_no_engine_is_not_called_nothing(session: HttpSession, serve_engine: ServeEngine) -> None:
+    stranger = await serve_engine({})
+    [line] = (await discover(session, [At(stranger.url)])).lines
+    assert line == f"no engine at {urlsplit(stranger.url).netloc}"
 
 
 async def test_silent_ports_are_waited_for_together(session: HttpSession, serve_raw: ServeRaw) -> None:

@@ -68,7 +68,7 @@ class Sighting:
         where = Place(self.url)
         if self.report is None:
             usual = _USUAL.get(where.port or 0)
-            return f"nothing at {where}" + (f" ({usual})" if usual else "")
+            return f"no engine at {where}" + (f" ({usual})" if usual else "")
         title = " ".join(filter(None, (_TITLES[self.report.kind], self.report.version)))
         if self.report.problem:
             return f"{title} at {where}: {self.report.problem}"
