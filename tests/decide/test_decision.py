@@ -144,6 +144,15 @@ def test_the_cap_that_is_sent_is_the_cap_that_must_fit() -> None:
     )
 
 
+def test_a_cap_that_is_larger_than_what_is_left_keeps_nobody_from_an_ollama_and_from_others_it_does() -> None:
+    ollama, other = deployment("ollama", window_tokens=4096, lane="ollama"), deployment("other", window_tokens=4096)
+    both, long = fleet(ollama, other), 4096 - 512 - 256
+    assert ids(decide(turn(answer_tokens=8192), both, policy(), artefacts())) == ["ollama"]
+    assert ids(decide(turn(prompt_tokens=long, answer_tokens=8192), both, policy(), artefacts())) == ["ollama"]
+    assert ids(decide(turn(prompt_tokens=long + 1, answer_tokens=8192), both, policy(), artefacts())) == []
+    assert set(ids(decide(turn(prompt_tokens=long + 1, answer_tokens=100), both, policy(), artefacts()))) == {"ollama", "other"}
+
+
 def test_an_answer_without_a_cap_claims_no_more_than_a_quarter_of_a_small_window() -> None:
     small = deployment("small", window_tokens=1024)
     assert ids(decide(turn(prompt_tokens=704), fleet(small), policy(), artefacts())) == ["small"]

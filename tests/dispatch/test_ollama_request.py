@@ -116,10 +116,12 @@ def test_a_window_that_the_settings_name_goes_first() -> None:
     assert sent(of=deployment(window=8192), num_ctx=4096)["options"]["num_ctx"] == 4096
 
 
-def test_an_answer_that_nobody_caps_cannot_outgrow_the_window() -> None:
+def test_an_answer_cannot_outgrow_the_window_whatever_its_cap() -> None:
     of = deployment(window=4096)
     assert sent(of=of, tokens=1000)["options"] == {"num_ctx": 4096, "num_predict": 3096}
     assert sent(of=of, tokens=1000, max_tokens=10)["options"]["num_predict"] == 10
+    assert sent(of=of, tokens=1000, max_tokens=8192)["options"]["num_predict"] == 3096
+    assert sent(of=of, tokens=1000, max_tokens=8192, num_ctx=8192)["options"] == {"num_ctx": 8192, "num_predict": 7192}
     assert sent(of=of, tokens=4000)["options"]["num_predict"] == 512
     assert sent(of=of, tokens=None)["options"] == {"num_ctx": 4096}
     assert "options" not in sent(of=deployment(window=4096, source="assumed"), tokens=1000)

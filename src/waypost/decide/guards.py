@@ -99,6 +99,7 @@ class ContextFit:
     The window is the one the engine will really allocate (`Deployment.window_tokens`), not the model's trained maximum: a local
     engine truncates silently, so a near miss is a wrong answer and not an error. Where the caller set no cap, the answer is
     taken to be ``answer_tokens`` long, but never more than a quarter of the window; headroom never takes more than a sixteenth.
+    An Ollama needs no more than that under a higher cap either, which is lowered to what is left.
     ``settings`` are those laid over the deployment's: their ``num_ctx`` is one that a client may ask for.
     """
 
@@ -120,7 +121,8 @@ class ContextFit:
         if self.needs_context is not None and window < self.needs_context:
             return f"this route is for more than {self.needs_context} tokens, its window holds {window}"
         cap = answer_cap(turn, deployment.settings, self.settings)
-        answer = min(self.answer_tokens, window // 4) if cap is None else cap
+        expected = min(self.answer_tokens, window // 4)
+        answer = expected if cap is None else min(cap, expected) if deployment.lane == "ollama" else cap
         needed = turn.prompt_tokens + self._prefix_tokens(deployment) + answer + min(self.headroom_tokens, window // 16)
         return f"needs {needed} tokens, its window holds {window}" if needed > window else None
 

@@ -47,8 +47,8 @@ def ollama_request(call: Call) -> dict[str, Any]:
 
     ``truncate`` is false unless something sets it, so that Ollama refuses a prompt that does not fit, and does not drop its
     head. ``shift``, its twin for answers that outgrow the window, is only sent where something sets it: Ollama loads a model
-    again when it changes, and who else talks to this Ollama leaves it at its default. Instead, an answer that nobody caps is
-    capped at what is left of the window.
+    again when it changes, and who else talks to this Ollama leaves it at its default. Instead, an answer is capped at what is
+    left of the window, whether somebody caps it higher or nobody does.
 
     Raises `ProviderCannot` for what Ollama's chat has no place for.
     """
@@ -85,8 +85,11 @@ def _options(call: Call) -> dict[str, Any]:
     if window is not None:
         options.setdefault("num_ctx", window)
     cap = _cap(body, options)
-    if cap is None and window is not None and call.prompt_tokens is not None:
-        cap = max(window - call.prompt_tokens, min(LEAST_ANSWER_TOKENS, window // 4), 1)
+    if window is not None and call.prompt_tokens is not None:
+        left = max(window - call.prompt_tokens, min(LEAST_ANSWER_TOKENS, window // 4), 1)
+        asked = options["num_ctx"]  # by a client, perhaps, who may have a window of its own
+        wider = asked - call.prompt_tokens if type(asked) is int else left
+        cap = left if cap is None else min(cap, max(left, wider))
     if cap is not None:
         options["num_predict"] = cap
     return options
