@@ -10,6 +10,7 @@ import pytest
 
 from waypost.learn.baselines import (
     LITELLM_CLASSIFIERS,
+    TIERS,
     kindest_mapping,
     litellm_tiers,
     most_frequent,
@@ -56,19 +57,17 @@ def test_litellm_gives_each_row_one_of_its_tiers() -> None:
     code = """
 import json
 from waypost.learn.baselines import LITELLM_CLASSIFIERS, litellm_tiers
-from waypost.learn.datasets import Row
 texts = ["hi", "Think step by step and analyze: prove the theorem. Let's think."]
-rows = [Row(text, "chat", ("chat",), has_image=False) for text in texts]
-print(json.dumps({classifier: litellm_tiers(rows, classifier) for classifier in LITELLM_CLASSIFIERS}))
+print(json.dumps({classifier: litellm_tiers(classifier)(texts) for classifier in LITELLM_CLASSIFIERS}))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
     found = json.loads(done.stdout)
     assert set(found) == set(LITELLM_CLASSIFIERS)
     for tiers in found.values():
         assert len(tiers) == 2
-        assert set(tiers) <= {"SIMPLE", "MEDIUM", "COMPLEX", "REASONING"}
+        assert set(tiers) <= set(TIERS)
 
 
 def test_without_litellm_there_are_no_tiers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "litellm.router_strategy.complexity_router", None)
-    assert litellm_tiers([row("hi")], "heuristic") is None
+    assert litellm_tiers("heuristic") is None

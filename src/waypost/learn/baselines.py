@@ -6,7 +6,7 @@ import asyncio
 import os
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from waypost.decide.labels import DEFAULT_TASK
@@ -15,6 +15,8 @@ from waypost.learn.datasets import Row
 ACTION_WORDS = ("add", "create", "delete", "set", "turn", "play", "schedule", "update", "remind")
 MEMORY_WORDS = ("remember", "who is", "what did", "last time", "when did")
 LITELLM_CLASSIFIERS = ("heuristic", "heuristic_v2")
+TIERS = ("SIMPLE", "MEDIUM", "COMPLEX", "REASONING")
+"""LiteLLM's, from the least demanding on."""
 NO_LITELLM = "LiteLLM's complexity router is not installed: pip install 'waypost[litellm]'"
 
 
@@ -40,8 +42,8 @@ def note_rules(row: Row) -> str:
     return "memory" if any(word in text for word in MEMORY_WORDS) else "chat"
 
 
-def litellm_tiers(rows: Sequence[Row], classifier: str) -> tuple[str, ...] | None:
-    """The tier that LiteLLM's complexity router gives each row: SIMPLE, MEDIUM, COMPLEX or REASONING.
+def litellm_tiers(classifier: str) -> Callable[[Sequence[str]], tuple[str, ...]] | None:
+    """Tells the tier that LiteLLM's complexity router gives each text: one of ``TIERS``.
 
     ``classifier`` is one of its two that run on this machine. ``None`` where no LiteLLM with this router is installed.
     """
@@ -55,10 +57,10 @@ def litellm_tiers(rows: Sequence[Row], classifier: str) -> tuple[str, ...] | Non
         return None
     router: Any = complexity_router.ComplexityRouter("auto", None, {"classifier_type": classifier})
 
-    async def classify() -> tuple[str, ...]:
-        return tuple([str((await router.aclassify(row.text)).tier.value) for row in rows])
+    async def classify(texts: Sequence[str]) -> tuple[str, ...]:
+        return tuple([str((await router.aclassify(text)).tier.value) for text in texts])
 
-    return asyncio.run(classify())
+    return lambda texts: asyncio.run(classify(texts))
 
 
 def kindest_mapping(rows: Sequence[Row], tiers: Sequence[str]) -> dict[str, str]:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from codecs import BOM_UTF8
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import orjson
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from waypost.decide.labels import TASKS
 from waypost.errors import ArtefactError
+from waypost.learn.records import records_of
 from waypost.turn import EMPTY, Image, Message, Text, Tool, Turn
 
 
@@ -80,17 +79,12 @@ def row_of(record: Mapping[str, Any]) -> Row:
 
 
 def load_rows(path: Path) -> list[Row]:
-    """The rows of a ``.parquet`` or ``.jsonl`` file. Raises ArtefactError where it has none, or one that is no labelled prompt.
+    """The rows of a file. Raises ArtefactError where it has none, or one that is no labelled prompt.
 
-    The number of a row is, in JSON lines, the number of its line.
+    `records_of` says which files, and how their rows are numbered.
     """
-    if path.is_dir():
-        raise ArtefactError(f"{path} is a folder: name a file in it")
-    if not path.is_file():
-        raise ArtefactError(f"there is no file {path.name}")
-    records = _parquet(path) if path.suffix == ".parquet" else _jsonl(path)
     rows = []
-    for number, record in records:
+    for number, record in records_of(path):
         try:
             rows.append(row_of(record))
         except ArtefactError as error:
@@ -117,32 +111,3 @@ def turn_of(row: Row) -> Turn:
         tools=(Tool("tool"),) if row.has_tools else (),
         prompt_tokens=row.context_tokens,
     )
-
-
-def _parquet(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    try:
-        from pyarrow import ArrowException, parquet  # noqa: PLC0415  only training needs it, from an extra
-    except ImportError as error:
-        raise ArtefactError("reading parquet needs pyarrow: pip install 'waypost[train]'") from error
-    try:
-        batches = parquet.ParquetFile(path).iter_batches()
-        yield from enumerate((record for batch in batches for record in batch.to_pylist()), 1)
-    except (ArrowException, OSError) as error:
-        raise ArtefactError(f"{path.name} cannot be read as parquet: {error}") from error
-
-
-def _jsonl(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    try:
-        lines = path.read_bytes().removeprefix(BOM_UTF8).splitlines()
-    except OSError as error:
-        raise ArtefactError(f"{path.name} cannot be read: {error.strerror}") from None
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            record = orjson.loads(line)
-        except ValueError as error:
-            raise ArtefactError(f"row {number} of {path.name} is not JSON: {error}") from None
-        if not isinstance(record, dict):
-            raise ArtefactError(f"row {number} of {path.name} is not a JSON object")
-        yield number, record

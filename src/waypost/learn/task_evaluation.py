@@ -46,7 +46,8 @@ class TaskEvaluation:
             return Judged(answers, flips)
         tiers: dict[str, tuple[str, ...] | None] = {}
         for number, classifier in enumerate(LITELLM_CLASSIFIERS, 1):
-            tiers[classifier] = litellm_tiers(rows, classifier)
+            tiers_of = litellm_tiers(classifier)
+            tiers[classifier] = tiers_of and tiers_of([row.text for row in rows])
             show("LiteLLM's tiers for", number, len(LITELLM_CLASSIFIERS))
         return Judged(answers, flips, tiers)
 
