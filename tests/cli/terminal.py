@@ -16,7 +16,7 @@ def on_a_terminal(columns: int, *arguments: str, home: Path) -> tuple[str, list[
     """Runs a command on a terminal; what it wrote there, as it is, and in lines without its colours."""
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "waypost", *arguments]
-    env = {"COLUMNS": str(columns), "TERM": "xterm-256color", "HOME": str(home)}
+    env = {"COLUMNS": str(columns), "TERM": "xterm-256color", "HOME": str(home), "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
     process = subprocess.Popen(command, stdout=theirs, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, env=env)
     os.close(theirs)
     written = b""

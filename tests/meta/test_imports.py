@@ -38,7 +38,7 @@ HEAVY = {
     "scipy": ("learn.",),
     "pyarrow": ("learn.",),
     "torch": ("learn.",),
-    "matplotlib": ("simulate.plot.",),
+    "matplotlib": ("simulate.plot.", "learn.quality_plot."),
 }
 
 

@@ -18,7 +18,7 @@ COMMANDS = {
     "check": "Check a config file and say what is wrong, with line numbers.",
     "config": "Print the JSON schema of the config, or the config as it takes effect.",
     "doctor": "Find the traps in a config: what is valid, and still cuts answers or reloads models.",
-    "eval": "Measure the shipped models on labelled data.",
+    "eval": "Measure models and routers on data of known outcome.",
     "feedback": "Correct what was taken for the wrong task, and see, move or forget such corrections.",
     "fleet": "Show what is loaded on your engines, and what a load takes.",
     "init": "Write a config from what runs on this machine.",

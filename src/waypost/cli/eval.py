@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from waypost.cli.output import console, json_option, print_json
+from waypost.cli.eval_quality import quality
+from waypost.cli.output import console, json_option, print_json, require_writable, write_text
 from waypost.cli.progress import bars, shown_on
 
 if TYPE_CHECKING:
@@ -18,7 +17,10 @@ if TYPE_CHECKING:
 
 @click.group()
 def command() -> None:
-    """Measure the shipped models on labelled data."""
+    """Measure models and routers on data of known outcome."""
+
+
+command.add_command(quality)
 
 
 @command.command()
@@ -54,9 +56,10 @@ def tasks(
     """
     from waypost.decide.task_model import load_task_model
     from waypost.learn.task_evaluation import TaskEvaluation
+    from waypost.learn.task_page import task_page
 
     if html is not None:
-        _require_writable(html)
+        require_writable(html)
     rows = _load(files)
     loaded = load_task_model(model)
     evaluation = TaskEvaluation(perturbed=perturb, seed=seed, baselines=not no_baselines, misses=misses)
@@ -68,7 +71,7 @@ def tasks(
     else:
         _print(report, list(rows))
     if html is not None:
-        _write_page(html, report, list(rows))
+        write_text(html, task_page(report, list(rows)))
 
 
 def _load(files: tuple[Path, ...]) -> dict[str, list[Row]]:
@@ -77,28 +80,6 @@ def _load(files: tuple[Path, ...]) -> dict[str, list[Row]]:
 
     names = [file.name for file in files]
     return {file.name if names.count(file.name) == 1 else str(file): load_rows(file) for file in files}
-
-
-def _require_writable(path: Path) -> None:
-    """A run takes minutes: a page that cannot be written is told before it, and nothing is made yet."""
-    there = path if path.exists() else path.parent
-    if not there.exists():
-        raise _unwritable(path, os.strerror(errno.ENOENT))
-    if not os.access(there, os.W_OK):
-        raise _unwritable(path, os.strerror(errno.EACCES))
-
-
-def _unwritable(path: Path, reason: str | None) -> click.ClickException:
-    return click.ClickException(f"{path.name} cannot be written: {reason}")
-
-
-def _write_page(path: Path, report: dict[str, Any], files: list[str]) -> None:
-    from waypost.learn.task_page import task_page
-
-    try:
-        path.write_text(task_page(report, files), encoding="utf-8")
-    except OSError as error:
-        raise _unwritable(path, error.strerror) from None
 
 
 def _print(report: dict[str, Any], files: list[str]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -36,3 +38,25 @@ def console(*, stderr: bool = False) -> Console:
     if not made.is_terminal:
         made.width = _UNBOUNDED
     return made
+
+
+def require_writable(path: Path) -> None:
+    """A run takes minutes: a file that cannot be written is told before it, and nothing is made yet."""
+    there = path if path.exists() else path.parent
+    if not there.exists():
+        raise unwritable(path, os.strerror(errno.ENOENT))
+    if not os.access(there, os.W_OK):
+        raise unwritable(path, os.strerror(errno.EACCES))
+
+
+def unwritable(path: Path, reason: str | None) -> click.ClickException:
+    """The error that says so."""
+    return click.ClickException(f"{path.name} cannot be written: {reason}")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a file that a command was asked for."""
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise unwritable(path, error.strerror) from None

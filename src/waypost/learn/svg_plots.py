@@ -12,6 +12,7 @@ _TICKS = 5
 _BAR, _BAR_GAP, _BAR_NAME, _BAR_VALUE = 18, 8, 150, 120
 _CELL_WIDTH, _CELL_HEIGHT, _ROW_NAME, _HEAD = 84, 34, 100, 44
 _LEAST_DOT, _MOST_DOT = 3.0, 14.0
+_LINES, _LEGEND_WIDTH, _LEGEND_HEIGHT = 8, 190, 16
 # From this share on a cell is dark enough for light letters.
 _DARK_CELL = 0.55
 
@@ -54,6 +55,20 @@ def curve(title: str, axes: Axes, points: Sequence[tuple[float, float]]) -> str:
     places = " ".join(f"{axes.x(x):.1f},{axes.y(y):.1f}" for x, y in points)
     dots = "".join(_dot(axes, x, y, _LEAST_DOT) for x, y in points)
     return _svg(title, _WIDTH, _HEIGHT, axes.frame() + f'<polyline class="curve" points="{places}"/>' + dots)
+
+
+def curves(title: str, axes: Axes, lines: Sequence[tuple[str, Sequence[tuple[float, float]]]]) -> str:
+    """Lines through shares, each with its name below. The first one stands out; a line of one point is a dot."""
+    parts = [axes.frame()]
+    for number, (name, points) in enumerate(lines):
+        kind = f"line{number % _LINES}"
+        places = " ".join(f"{axes.x(x):.1f},{axes.y(y):.1f}" for x, y in points)
+        x, y = _LEFT + number % 2 * _LEGEND_WIDTH, _HEIGHT + 14 + number // 2 * _LEGEND_HEIGHT
+        if len(points) > 1:
+            parts.append(f'<polyline class="{kind}" points="{places}"><title>{escape(name)}</title></polyline>')
+        parts += [_dot(axes, *point, _LEAST_DOT, name, kind) for point in points if len(points) == 1]
+        parts += [f'<rect class="{kind}" x="{x}" y="{y - 9}" width="12" height="9" rx="2"/>', _text(x + 18, y, name, "tick")]
+    return _svg(title, _WIDTH, _HEIGHT + 20 + (len(lines) + 1) // 2 * _LEGEND_HEIGHT, "".join(parts))
 
 
 def dots(title: str, axes: Axes, points: Sequence[tuple[float, float, int]]) -> str:
@@ -114,9 +129,9 @@ def _text(x: float, y: float, words: str, kind: str, anchor: str = "start") -> s
     return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(words)}</text>'
 
 
-def _dot(axes: Axes, x: float, y: float, radius: float, note: str = "") -> str:
+def _dot(axes: Axes, x: float, y: float, radius: float, note: str = "", kind: str = "dot") -> str:
     told = escape(f"{_percent(x, 1)}, {_percent(y, 1)} {note}".strip())
-    return f'<circle class="dot" cx="{axes.x(x):.1f}" cy="{axes.y(y):.1f}" r="{radius:.1f}"><title>{told}</title></circle>'
+    return f'<circle class="{kind}" cx="{axes.x(x):.1f}" cy="{axes.y(y):.1f}" r="{radius:.1f}"><title>{told}</title></circle>'
 
 
 def _percent(share: float | None, digits: int = 0) -> str:

@@ -1,0 +1,69 @@
+"""The report on routers as a picture: quality against cost, the gap recovered, and reliability."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from waypost.errors import ArtefactError
+
+FORMATS = ("png", "svg")
+
+
+def write_quality_plot(report: Mapping[str, Any], path: Path) -> None:
+    """Writes a PNG or an SVG, as the name of ``path`` says.
+
+    Raises ArtefactError without matplotlib or with another name, and OSError where the file cannot be written.
+    """
+    kind = path.suffix[1:].lower()
+    if kind not in FORMATS:
+        raise ArtefactError(f"{path.name} is no name of a plot: it must end with .png or .svg")
+    try:
+        from matplotlib.figure import Figure  # noqa: PLC0415  large, and only for who wants a picture
+    except ImportError as error:
+        raise ArtefactError("a plot needs matplotlib: pip install 'waypost[plots]'") from error
+    draw = [_quality]
+    if any(one["gap_curve"] for one in report["policies"].values()):
+        draw.append(_gap)
+    if report["reliability"] is not None:
+        draw.append(_reliability)
+    figure = Figure(figsize=(5 * len(draw), 4.2), layout="constrained")
+    for axes, one in zip(figure.subplots(1, len(draw), squeeze=False)[0], draw, strict=True):
+        one(axes, report)
+    figure.suptitle(f"{', '.join(report['files'])}: {report['n']} prompts")
+    figure.savefig(path, format=kind, dpi=110)
+
+
+def _quality(axes: Any, report: Mapping[str, Any]) -> None:
+    """Against cost, whose mixtures lie on straight lines; or, where costs are unknown, as bars."""
+    policies = report["policies"].items()
+    if all(one["curve"] is None for _, one in policies):
+        axes.barh([name for name, _ in policies], [one["quality"]["value"] for _, one in policies])
+        axes.invert_yaxis()
+        axes.set(xlabel="quality", title="Quality")
+        return
+    for name, one in policies:
+        costs, qualities = zip(*sorted({(point["cost_usd"], point["quality"]) for point in one["curve"]}), strict=True)
+        axes.plot(costs, qualities, label=name, marker="." if len(costs) == 1 else None, linewidth=_width(name, report))
+    axes.set(xlabel="dollars a prompt", ylabel="quality", title="Quality against cost", xlim=(0, None))
+    axes.legend(fontsize="x-small")
+
+
+def _gap(axes: Any, report: Mapping[str, Any]) -> None:
+    for name, one in report["policies"].items():
+        if one["gap_curve"] is not None:
+            axes.plot(*zip(*one["gap_curve"], strict=True), label=name, linewidth=_width(name, report))
+    axes.set(xlabel="share of strong calls", ylabel="share of the gap recovered", title="Gap recovered")
+    axes.legend(fontsize="x-small")
+
+
+def _reliability(axes: Any, report: Mapping[str, Any]) -> None:
+    bins = report["reliability"]
+    axes.plot([0, 1], [0, 1], linestyle="--", color="grey")
+    axes.plot([one["expected"] for one in bins], [one["score"] for one in bins], marker="o")
+    axes.set(xlabel="expected score", ylabel="score", title=f"Reliability of {report['policy']}")
+
+
+def _width(name: str, report: Mapping[str, Any]) -> float:
+    return 2.5 if name == report["policy"] else 1.0
