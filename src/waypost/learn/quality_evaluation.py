@@ -60,17 +60,17 @@ class QualityEvaluation:
     ) -> Player:
         ratings, expected, flips, ways = [], [], 0, 0
         took: list[float] = []
-        policy: Policy | None = None
+        expects = False
         for part in division.parts:
             policy = maker(part.train)
+            expects = policy.expects
             prompts = [outcomes.prompts[row] for row in part.judged.tolist()]
             ratings.append(policy.rate(prompts))
             expected.append(np.tile(_shares_of_span(part.train, part.train.mean_costs), (len(prompts), 1)))
             took = took or _times_us(policy, prompts)
             flipped, said = self._flips(policy, ratings[-1], prompts, len(judged.prompts))
             flips, ways = flips + flipped, ways + said
-        assert policy is not None  # noqa: S101  a division has parts
-        rated = Rated(np.vstack(ratings), None if costs is None else np.vstack(expected), policy.expects)
+        rated = Rated(np.vstack(ratings), None if costs is None else np.vstack(expected), expects)
         played = play(rated, judged.scores, costs)
         latency = {"p50": _percentile(took, 0.5), "p99": _percentile(took, 0.99)}
         return Player(name, rated, played, flips / ways if ways else None, latency)

@@ -108,6 +108,15 @@ def report_on(judged: Judged, progress: Progress) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
+class _Money:
+    """In each resample: the mean costs of the models, the mean score of the cheapest, and what the best single one costs."""
+
+    singles: Floats
+    cheapest: Floats
+    best_single: Floats
+
+
+@dataclass(frozen=True, slots=True)
 class _Beside:
     """What a policy is measured against, in each resample."""
 
@@ -115,25 +124,20 @@ class _Beside:
     weights: Floats
     pair: tuple[int, int] | None
     best_single: Floats
-    best_single_costs: Floats | None
     oracle: Floats
-    single_costs: Floats | None
-    """The mean cost of each model, a column each."""
-    cheapest: Floats | None
-    """The mean score of the cheapest model."""
+    money: _Money | None
 
     @classmethod
     def of(cls, judged: Judged, weights: Floats, pair: tuple[int, int] | None) -> _Beside:
         """The measures of the best single model, the oracle, and the cheapest model."""
         named = {player.name: player.played for player in judged.players}
         best, oracle = named["best_single"], named["oracle"]
-        single_costs, cheapest = None, None
-        if judged.costs is not None:
-            single_costs = np.stack([means(weights, column) for column in judged.costs.T], axis=1)
-            cheapest = means(weights, judged.outcomes.scores[:, int(np.nanargmin(single_costs[0]))])
-        best_costs = None if best.costs is None else means(weights, best.costs[-1])
-        best_scores, most = means(weights, best.scores[-1]), means(weights, oracle.scores[-1])
-        return cls(judged, weights, pair, best_scores, best_costs, most, single_costs, cheapest)
+        money = None
+        if judged.costs is not None and best.costs is not None:
+            singles = np.stack([means(weights, column) for column in judged.costs.T], axis=1)
+            cheapest = means(weights, judged.outcomes.scores[:, int(np.nanargmin(singles[0]))])
+            money = _Money(singles, cheapest, means(weights, best.costs[-1]))
+        return cls(judged, weights, pair, means(weights, best.scores[-1]), means(weights, oracle.scores[-1]), money)
 
     def player(self, name: str) -> Player:
         """The policy of that name."""
@@ -155,8 +159,8 @@ def _measured(player: Player, beside: _Beside) -> dict[str, Any]:
         found |= {"apgr": of_gap.apgr, "cpt50": of_gap.cpt50, "cpt80": of_gap.cpt80}
         gap_curve = _points(SHARES[::_CURVE_STEP], of_gap.curve[::_CURVE_STEP])
     curve = None
-    if played.costs is not None:
-        found |= _costs(played, quality, beside)
+    if played.costs is not None and beside.money is not None:
+        found |= _costs(played.scores, played.costs, beside, beside.money)
         points = zip(played.dials, played.costs.mean(axis=1).tolist(), played.scores.mean(axis=1).tolist(), strict=True)
         curve = [
             {"dial": round(d, 6), "cost_usd": round(c, _DOLLAR_DIGITS), "quality": round(q, _DIGITS)} for d, c, q in points
@@ -175,26 +179,22 @@ def _measured(player: Player, beside: _Beside) -> dict[str, Any]:
     }
 
 
-def _costs(played: Played, quality: Floats, beside: _Beside) -> dict[str, Floats]:
+def _costs(scores: Floats, paid: Floats, beside: _Beside, money: _Money) -> dict[str, Floats]:
     """What has to do with costs. Every policy may also be mixed with the cheapest model: that point is on its hull, too."""
-    assert played.costs is not None  # noqa: S101
-    assert beside.single_costs is not None  # noqa: S101
-    assert beside.best_single_costs is not None  # noqa: S101
-    assert beside.cheapest is not None  # noqa: S101
     weights = beside.weights
     total = weights.sum(axis=1, keepdims=True)
-    qualities, costs = weights @ played.scores.T / total, weights @ played.costs.T / total
+    qualities, costs = weights @ scores.T / total, weights @ paid.T / total
     aiq, quality_then, cost_then = [], [], []
     for one in range(len(weights)):
-        low, high = float(np.nanmin(beside.single_costs[one])), float(np.nanmax(beside.single_costs[one]))
-        hull = frontier(np.append(costs[one], low), np.append(qualities[one], beside.cheapest[one]))
+        low, high = float(np.nanmin(money.singles[one])), float(np.nanmax(money.singles[one]))
+        hull = frontier(np.append(costs[one], low), np.append(qualities[one], money.cheapest[one]))
         aiq.append(area_under(hull, low, high))
-        quality_then.append(quality_at(hull, float(beside.best_single_costs[one])))
+        quality_then.append(quality_at(hull, float(money.best_single[one])))
         cost_then.append(cost_at(hull, float(beside.best_single[one])))
     return {
         "cost_usd": costs[:, -1],
         "aiq": np.array(aiq),
-        "arena_score": arena_score(quality, costs[:, -1]),
+        "arena_score": arena_score(qualities[:, -1], costs[:, -1]),
         "quality_at_best_single_cost": np.array(quality_then),
         "cost_at_best_single_quality": np.array(cost_then),
     }
@@ -247,13 +247,18 @@ def _reliability(judged: Judged, weights: Floats) -> list[dict[str, float]] | No
 
 
 def _interval(values: Floats | None, digits: int) -> dict[str, Any] | None:
-    """The value, and between which values 95 % of the resamples lie. Those without one do not count."""
+    """The value, and between which values 95 % of the resamples lie. Those without one do not count.
+
+    The interval holds the value itself: resampling only adds to a calibration error near 0.
+    """
     if values is None or math.isnan(values[0]):
         return None
     drawn = values[1:][~np.isnan(values[1:])]
-    bounds = np.percentile(drawn, (2.5, 97.5)).tolist() if drawn.size else None
+    value = float(values[0])
+    low, high = np.percentile(drawn, (2.5, 97.5)).tolist() if drawn.size else (value, value)
+    bounds = (min(low, value), max(high, value)) if drawn.size else None
     return {
-        "value": round(float(values[0]), digits),
+        "value": round(value, digits),
         "ci95": None if bounds is None else [round(one, digits) for one in bounds],
     }
 
