@@ -85,7 +85,7 @@ class OllamaModel:
     @property
     def path(self) -> str:
         """The file of the weights: what instances are kept by, and what breaks a tie between two that may be evicted."""
-        return self.blob or f"/root/.ollama/models/blobs/sha256-{self.digest}"
+        return self.blob or f"/usr/share/ollama/.ollama/models/blobs/sha256-{self.digest}"
 
     def can(self, capability: str) -> bool:
         return capability in self.capabilities

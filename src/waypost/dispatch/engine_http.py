@@ -8,13 +8,16 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
 
+from waypost.dispatch.classify import from_response
 from waypost.dispatch.events import Call
 from waypost.dispatch.patience import Patience
+from waypost.dispatch.retry_after import retry_after_s
 from waypost.errors import (
     ConnectFailed,
     ConnectTimeout,
@@ -33,19 +36,42 @@ MAX_BODY_BYTES = 64 << 20
 MAX_ERROR_BYTES = 64 << 10
 # How long a refusal, whose status is here, may take to say why.
 ERROR_BODY_S = 5.0
+# Makes the error of a status, of what was said with it, and of the seconds that it asks to wait.
+Refused = Callable[[int, bytes, float | None], ProviderError]
 _FRAMING = {"content-length", "transfer-encoding", "connection"}
 
 
 class EngineHttp:
     """One pool of connections for all engines that are called at ``path``, which follows the path of their ``api_base``."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, wall_clock: Callable[[], float] = time.time) -> None:
         self._path = path
+        self._wall_clock = wall_clock
         self._pool = HttpPool()
         self._targets: dict[str, tuple[Deployment, Target]] = {}
 
-    async def post(self, call: Call, body: Mapping[str, Any]) -> HttpConnection:
-        """A connection that the request has been written to. Whoever gets it releases it."""
+    async def answer(self, call: Call, body: Mapping[str, Any], refused: Refused | None = None) -> HttpConnection:
+        """A connection on which an answer begins. Whoever gets it releases it.
+
+        ``refused`` makes the error of a status that is not 2xx; unset, `from_response` does.
+        """
+        deployment = call.deployment
+        connection = await self._post(call, body)
+        begun = False
+        try:
+            status = await _read_status(deployment, connection)
+            if status // 100 != 2:
+                said = await _read_refusal(deployment, connection)
+                pause_s = retry_after_s(connection.headers, self._wall_clock())
+                raise from_response(deployment, status, said, pause_s) if refused is None else refused(status, said, pause_s)
+            begun = True
+        finally:
+            if not begun:
+                connection.release(finished=False)
+        return connection
+
+    async def _post(self, call: Call, body: Mapping[str, Any]) -> HttpConnection:
+        """A connection that the request has been written to."""
         deployment = call.deployment
         patience = Patience(call)
         try:
@@ -74,7 +100,7 @@ class EngineHttp:
         return known[1]
 
 
-async def read_status(deployment: Deployment, connection: HttpConnection) -> int:
+async def _read_status(deployment: Deployment, connection: HttpConnection) -> int:
     """The status of the answer."""
     try:
         status = await connection.head()
@@ -111,7 +137,7 @@ async def read_whole(deployment: Deployment, connection: HttpConnection, limit: 
     return b"".join(pieces)
 
 
-async def read_refusal(deployment: Deployment, connection: HttpConnection) -> bytes:
+async def _read_refusal(deployment: Deployment, connection: HttpConnection) -> bytes:
     """What a refusal says, as far as it comes in time; empty if it says nothing."""
     try:
         with Deadline(ERROR_BODY_S):

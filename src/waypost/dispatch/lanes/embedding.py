@@ -13,11 +13,10 @@ from typing import Any, Protocol
 
 import orjson
 
-from waypost.dispatch.classify import from_event, from_response
-from waypost.dispatch.engine_http import MAX_BODY_BYTES, EngineHttp, read_refusal, read_status, read_whole
+from waypost.dispatch.classify import from_event
+from waypost.dispatch.engine_http import MAX_BODY_BYTES, EngineHttp, read_whole
 from waypost.dispatch.events import Call, Event, Usage
 from waypost.dispatch.reading import error_in
-from waypost.dispatch.retry_after import retry_after_s
 from waypost.errors import ProviderProtocolError, ProviderRejected
 from waypost.fleet.deployment import Deployment
 from waypost.fleet.timings import Timings
@@ -42,9 +41,8 @@ class EmbeddingLane:
     ) -> None:
         self._library = library
         self._max_body_bytes = max_body_bytes
-        self._wall_clock = wall_clock
-        self._openai = EngineHttp("/embeddings")
-        self._ollama = EngineHttp("/api/embed")
+        self._openai = EngineHttp("/embeddings", wall_clock)
+        self._ollama = EngineHttp("/api/embed", wall_clock)
 
     async def events(self, call: Call) -> AsyncGenerator[Event, None]:
         """The vectors. Closing it closes the connection."""
@@ -68,12 +66,8 @@ class EmbeddingLane:
     async def _ask(self, http: EngineHttp, call: Call, body: Mapping[str, Any]) -> dict[str, Any]:
         deployment = call.deployment
         finished = False
-        connection = await http.post(call, body)
+        connection = await http.answer(call, body)
         try:
-            status = await read_status(deployment, connection)
-            if status // 100 != 2:
-                said = await read_refusal(deployment, connection)
-                raise from_response(deployment, status, said, retry_after_s(connection.headers, self._wall_clock()))
             raw: bytes = await read_whole(deployment, connection, self._max_body_bytes)
             finished = True
         finally:

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, Callable
+from functools import partial
 
 import orjson
 
-from waypost.dispatch.engine_http import MAX_BODY_BYTES, EngineHttp, read_piece, read_refusal, read_status, read_whole
+from waypost.dispatch.engine_http import MAX_BODY_BYTES, EngineHttp, read_piece, read_whole
 from waypost.dispatch.events import Call, Event
 from waypost.dispatch.ollama_answer import OllamaAnswer
 from waypost.dispatch.ollama_errors import ollama_error
 from waypost.dispatch.ollama_request import ollama_request
-from waypost.dispatch.retry_after import retry_after_s
 from waypost.dispatch.sse import MAX_EVENT_BYTES
 from waypost.errors import ProviderError
 
@@ -33,19 +33,15 @@ class OllamaLane:
         self._max_event_bytes = max_event_bytes
         self._max_body_bytes = max_body_bytes
         self._wall_clock = wall_clock
-        self._http = EngineHttp("/api/chat")
+        self._http = EngineHttp("/api/chat", wall_clock)
 
     async def events(self, call: Call) -> AsyncGenerator[Event, None]:
         """The answer, line by line for a stream and as one event otherwise. Closing it closes the connection."""
         deployment = call.deployment
         sent = ollama_request(call)
         finished = False
-        connection = await self._http.post(call, sent)
+        connection = await self._http.answer(call, sent, partial(_refusal, call))
         try:
-            status = await read_status(deployment, connection)
-            if status // 100 != 2:
-                said = await read_refusal(deployment, connection)
-                raise _refusal(call, status, said, retry_after_s(connection.headers, self._wall_clock()))
             answer = OllamaAnswer(call, sent, self._max_event_bytes, clock=self._wall_clock)
             if not call.stream:
                 yield answer.whole(await read_whole(deployment, connection, self._max_body_bytes))

@@ -13,12 +13,11 @@ from collections.abc import AsyncGenerator, Callable
 import orjson
 
 from waypost.dispatch.chunk_stream import ChunkStream
-from waypost.dispatch.classify import from_event, from_response
+from waypost.dispatch.classify import from_event
 from waypost.dispatch.conform import Form
-from waypost.dispatch.engine_http import MAX_BODY_BYTES, EngineHttp, read_piece, read_refusal, read_status, read_whole
+from waypost.dispatch.engine_http import MAX_BODY_BYTES, EngineHttp, read_piece, read_whole
 from waypost.dispatch.events import Call, Event
 from waypost.dispatch.reading import as_chunks, error_in, is_answer
-from waypost.dispatch.retry_after import retry_after_s
 from waypost.dispatch.sse import MAX_EVENT_BYTES
 from waypost.errors import ProviderProtocolError
 
@@ -35,19 +34,14 @@ class OpenAiLane:
     ) -> None:
         self._max_event_bytes = max_event_bytes
         self._max_body_bytes = max_body_bytes
-        self._wall_clock = wall_clock
-        self._http = EngineHttp("/chat/completions")
+        self._http = EngineHttp("/chat/completions", wall_clock)
 
     async def events(self, call: Call) -> AsyncGenerator[Event, None]:
         """The answer, chunk by chunk for a stream and as one event otherwise. Closing it closes the connection."""
         deployment = call.deployment
         finished = False
-        connection = await self._http.post(call, call.body)
+        connection = await self._http.answer(call, call.body)
         try:
-            status = await read_status(deployment, connection)
-            if status // 100 != 2:
-                said = await read_refusal(deployment, connection)
-                raise from_response(deployment, status, said, retry_after_s(connection.headers, self._wall_clock()))
             content_type = connection.headers.get("content-type", "").partition(";")[0].strip().lower()
             if not call.stream or content_type == "application/json":
                 body = await read_whole(deployment, connection, self._max_body_bytes)
