@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,9 @@ from hypothesis import strategies as st
 from learn.fixed_model import FixedModel
 from learn.outcome_tables import asked, table
 from waypost.decide.quality import QualityEstimate
+from waypost.decide.task import TaskScores
 from waypost.errors import ArtefactError
+from waypost.fleet.view import Deployment
 from waypost.learn.outcomes import Floats, Outcomes, Prompt
 from waypost.learn.quality_playing import DIALS, Rated, play
 from waypost.learn.quality_policies import PRIOR_ANSWERS, Constant, Ranked, baselines, litellm_baselines
@@ -93,12 +96,17 @@ def test_without_litellm_its_classifiers_are_not_among_the_baselines(monkeypatch
     assert litellm_baselines() == {}
 
 
-class Estimator:
-    """Knows that the last deployment is best."""
+READER = FixedModel({"a": ("memory", 0.9)})
 
-    def estimate(self, turn: Turn, deployments: Sequence[str]) -> list[QualityEstimate]:
-        assert turn.user_texts
-        return [QualityEstimate(n / 10, 0.0, 1.0, n) for n, _ in enumerate(deployments)]
+
+class Estimator:
+    """Knows that the last deployment is best, and nothing of a stranger."""
+
+    version = "mine-1"
+
+    def estimate(self, turn: Turn, deployments: Sequence[Deployment], task: TaskScores) -> list[QualityEstimate | None]:
+        assert (turn.user_texts[0][:10], task.task) == ("a question", "memory")
+        return [None if one.model == "stranger" else QualityEstimate(n / 10, 0.0, 1.0, n) for n, one in enumerate(deployments)]
 
 
 class Router:
@@ -110,13 +118,19 @@ class Router:
 
 def subject(monkeypatch: pytest.MonkeyPatch, thing: object, train: Outcomes, strong: str | None = None) -> Floats:
     monkeypatch.setattr(sys.modules[__name__], "THING", thing, raising=False)
-    return load_subject(f"{__name__}:THING", strong)(train).rate(asked(2, "a question of some length"))
+    return load_subject(f"{__name__}:THING", strong, READER)(train).rate(asked(2, "a question of some length"))
 
 
 def test_an_estimator_is_judged_by_its_means(monkeypatch: pytest.MonkeyPatch) -> None:
     train = table(asked(3), [[1, 0, 1]] * 3)
     assert subject(monkeypatch, Estimator(), train).tolist() == [[0.0, 0.1, 0.2]] * 2
     assert subject(monkeypatch, lambda _: Estimator(), train).tolist() == [[0.0, 0.1, 0.2]] * 2
+
+
+def test_an_estimator_that_knows_nothing_of_a_model_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    train = replace(table(asked(3), [[1, 0]] * 3), models=("a", "stranger"))
+    with pytest.raises(ArtefactError, match="mine-1 gives no estimate for the model stranger"):
+        subject(monkeypatch, Estimator(), train)
 
 
 def test_a_router_of_routellm_is_judged_by_its_win_rates(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,7 +150,7 @@ def test_a_policy_may_be_learned_from_the_training(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize("name", ["nothing", "no.such.module:x", f"{__name__}:nothing", ":x"])
 def test_a_policy_that_is_not_there_is_said(name: str) -> None:
     with pytest.raises(ArtefactError, match="there is no policy"):
-        load_subject(name, None)
+        load_subject(name, None, NOBODY)
 
 
 def test_what_is_no_policy_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

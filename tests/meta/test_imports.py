@@ -24,7 +24,7 @@ ROOMS = {
         *("waypost.fleet.deployment", "waypost.fleet.places", "waypost.fleet.report"),
         *("waypost.decide.correction", "waypost.decide.policy", "waypost.decide.labels"),
     ),
-    "learn": ("waypost.decide", "waypost.ledger"),
+    "learn": ("waypost.decide", "waypost.fleet.view", "waypost.ledger"),
     "artefacts": (),
     "faults": ("waypost.http",),
     "simulate": ("waypost.decide", "waypost.fleet.view", "waypost.config"),

@@ -91,11 +91,12 @@ def quality(
     for path in (html, plot):
         if path is not None:
             require_writable(path)
-    makers = baselines(load_task_model(None)) | litellm_baselines()
+    task_model = load_task_model(None)
+    makers = baselines(task_model) | litellm_baselines()
     if policy not in makers:
         # As with `python -m`: modules of this folder are found.
         sys.path.insert(0, str(Path.cwd()))
-        makers[policy] = load_subject(policy, strong)
+        makers[policy] = load_subject(policy, strong, task_model)
     outcomes, division, protocol = _read(files, _Asked(**asked))
     if strong is not None and strong not in outcomes.models:
         raise click.ClickException(f"no row is about the model {strong}; there are {', '.join(outcomes.models)}")

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from waypost.decide.task import TaskScores
+from waypost.fleet.view import Deployment
 from waypost.turn import Turn
 
 
@@ -25,6 +27,15 @@ class QualityEstimate:
 class QualityEstimator(Protocol):
     """Tells, before anybody is asked, how good the answers of deployments would be."""
 
-    def estimate(self, turn: Turn, deployments: Sequence[str]) -> Sequence[QualityEstimate]:
-        """One estimate for each of ``deployments``, in their order. A pure function of its arguments."""
+    @property
+    def version(self) -> str:
+        """Name and hash of what it learned, for the card."""
+        ...
+
+    def estimate(self, turn: Turn, deployments: Sequence[Deployment], task: TaskScores) -> Sequence[QualityEstimate | None]:
+        """One estimate for each of ``deployments``, in their order; ``None`` of one that it knows nothing of.
+
+        ``task`` is what the task model said of ``turn``: its grounds hold the reading of the text, which is not read again. A
+        pure function of its arguments.
+        """
         ...

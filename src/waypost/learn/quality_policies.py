@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ import numpy as np
 from waypost.decide.labels import DEFAULT_TASK
 from waypost.decide.quality import QualityEstimator
 from waypost.decide.task import TaskModel
+from waypost.errors import ArtefactError
+from waypost.fleet.view import Deployment
 from waypost.learn.baselines import LITELLM_CLASSIFIERS, TIERS, litellm_tiers, note_rules
 from waypost.learn.datasets import Row
 from waypost.learn.outcomes import Floats, Outcomes, Prompt
@@ -96,11 +99,29 @@ class Estimated:
 
     estimator: QualityEstimator
     models: Sequence[str]
+    task_model: TaskModel
     expects: bool = True
 
     def rate(self, prompts: Sequence[Prompt]) -> Floats:
-        """The means."""
-        return np.array([[one.mean for one in self.estimator.estimate(prompt.turn, self.models)] for prompt in prompts])
+        """The means. Raises ArtefactError where there is none for a model."""
+        deployments = [deployment_of(model) for model in self.models]
+        return np.array([self._means(prompt, deployments) for prompt in prompts])
+
+    def _means(self, prompt: Prompt, deployments: Sequence[Deployment]) -> list[float]:
+        found = self.estimator.estimate(prompt.turn, deployments, self.task_model.predict(prompt.turn))
+        means = [one.mean if one is not None else math.nan for one in found]
+        for model, mean in zip(self.models, means, strict=True):
+            if math.isnan(mean):
+                raise ArtefactError(
+                    f"{self.estimator.version} gives no estimate for the model {model} ({prompt.where}): "
+                    "name the models that it knows with --only"
+                )
+        return means
+
+
+def deployment_of(model: str) -> Deployment:
+    """A deployment that is known by the name of its model only."""
+    return Deployment(model, model, "openai", model, "litellm", local=False)
 
 
 @dataclass(frozen=True, slots=True)

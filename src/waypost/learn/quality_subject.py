@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from waypost.decide.task import TaskModel
 from waypost.errors import ArtefactError
 from waypost.learn.outcomes import Outcomes
 from waypost.learn.quality_policies import Estimated, Maker, Policy, StrongOrWeak
 
 
-def load_subject(name: str, strong: str | None) -> Maker:
+def load_subject(name: str, strong: str | None, task_model: TaskModel) -> Maker:
     """What ``MODULE:NAME`` names: an object with `estimate` (a `QualityEstimator`) or with `calculate_strong_win_rate` (a
     router of RouteLLM), or a function that makes one of them, or a `Policy`, from the training outcomes.
 
@@ -24,9 +25,9 @@ def load_subject(name: str, strong: str | None) -> Maker:
         raise ArtefactError(f"there is no policy {name}: {error}. Name a built-in one, or MODULE:NAME of your own") from error
 
     def make(train: Outcomes) -> Policy:
-        policy = _adapted(found, train, strong)
+        policy = _adapted(found, train, strong, task_model)
         if policy is None and callable(found):
-            policy = _adapted(found(train), train, strong)
+            policy = _adapted(found(train), train, strong, task_model)
         if policy is None:
             raise ArtefactError(f"{name} neither has nor makes something with estimate, calculate_strong_win_rate or rate")
         return policy
@@ -34,11 +35,11 @@ def load_subject(name: str, strong: str | None) -> Maker:
     return make
 
 
-def _adapted(found: Any, train: Outcomes, strong: str | None) -> Policy | None:
+def _adapted(found: Any, train: Outcomes, strong: str | None, task_model: TaskModel) -> Policy | None:
     if isinstance(found, type):
         return None
     if hasattr(found, "estimate"):
-        return Estimated(found, train.models)
+        return Estimated(found, train.models, task_model)
     if hasattr(found, "calculate_strong_win_rate"):
         if len(train.models) != 2:
             raise ArtefactError(
