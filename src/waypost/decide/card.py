@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from waypost.decide.policy import Verify
+from waypost.decide.quality import QualityEstimate
 from waypost.decide.task import Known, TaskScores
 from waypost.errors import NoDeployment, WaypostError
 from waypost.known_settings import SYSTEM_PREFIX
@@ -23,7 +24,8 @@ class Candidate:
 
     ``last_resort``: it is asked although it is down or cools, as everybody else is or does too. ``expected_wait_s`` is how long
     it would probably take to the first output of a stream, or to the whole of another answer. ``loads``: its engine would have
-    to load the model first. Both are ``None`` where that is not known.
+    to load the model first. ``expected_quality`` is how good its answer would probably be, and ``expected_answer_tokens`` how
+    long, thinking included. All four are ``None`` where that is not known or nobody had to know it.
     """
 
     deployment: str
@@ -37,6 +39,8 @@ class Candidate:
     last_resort: bool = False
     expected_wait_s: float | None = None
     loads: bool | None = None
+    expected_quality: QualityEstimate | None = None
+    expected_answer_tokens: int | None = None
 
     @property
     def simulated(self) -> bool:
@@ -57,7 +61,14 @@ class Candidate:
             "last_resort": self.last_resort,
             "expected_wait_s": None if self.expected_wait_s is None else round(self.expected_wait_s, 3),
             "loads": self.loads,
+            "expected_quality": None if self.expected_quality is None else _estimated(self.expected_quality),
+            "expected_answer_tokens": self.expected_answer_tokens,
         }
+
+
+def _estimated(quality: QualityEstimate) -> dict[str, Any]:
+    bounds = {"mean": quality.mean, "lower": quality.lower, "upper": quality.upper}
+    return {**{name: round(value, 4) for name, value in bounds.items()}, "n": quality.n}
 
 
 def _shown(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -95,6 +106,9 @@ class Decision:
 
     ``route`` is ``None`` where the caller named a deployment. With no candidate, ``refusal`` says why. ``verify`` says what of
     the answer is checked before it goes out. ``ignored`` is what the client set and the first candidate does not get.
+    ``cost_quality`` is the dial and ``quality_floor`` the floor that ordered the candidates; ``None`` where none did.
+    ``propensity`` is the probability with which the first candidate is the first, given all else on the card; ``explored`` says
+    that chance put it there. ``quality_version`` names the weights of the estimates; ``None`` where nobody had to estimate.
     """
 
     id: str
@@ -111,6 +125,11 @@ class Decision:
     refusal: Refusal | None = None
     verify: Verify = "off"
     ignored: tuple[str, ...] = ()
+    cost_quality: float | None = None
+    quality_floor: float | None = None
+    propensity: float = 1.0
+    explored: bool = False
+    quality_version: str | None = None
 
     def candidate(self, deployment: str) -> Candidate:
         """The candidate that stands for a deployment of this decision."""
@@ -152,5 +171,10 @@ class Decision:
             "artefact_version": self.artefact_version,
             "verify": self.verify,
             "ignored": list(self.ignored),
+            "cost_quality": self.cost_quality,
+            "quality_floor": self.quality_floor,
+            "propensity": self.propensity,
+            "explored": self.explored,
+            "quality_version": self.quality_version,
             "refusal": {"code": self.refusal.error.code, "message": self.refusal.message} if self.refusal else None,
         }

@@ -76,6 +76,8 @@ class _Seen:
             one.last_resort,
             self.wait_s,
             seen.loads,
+            one.expected_quality,
+            one.expected_answer_tokens,
         )
 
 
