@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from waypost.decide.decision import Artefacts
 from waypost.decide.explanation import Explanation
 from waypost.decide.policy import Policy, Route
+from waypost.decide.quality import QualityEstimate
 from waypost.decide.task import TASKS, TaskScores
 from waypost.fleet.deployment import Capabilities, Deployment, Status
 from waypost.fleet.view import FleetView
@@ -83,6 +85,25 @@ class FixedTask:
         return Explanation("chat", "memory", ())
 
 
-def artefacts(task: str | None = "chat", confidence: float = 0.9) -> Artefacts:
-    """Artefacts whose task model always says ``task``."""
-    return Artefacts(FixedTask(task, confidence))
+def artefacts(task: str | None = "chat", confidence: float = 0.9, **learned: Any) -> Artefacts:
+    """Artefacts whose task model always says ``task``; ``learned`` are the other ones."""
+    return Artefacts(FixedTask(task, confidence), **learned)
+
+
+class FixedQuality:
+    """A quality estimator that knows the mean of some deployments, by id, each within ``spread``."""
+
+    version = "q1"
+
+    def __init__(self, spread: float = 0.05, **means: float) -> None:
+        self._estimates = {
+            name.replace("_", "-"): QualityEstimate(mean, max(0.0, mean - spread), min(1.0, mean + spread), 100)
+            for name, mean in means.items()
+        }
+        self.asked: list[tuple[str, ...]] = []
+
+    def estimate(self, turn: Turn, deployments: Sequence[Deployment], task: TaskScores) -> list[QualityEstimate | None]:
+        """The same for every turn."""
+        del turn, task
+        self.asked.append(tuple(one.id for one in deployments))
+        return [self._estimates.get(one.id) for one in deployments]

@@ -5,6 +5,7 @@ A dialect parses a client's body into a Turn; everything behind it (deciding, ca
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -16,6 +17,7 @@ ResponseFormat = Literal["text", "json_object", "json_schema"]
 
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 CHANNEL_CHARS = 64
+_SHARE = re.compile(r"[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?")
 
 
 def empty() -> Mapping[str, Any]:
@@ -26,6 +28,12 @@ def empty() -> Mapping[str, Any]:
 def channel_of(name: str) -> str:
     """The channel of that name: case does not count, and what is longer than ``CHANNEL_CHARS`` is cut."""
     return name.strip().casefold()[:CHANNEL_CHARS]
+
+
+def share_of(text: str) -> float | None:
+    """The number from 0 to 1 that a text is; ``None`` where it is none."""
+    share = float(text) if _SHARE.fullmatch(text) else 2.0
+    return share if share <= 1 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +123,7 @@ class Turn:
     sent on, shown or stored. ``cache_control`` is HTTP's header of that name. ``background`` says in words which work of the
     client's own this is, such as ``title``; ``None`` for what a person asked. In the ``mode`` ``embedding``, vectors are
     wanted and no answer: then ``body`` is in the form of OpenAI's embeddings, and the inputs are the one message.
+    ``cost_quality`` is how the caller weighs quality against cost, from 0 (the cheapest) to 1 (the best); ``None``: not said.
     """
 
     id: str
@@ -137,6 +146,7 @@ class Turn:
     dialect: str = "openai"
     background: str | None = None
     mode: TurnMode = "chat"
+    cost_quality: float | None = None
 
     @property
     def user_texts(self) -> tuple[str, ...]:

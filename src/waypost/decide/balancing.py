@@ -67,10 +67,10 @@ def _load(strategy: str, turn: Turn, fleet: FleetView) -> Load | None:
 
 def _draw(turn: Turn, replica: Deployment) -> float:
     """Sorting by this draws replicas one by one, each in proportion to its weight (Efraimidis and Spirakis 2006)."""
-    return -math.log(_chance(turn, replica.id)) / replica.weight
+    return -math.log(chance(turn, replica.id)) / replica.weight
 
 
-def _chance(turn: Turn, salt: str) -> float:
+def chance(turn: Turn, salt: str) -> float:
     """Uniform over (0, 1]."""
     digest = hashlib.blake2b(f"{turn.id}:{salt}".encode(errors="replace"), digest_size=8).digest()
     return (int.from_bytes(digest, "big") + 1) / 2.0**64
@@ -81,8 +81,8 @@ def _better_of_two_first(order: list[Deployment], load: Load, turn: Turn, fleet:
     places = [place for place, replica in enumerate(order) if _is_there(fleet.status(replica.id))]
     if not places:
         return
-    one = places.pop(_drawn([order[place] for place in places], _chance(turn, "one")))
-    two = places[_drawn([order[place] for place in places], _chance(turn, "two"))] if places else one
+    one = places.pop(_drawn([order[place] for place in places], chance(turn, "one")))
+    two = places[_drawn([order[place] for place in places], chance(turn, "two"))] if places else one
     if load(order[two]) < load(order[one]):
         one, two = two, one
     others = [place for place in (*range(two, len(order)), *range(two)) if place not in (one, two)]

@@ -2,191 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
-from waypost.decide.background import no_load, smallest_first
+from waypost.decide.background import smallest_first
 from waypost.decide.balancing import balanced
-from waypost.decide.card import Candidate, Decision, Refusal, Removal
-from waypost.decide.embedding import guards_for_vectors
-from waypost.decide.guards import (
-    Chat,
-    ContextFit,
-    Guard,
-    Health,
-    Modality,
-    Privacy,
-    StructuredOutput,
-    Tools,
-    first_reason,
-)
+from waypost.decide.card import Decision, Refusal
+from waypost.decide.case import Case, Choice
+from waypost.decide.expectations import Forecast
+from waypost.decide.exploration import Draw, draw
+from waypost.decide.guards import ContextFit, Guard, Health
 from waypost.decide.ignored import allowed, ignored, load_options
-from waypost.decide.keep_alive import KEEP_ALIVE, keep_alive_s
-from waypost.decide.names import Meaning, resolve
-from waypost.decide.ordering import ORDERED, expand, made_for, reorder
+from waypost.decide.names import resolve
+from waypost.decide.ordering import ORDERED, expand, reorder
 from waypost.decide.policy import Policy, Route
+from waypost.decide.quality import AnswerLengths, QualityEstimator, WinRates
 from waypost.decide.residency import by_residency
+from waypost.decide.router_pairs import by_threshold, route_of
 from waypost.decide.task import TaskModel, TaskScores
+from waypost.decide.weighing import Order, aim_of, weigh
 from waypost.decide.without_candidates import changing_model, unknown_model
 from waypost.errors import NoDeployment
-from waypost.fleet.view import Deployment, FleetView, Status, answer_cap
-from waypost.turn import EMPTY, Turn
+from waypost.fleet.view import Deployment, FleetView
+from waypost.turn import EMPTY, Turn, empty
 
 
 @dataclass(frozen=True, slots=True)
 class Artefacts:
-    """The learned parts of a decision."""
+    """The learned parts of a decision. ``win_rates`` are the routers of RouteLLM, by the name of their pair.
+
+    Nobody but the task model is asked unless a dial, a floor, a pair of models or exploration wants to know.
+    """
 
     task_model: TaskModel
-
-
-@dataclass(frozen=True, slots=True)
-class _Choice:
-    """A route picked for a turn, with who may answer on it, in order, and who may not."""
-
-    route: Route
-    reason: str
-    candidates: tuple[Candidate, ...]
-    removed: tuple[tuple[Guard, Removal], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Case:
-    """Everything that one decision looks at."""
-
-    turn: Turn
-    fleet: FleetView
-    policy: Policy
-    meaning: Meaning
-    load_options: Mapping[str, Any]
-
-    @property
-    def answer_tokens(self) -> int:
-        """The length to expect of the answer."""
-        return self.policy.answer_tokens_of(self.turn)
-
-    @property
-    def in_tool_loop(self) -> str | None:
-        """The deployment that called the tool whose result this turn brings: no other one should read it."""
-        last = self.fleet.answered_last
-        return last[0] if last and self.policy.session_affinity and self.turn.tool_loop_open else None
-
-    def guards(self, route: Route, *, named: bool = False, needs_context: int | None = None) -> tuple[Guard, ...]:
-        """Those that this turn can break, in the order of the card: what it can do, what fits, what is allowed, what is up.
-
-        ``named``: for deployments that the caller asked for by name, and not for those behind them. ``needs_context``: for a
-        route that the turn's length has sent it to.
-        """
-        turn, policy = self.turn, self.policy
-        private = turn.private or route.private or self.meaning.name == "auto-private"
-        if turn.mode == "embedding":
-            return guards_for_vectors(self.meaning, self.fleet, policy, private=private)
-        found: list[Guard] = [Chat()]
-        if inputs := turn.inputs:
-            found.append(Modality(inputs, unknown_passes=named))
-        if turn.needs_tools:
-            found.append(Tools())
-        if turn.response_format == "json_schema":
-            found.append(StructuredOutput())
-        found.append(ContextFit(policy.answer_tokens, policy.headroom_tokens, self.settings(route), needs_context))
-        if private:
-            found.append(Privacy())
-        found.append(Health())
-        if not named and (guard := no_load(turn, self.fleet)) is not None:
-            found.append(guard)
-        return tuple(found)
-
-    def sift(
-        self,
-        route: Route,
-        reason: str,
-        first: Sequence[Deployment],
-        then: Sequence[Deployment] = (),
-        *,
-        needs_context: int | None = None,
-    ) -> _Choice:
-        """Applies the guards to the deployments, and to the fallbacks behind them."""
-        candidates: list[Candidate] = []
-        removed: list[tuple[Guard, Removal]] = []
-        seen: set[str] = set()
-        for deployments, is_fallback in ((first, False), (then, True)):
-            if not deployments:
-                continue
-            named = self.meaning.kind == "deployment" and not is_fallback
-            guards = self.guards(route, named=named, needs_context=needs_context)
-            for deployment in deployments:
-                if deployment.id in seen:
-                    continue
-                seen.add(deployment.id)
-                status = self.fleet.status(deployment.id)
-                found = first_reason(guards, self.turn, deployment, status)
-                if found is None:
-                    candidates.append(self.candidate(route, deployment, status, is_fallback))
-                else:
-                    guard, why = found
-                    removed.append((guard, Removal(deployment.id, guard.name, why)))
-        return _Choice(route, reason, tuple(candidates), tuple(removed))
-
-    def candidate(self, route: Route, deployment: Deployment, status: Status, is_fallback: bool) -> Candidate:
-        """A deployment that passed the guards, with what the card says of it."""
-        cost_usd = None
-        if deployment.price is not None:
-            cap = answer_cap(self.turn, deployment.settings, route.settings)
-            cost_usd = deployment.price.cost_usd(self.turn.prompt_tokens, self.policy.answer_tokens if cap is None else cap)
-        settings = self.settings(route)
-        if self.policy.residency is not None and self.turn.background is None:
-            kept_s = keep_alive_s(deployment, status.residency, settings)
-            settings = settings if kept_s is None else {**settings, KEEP_ALIVE: kept_s}
-        # By position, which is faster: this runs for every deployment of every decision.
-        return Candidate(
-            deployment.id,
-            deployment.group,
-            deployment.provider,
-            deployment.model,
-            self.reason(route, deployment, status, is_fallback),
-            settings,
-            is_fallback,
-            cost_usd,
-        )
-
-    def settings(self, route: Route) -> Mapping[str, Any]:
-        """What is laid over the deployments' settings: the route's, and how the client wants models loaded, if it may."""
-        return {**route.settings, **self.load_options} if self.load_options else route.settings
-
-    def grounds(self, route: Route, deployment: Deployment, is_fallback: bool) -> str:
-        """Why a candidate is one."""
-        if is_fallback:
-            return "fallback"
-        if self.meaning.kind == "deployment":
-            return "named"
-        if deployment.id == self.in_tool_loop:
-            return "called the tool whose result this is"
-        if deployment.id in route.candidates or deployment.group in route.candidates:
-            return "listed by the route"
-        return f"the route is open to all{', made for it' if made_for(route.name, deployment) else ''}"
-
-    def reason(self, route: Route, deployment: Deployment, status: Status, is_fallback: bool) -> str:
-        """Why a candidate is one, and how it is now."""
-        reason = self.grounds(route, deployment, is_fallback)
-        if deployment.local:
-            reason += ", local"
-        if status.loaded is not None:
-            reason += ", loaded" if status.loaded else ", not loaded"
-        if status.in_flight:
-            of = "" if deployment.max_parallel is None else f" of {deployment.max_parallel}"
-            reason += f", {status.in_flight}{of} in flight"
-        latency_s = status.latency_s if self.turn.stream else status.whole_latency_s
-        if latency_s is not None and self.policy.balancing_of(deployment.group) == "latency":
-            reason += f", {latency_s:.2f} s latency"
-        if self.policy.session_affinity and deployment.id in self.fleet.answered_last:
-            reason += ", answered this conversation last"
-        return reason
-
-    def fallbacks(self, deployments: Iterable[Deployment], *, only_longer: bool = False) -> tuple[Deployment, ...]:
-        """The deployments that the config wants asked when these fail."""
-        names = self.policy.fallbacks_of([d.group for d in deployments], only_longer=only_longer)
-        return tuple(d for name in names for d in expand(Route("", (name,)), self.turn, self.fleet, self.policy))
+    quality: QualityEstimator | None = None
+    lengths: AnswerLengths | None = None
+    win_rates: Mapping[str, WinRates] = field(default_factory=empty)
 
 
 def decide(turn: Turn, fleet: FleetView, policy: Policy, artefacts: Artefacts) -> Decision:
@@ -199,21 +50,25 @@ def decide(turn: Turn, fleet: FleetView, policy: Policy, artefacts: Artefacts) -
     meaning = resolve(turn.model, fleet, policy)
     if meaning is None:
         return unknown_model(turn, fleet, policy, scores, artefacts.task_model.version)
-    if turn.mode == "embedding" and meaning.kind == "virtual":
+    if turn.mode == "embedding" and meaning.kind in ("virtual", "pair"):
         return changing_model(turn, fleet, policy, scores, artefacts.task_model.version)
     wanted = load_options(turn)
-    case = _Case(turn, fleet, policy, meaning, allowed(wanted) if policy.client_load_options == "allow" else EMPTY)
+    case = Case(turn, fleet, policy, meaning, allowed(wanted) if policy.client_load_options == "allow" else EMPTY)
     choice = _choose(case, scores)
     if not choice.candidates and policy.last_resort:
         choice = _last_resort(case, choice)
-    candidates = by_residency(choice.candidates, turn, fleet, policy, choice.route, fixed=_is_fixed(case, choice))
+    order = _order(case, choice, scores, artefacts)
+    fixed = _is_fixed(case, choice)
+    candidates = by_residency(order.candidates, turn, fleet, policy, choice.route, fixed=fixed, worths=order.worths)
+    drawn = draw(candidates, turn, order.explore) if order.explore else Draw(candidates)
+    via = "" if meaning.via is None else f"{turn.model} is an alias of {meaning.spelled}; "
     return Decision(
         id=turn.id,
         requested=turn.model,
         route=None if meaning.kind == "deployment" else choice.route.name,
-        reason=choice.reason if meaning.via is None else f"{turn.model} is an alias of {meaning.name}; {choice.reason}",
+        reason=f"{via}{choice.reason}{order.said}",
         task=scores,
-        candidates=candidates,
+        candidates=drawn.candidates,
         removed=tuple(removal for _, removal in choice.removed),
         prompt_tokens=turn.prompt_tokens,
         answer_tokens=case.answer_tokens,
@@ -221,28 +76,59 @@ def decide(turn: Turn, fleet: FleetView, policy: Policy, artefacts: Artefacts) -
         artefact_version=artefacts.task_model.version,
         refusal=None if candidates else _refusal(case, choice),
         verify=policy.verify_of(turn, choice.route),
-        ignored=ignored(turn, fleet, candidates[0], wanted) if candidates else (),
+        ignored=ignored(turn, fleet, drawn.candidates[0], wanted) if candidates else (),
+        cost_quality=order.dial,
+        quality_floor=order.floor,
+        propensity=drawn.propensity,
+        explored=drawn.explored,
+        quality_version=order.version,
     )
 
 
-def _is_fixed(case: _Case, choice: _Choice) -> bool:
+def _is_fixed(case: Case, choice: Choice) -> bool:
     """The order of the candidates is what was asked for: by a name or a kind of work that says it, by a tool loop, or as the
     last resort.
     """
-    said = case.turn.background is not None or (case.meaning.kind == "virtual" and case.meaning.name in ORDERED)
+    named = case.meaning.kind == "pair" or (case.meaning.kind == "virtual" and case.meaning.name in ORDERED)
+    return named or case.turn.background is not None or _is_taken(case, choice)
+
+
+def _is_taken(case: Case, choice: Choice) -> bool:
+    """There is nobody to order, or who comes first does so for a reason that outweighs all others."""
     first = choice.candidates[0] if choice.candidates else None
-    return said or first is None or first.last_resort or first.deployment == case.in_tool_loop
+    return first is None or first.last_resort or first.deployment == case.in_tool_loop
 
 
-def _choose(case: _Case, scores: TaskScores) -> _Choice:
-    """The route, with its candidates. Only ``auto`` may look further than the route that fits the task."""
+def _order(case: Case, choice: Choice, scores: TaskScores, artefacts: Artefacts) -> Order:
+    """The candidates as a dial, a floor or a threshold wants them, if one does."""
+    aim = aim_of(case.meaning, case.turn, case.policy, choice.route, in_conversation=bool(case.fleet.answered_last))
+    if aim is None or _is_taken(case, choice):
+        return Order(choice.candidates)
+    forecast = Forecast(case.turn, case.fleet, choice.route, scores, artefacts.quality, artefacts.lengths)
+    if case.meaning.kind == "pair":
+        pair, router = case.policy.pairs[case.meaning.name], artefacts.win_rates.get(case.meaning.name)
+        return by_threshold(choice.candidates, pair, case.meaning.number or 0.0, forecast, router)
+    return weigh(choice.candidates, aim, forecast, 0.0 if case.policy.residency is None else case.policy.residency.order_step)
+
+
+def _choose(case: Case, scores: TaskScores) -> Choice:
+    """The route, with its candidates. Only ``auto`` may look further than the route that fits."""
     meaning, policy = case.meaning, case.policy
     if meaning.kind == "deployment":
         return _named(case, balanced(meaning.deployments, case.turn, case.fleet, policy))
     if case.turn.background is not None:
         return _in_background(case, scores)
+    if meaning.kind == "pair":
+        pair = route_of(meaning.name, policy.pairs[meaning.name])
+        return _on_route(case, pair, "the caller named these two models and a threshold")
     if meaning.kind == "route":
         return _on_route(case, policy.routes[meaning.name], "the caller named this route")
+    return _on_the_route_of_its_task(case, scores)
+
+
+def _on_the_route_of_its_task(case: Case, scores: TaskScores) -> Choice:
+    """What ``auto`` means."""
+    policy = case.policy
     default = policy.default_route_of(case.turn)
     name, reason = _route_for(scores, policy, default)
     route = policy.routes[name]
@@ -262,7 +148,7 @@ def _choose(case: _Case, scores: TaskScores) -> _Choice:
     return choice
 
 
-def _in_background(case: _Case, scores: TaskScores) -> _Choice:
+def _in_background(case: Case, scores: TaskScores) -> Choice:
     """What a client does for itself: whoever answers the conversation, this goes where it disturbs nobody."""
     meaning, policy = case.meaning, case.policy
     name = meaning.name if meaning.kind == "route" else _route_for(scores, policy, policy.default_route_of(case.turn))[0]
@@ -270,7 +156,7 @@ def _in_background(case: _Case, scores: TaskScores) -> _Choice:
     return case.sift(route, f"background work of the client ({case.turn.background}): {first}", listed)
 
 
-def _for_its_length(case: _Case, route: Route) -> _Choice | None:
+def _for_its_length(case: Case, route: Route) -> Choice | None:
     """The route for turns as long as this one, if the config has one; ``route`` is that of its task.
 
     An image that is asked about and a tool loop that is open stay where the task sends them: the next step of both is known.
@@ -284,7 +170,7 @@ def _for_its_length(case: _Case, route: Route) -> _Choice | None:
     return _on_route(case, _kept_private(long, route), reason, needs_context=long.needs_context)
 
 
-def _last_resort(case: _Case, choice: _Choice) -> _Choice:
+def _last_resort(case: Case, choice: Choice) -> Choice:
     """Those whom the config wants asked when nobody is up, if health alone stands in the way of everybody else."""
     if not choice.removed or _closest(case, choice) is not Health:
         return choice
@@ -301,14 +187,14 @@ def _kept_private(route: Route, before: Route) -> Route:
     return replace(route, private=True) if before.private and not route.private else route
 
 
-def _after(before: _Choice, choice: _Choice) -> _Choice:
+def _after(before: Choice, choice: Choice) -> Choice:
     """A choice made because nobody was left of the one before, with all that was removed on the way."""
     kept = {candidate.deployment for candidate in choice.candidates}
     dropped = {removal.deployment: (guard, removal) for guard, removal in (*before.removed, *choice.removed)}
     return replace(choice, removed=tuple(pair for name, pair in dropped.items() if name not in kept))
 
 
-def _named(case: _Case, chosen: tuple[Deployment, ...]) -> _Choice:
+def _named(case: Case, chosen: tuple[Deployment, ...]) -> Choice:
     """What the caller named. Its fallbacks stand in for it when it is down or fails, not when it cannot do what is asked."""
     reason = "the caller named this deployment"
     alone = case.sift(Route(""), reason, chosen)
@@ -320,7 +206,7 @@ def _named(case: _Case, chosen: tuple[Deployment, ...]) -> _Choice:
     return case.sift(Route(""), reason, chosen, behind) if behind else alone
 
 
-def _on_route(case: _Case, route: Route, reason: str, *, needs_context: int | None = None) -> _Choice:
+def _on_route(case: Case, route: Route, reason: str, *, needs_context: int | None = None) -> Choice:
     """The route's deployments, in the order that the virtual model asks for."""
     listed = expand(route, case.turn, case.fleet, case.policy)
     if case.meaning.kind == "virtual":
@@ -347,7 +233,7 @@ def _route_for(scores: TaskScores, policy: Policy, default: str) -> tuple[str, s
     return default, f"not clear what is asked{sure}: the default route answers"
 
 
-def _rescues(turn: Turn, policy: Policy, choice: _Choice, default: str) -> list[tuple[str, str]]:
+def _rescues(turn: Turn, policy: Policy, choice: Choice, default: str) -> list[tuple[str, str]]:
     """Routes to try when nobody on the task's route can take the request, each with what the request needs."""
     too_long = any(removal.guard == ContextFit.name for _, removal in choice.removed)
     wanted = (
@@ -359,7 +245,7 @@ def _rescues(turn: Turn, policy: Policy, choice: _Choice, default: str) -> list[
     return [(route, why) for route, needed, why in wanted if needed and route in policy.routes and route != choice.route.name]
 
 
-def _refusal(case: _Case, choice: _Choice) -> Refusal:
+def _refusal(case: Case, choice: Choice) -> Refusal:
     """The error of the guard that came closest to letting somebody through, with what would help."""
     route = choice.route
     if not choice.removed:
@@ -381,7 +267,7 @@ def _refusal(case: _Case, choice: _Choice) -> Refusal:
     return Refusal(last.error, message, retry_after_s=min(pauses, default=None) if last.name == Health.name else None)
 
 
-def _closest(case: _Case, choice: _Choice) -> type[Guard]:
+def _closest(case: Case, choice: Choice) -> type[Guard]:
     """The guard that came closest to letting somebody through."""
     order = [guard.name for guard in case.guards(choice.route)]
     return type(max(choice.removed, key=lambda pair: order.index(pair[0].name))[0])

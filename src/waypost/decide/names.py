@@ -3,30 +3,46 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from waypost.decide.policy import VIRTUAL_MODELS, Policy
 from waypost.fleet.view import Deployment, FleetView
+from waypost.turn import share_of
 
-Kind = Literal["virtual", "route", "deployment"]
+Kind = Literal["virtual", "route", "pair", "deployment"]
+# The virtual models that leave open how quality is weighed against cost.
+DIALLED = ("auto", "auto-private")
 
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """A resolved name: a virtual model, a route, or the deployments that the caller named. ``via`` is the alias used."""
+    """A resolved name: a virtual model, a route, a router's pair, or the deployments that the caller named.
+
+    ``via`` is the alias used. ``number`` is what stands behind the name: of ``auto@0.3`` the dial, of ``router-mf-0.3`` the
+    threshold.
+    """
 
     kind: Kind
     name: str
     deployments: tuple[Deployment, ...] = ()
     via: str | None = None
+    number: float | None = None
+
+    @property
+    def spelled(self) -> str:
+        """The name, with its number."""
+        if self.number is None:
+            return self.name
+        return f"router-{self.name}-{self.number:g}" if self.kind == "pair" else f"{self.name}@{self.number:g}"
 
 
 def resolve(name: str, fleet: FleetView, policy: Policy) -> Meaning | None:
     """What ``name`` stands for, or ``None``.
 
     Aliases come first, then the virtual models, then what the caller can only have meant literally (a deployment), then routes,
-    then looser forms of a deployment's name, then the same with or without Ollama's tag ``:latest``, and wildcards last.
+    then looser forms of a deployment's name, then the same with or without Ollama's tag ``:latest``, then names with a number,
+    and wildcards last.
     """
     for asked in (name, _other_tag(name)):
         target = policy.aliases.get(asked)
@@ -35,7 +51,10 @@ def resolve(name: str, fleet: FleetView, policy: Policy) -> Meaning | None:
             found = _literally(meant, via, fleet, policy)
             if found is not None:
                 return found
-    target = policy.aliases.get(name)
+    target = policy.aliases.get(name) or policy.aliases.get(_other_tag(name))
+    numbered = _numbered(target or name, fleet, policy)
+    if numbered is not None:
+        return None if isinstance(numbered, str) else replace(numbered, via=target and name)
     fitting = _wildcard(target or name, fleet)
     return Meaning("deployment", target or name, fitting, target and name) if fitting else None
 
@@ -50,6 +69,33 @@ def _literally(name: str, via: str | None, fleet: FleetView, policy: Policy) -> 
         return Meaning("route", name, via=via)
     found = fleet.loosely(name)
     return Meaning("deployment", name, found, via) if found else None
+
+
+def wrong_number(name: str, fleet: FleetView, policy: Policy) -> str | None:
+    """What is wrong with the number of a name that wants one; ``None`` where it wants none."""
+    found = _numbered(policy.aliases.get(name, name), fleet, policy)
+    return found if isinstance(found, str) else None
+
+
+def _numbered(name: str, fleet: FleetView, policy: Policy) -> Meaning | str | None:
+    """A name of RouteLLM's form, or a virtual model or route with a dial behind it; or what is wrong with the number in it."""
+    bare = name.removesuffix(":latest")
+    pair = max([one for one in policy.pairs if bare.startswith(f"router-{one}-")], key=len, default=None)
+    if pair is not None:
+        threshold = share_of(bare[len(f"router-{pair}-") :])
+        if threshold is None:
+            return f"the threshold must be a number from 0 to 1, as in router-{pair}-0.11593"
+        return Meaning("pair", pair, number=threshold)
+    base, _, text = bare.rpartition("@")
+    found = _literally(policy.aliases.get(base, base), None, fleet, policy) if base else None
+    if found is None or found.kind == "deployment":
+        return None
+    if found.kind == "virtual" and found.name not in DIALLED:
+        return f"{found.name} says itself what counts, and has no dial: ask for auto@0.3 or the like"
+    dial = share_of(text)
+    if dial is None:
+        return f"the dial behind @ must be a number from 0 to 1, as in {base}@0.3"
+    return replace(found, number=dial)
 
 
 def _other_tag(name: str) -> str:

@@ -16,6 +16,9 @@ Verify = Literal["off", "tools"]
 ClientLoadOptions = Literal["ignore", "allow"]
 """What becomes of load-time options, such as ``num_ctx``, that a client sends."""
 
+WinRateSource = Literal["waypost", "routellm"]
+"""Who says how probable it is that the strong model's answer is the better one."""
+
 VIRTUAL_MODELS = ("auto", "auto-fast", "auto-cheap", "auto-best", "auto-private")
 
 
@@ -26,7 +29,8 @@ class Route:
     that come here, whatever their text asks for. With ``examples``, turns that are like them come here, and like the
     ``description``. ``cache_s`` is for how many seconds its answers are kept for who asks the same; ``None`` keeps none.
     ``verify`` says what of an answer is checked before it goes out; ``None``: what the policy says. ``band`` is how much worse
-    than the best a model may be that is asked first because it is loaded; ``None``: what the policy says.
+    than the best a model may be that is asked first because it is loaded; ``None``: what the policy says. ``cost_quality`` and
+    ``quality_floor`` are the policy's, for this route. ``explore`` is the share of its turns whose first candidate is drawn.
     """
 
     name: str
@@ -39,6 +43,20 @@ class Route:
     cache_s: float | None = None
     verify: Verify | None = None
     band: float | None = None
+    cost_quality: float | None = None
+    quality_floor: float | None = None
+    explore: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class RouterPair:
+    """Two groups between which a model name of RouteLLM's form chooses: ``router-NAME-0.11593`` asks the strong one where its
+    win rate is at least 0.11593.
+    """
+
+    strong: str
+    weak: str
+    router: WinRateSource = "waypost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +90,9 @@ class Policy:
     """All rules of a decision. ``version`` is a hash of the config they come from.
 
     ``last_resort`` names who is asked although it is down or cools, when everybody is. ``residency`` says how much it counts
-    what is loaded; ``None``: not at all.
+    what is loaded; ``None``: not at all. ``cost_quality`` is the dial from 0 (the cheapest) to 1 (the best), and
+    ``quality_floor`` how much worse than the best may be who is asked first because it is cheaper; ``None``: the order is that
+    of the routes. ``pairs`` are those that model names of RouteLLM's form choose from.
     """
 
     version: str
@@ -92,6 +112,9 @@ class Policy:
     verify: Verify = "off"
     residency: ResidencyRules | None = ResidencyRules()
     client_load_options: ClientLoadOptions = "ignore"
+    cost_quality: float | None = None
+    quality_floor: float | None = None
+    pairs: Mapping[str, RouterPair] = field(default_factory=empty)
 
     @property
     def batch_s(self) -> float | None:

@@ -39,3 +39,28 @@ class QualityEstimator(Protocol):
         pure function of its arguments.
         """
         ...
+
+
+class AnswerLengths(Protocol):
+    """Tells, before anybody is asked, how long the answers of deployments would be."""
+
+    def tokens(self, task: TaskScores, deployments: Sequence[Deployment], caps: Sequence[int | None]) -> Sequence[int | None]:
+        """The mean number of tokens, thinking included, for each of ``deployments``, none above its cap; ``None``: unknown."""
+        ...
+
+
+class WinRates(Protocol):
+    """RouteLLM's routers: how probable it is that the strong model's answer is the better one."""
+
+    def calculate_strong_win_rate(self, prompt: str) -> float:
+        """From 0 to 1."""
+        ...
+
+
+def win_rate(strong: QualityEstimate, weak: QualityEstimate) -> float:
+    """How probable it is that the strong model's answer is the better one, half of the draws counted.
+
+    For answers that are good or bad this is exact, however the two hang together: half of one plus half of the lead in the
+    share of good answers.
+    """
+    return 0.5 + (strong.mean - weak.mean) / 2

@@ -7,12 +7,13 @@ out of memory, each second at `ResidencyRules.quality_per_s`. A load that throws
 which shrinks with each request that waits for the same weights, so that models are not swapped to and fro for single requests.
 Quality is what the config states for the route; where it states none, each place down the route's list counts as a little
 worse than the one before. Then how fast a model reads and writes is left out: whoever wrote the list knew that, but could not
-know what would be loaded.
+know what would be loaded. Where a dial or a floor has weighed the candidates, what they are worth by it stands for their
+quality.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -22,7 +23,7 @@ from waypost.decide.ordering import made_for
 from waypost.decide.policy import Policy, ResidencyRules, Route
 from waypost.decide.waiting import Outlook, fresh_tokens, outlook
 from waypost.fleet.view import Deployment, FleetView, Status, answer_cap
-from waypost.turn import Turn
+from waypost.turn import EMPTY, Turn
 
 # On a route that is open to all, a model made for its task counts as this many places better than the next one that is not.
 _MADE_FOR_PLACES = 3
@@ -82,12 +83,19 @@ class _Seen:
 
 
 def by_residency(
-    candidates: tuple[Candidate, ...], turn: Turn, fleet: FleetView, policy: Policy, route: Route, *, fixed: bool = False
+    candidates: tuple[Candidate, ...],
+    turn: Turn,
+    fleet: FleetView,
+    policy: Policy,
+    route: Route,
+    *,
+    fixed: bool = False,
+    worths: Mapping[str, float] = EMPTY,
 ) -> tuple[Candidate, ...]:
     """The same candidates in the order in which to ask them, with what asking each would mean.
 
-    ``fixed``: their order is not to be touched. Even so, a model that did not fit into memory when it was last loaded is asked
-    after all others.
+    ``worths`` are what a dial or a floor found that they are worth, by deployment; empty where neither did. ``fixed``: their
+    order is not to be touched. Even so, a model that did not fit into memory when it was last loaded is asked after all others.
     """
     rules = policy.residency
     if rules is None or not any(fleet.status(one.deployment).residency for one in candidates):
@@ -95,7 +103,7 @@ def by_residency(
     order = _look(candidates, turn, fleet, policy)
     if not fixed:
         listed = [one for one in order if not one.candidate.fallback]
-        _arrange(listed, turn, fleet, policy, route, rules)
+        _arrange(listed, turn, fleet, policy, route, rules, worths)
         if rules.spill_s is not None:
             _spill(listed, rules.spill_s)
         order = listed + order[len(listed) :]
@@ -135,13 +143,21 @@ def _look(candidates: Sequence[Candidate], turn: Turn, fleet: FleetView, policy:
     return order
 
 
-def _arrange(listed: list[_Seen], turn: Turn, fleet: FleetView, policy: Policy, route: Route, rules: ResidencyRules) -> None:
+def _arrange(
+    listed: list[_Seen],
+    turn: Turn,
+    fleet: FleetView,
+    policy: Policy,
+    route: Route,
+    rules: ResidencyRules,
+    worths: Mapping[str, float],
+) -> None:
     """Those whose memory is known share the places that they hold; all others keep theirs."""
     contenders = [one for one in listed if one.outlook.warm is not None and not one.misfit]
     if len(contenders) < 2:
         return
     before = contenders[0]
-    timed = _rate(listed, contenders, route, rules)
+    timed = _rate(listed, contenders, route, rules, worths)
     staying, back = _conversation(contenders, turn, fleet) if policy.session_affinity else (None, False)
     if staying is not None:
         staying.utility += rules.margin + (0.0 if timed else rules.quality_per_s * staying.outlook.kept_s)
@@ -170,18 +186,21 @@ def _arrange(listed: list[_Seen], turn: Turn, fleet: FleetView, policy: Policy, 
         listed[place] = one
 
 
-def _rate(listed: Sequence[_Seen], contenders: Sequence[_Seen], route: Route, rules: ResidencyRules) -> bool:
+def _rate(
+    listed: Sequence[_Seen], contenders: Sequence[_Seen], route: Route, rules: ResidencyRules, worths: Mapping[str, float]
+) -> bool:
     """Gives each its quality, and contenders their utility. Says whether that counts how fast they read and write.
 
-    It does where all have a stated quality and known speeds: one that is not known is not taken for a quick one.
+    It does where all have a quality that was stated or estimated, and known speeds: one that is not known is not taken for a
+    quick one.
     """
-    shares = [one.deployment.quality_on(route.name) for one in listed]
+    shares = [worths.get(one.deployment.id, one.deployment.quality_on(route.name)) for one in listed]
     for one, quality in zip(listed, _qualities(listed, shares, route, rules.order_step), strict=True):
         one.quality = quality
     timed = all(
         one.outlook.read_s is not None
         and one.outlook.answer_s is not None
-        and one.deployment.quality_on(route.name) is not None
+        and (one.deployment.id in worths or one.deployment.quality_on(route.name) is not None)
         for one in contenders
     )
     for one in contenders:

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from waypost.decide.card import Decision, Refusal
 from waypost.decide.embedding import names_for_embeddings
-from waypost.decide.names import closest
+from waypost.decide.names import closest, wrong_number
 from waypost.decide.policy import Policy
 from waypost.decide.task import TaskScores
-from waypost.errors import MissingCapability, UnknownModel
+from waypost.errors import InvalidRequest, MissingCapability, UnknownModel
 from waypost.fleet.view import FleetView
 from waypost.turn import Turn
 
 
 def unknown_model(turn: Turn, fleet: FleetView, policy: Policy, scores: TaskScores, version: str) -> Decision:
-    """Nothing has this name; the message has those that are most like it. ``version`` is that of the artefacts."""
+    """Nothing has this name, or it wants a number and has none; the message has what would help. ``version`` is that of the
+    artefacts.
+    """
+    wrong = wrong_number(policy.aliases.get(turn.model, turn.model), fleet, policy)
+    if wrong is not None:
+        refusal = Refusal(InvalidRequest, f"model {turn.model[:100]!r}: {wrong}", param="model")
+        return _card(turn, policy, scores, version, "the number in this name is none", refusal)
     near = closest(turn.model, fleet, policy)
     hint = f"did you mean {', '.join(near)}?" if near else "GET /v1/models lists what there is"
     refusal = Refusal(UnknownModel, f"model {turn.model[:100]!r} not found; {hint}", param="model")

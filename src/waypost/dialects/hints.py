@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from waypost.errors import InvalidRequest
+from waypost.turn import share_of
 
 SESSION_HEADERS = ("x-waypost-session", "x-openwebui-chat-id")
 PRIVATE_HEADER = "x-waypost-private"
 MEMORY_HEADER = "x-waypost-known-to-memory"
 CHANNEL_HEADER = "x-waypost-channel"
+COST_QUALITY_HEADER = "x-waypost-cost-quality"
 TENANT_HEADERS = ("authorization", "x-api-key", "x-openwebui-user-id")
 
 # A chat id is a UUID or a short name; what is longer is cut, so that the ledger's index stays small.
@@ -42,3 +44,14 @@ def flag(headers: Mapping[str, str], name: str) -> bool:
     if given not in ("0", "1", "false", "true"):
         raise InvalidRequest(f"The header {name} must be true or false.", param=name)
     return given in ("1", "true")
+
+
+def share(headers: Mapping[str, str], name: str) -> float | None:
+    """A number from 0 to 1; ``None`` where the caller says none. One that cannot be read is refused."""
+    given = headers.get(name)
+    if given is None:
+        return None
+    found = share_of(given.strip())
+    if found is None:
+        raise InvalidRequest(f"The header {name} must be a number from 0 to 1.", param=name)
+    return found

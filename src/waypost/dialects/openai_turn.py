@@ -6,7 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from waypost.dialects.background import background_work
-from waypost.dialects.hints import CHANNEL_HEADER, MEMORY_HEADER, PRIVATE_HEADER, TENANT_HEADERS, flag, session
+from waypost.dialects.hints import (
+    CHANNEL_HEADER,
+    COST_QUALITY_HEADER,
+    MEMORY_HEADER,
+    PRIVATE_HEADER,
+    TENANT_HEADERS,
+    flag,
+    session,
+    share,
+)
 from waypost.dialects.openai_messages import read_messages
 from waypost.dialects.openai_tools import read_response_format, read_tool_choice, read_tools
 from waypost.dialects.prompt_size import prompt_tokens
@@ -37,6 +46,7 @@ def turn_of(body: Mapping[str, Any], model: str, *, turn_id: str, headers: Mappi
         cache_control=headers.get("cache-control", ""),
         dialect=dialect,
         background=background_work(headers, messages),
+        cost_quality=share(headers, COST_QUALITY_HEADER),
     )
 
 

@@ -31,6 +31,7 @@ REQUEST_HEADERS: Mapping[str, str] = {
     "x-waypost-card": "`true` adds the whole decision card: a field `waypost` of the answer, or a last event before `[DONE]`.",
     "x-waypost-private": "`true` keeps the request on local deployments.",
     "x-waypost-known-to-memory": "`true`: the last message speaks of something in the user's own memory or contacts.",
+    "x-waypost-cost-quality": "How quality is weighed against cost: a number from 0 (the cheapest) to 1 (the best).",
     "x-waypost-channel": "The way that the request came, such as `voice`; `policy.channel_routes` reads it.",
     "x-waypost-session": "Names the conversation, which stays with the replica that answered it last.",
     "x-openwebui-chat-id": "Open WebUI's name of the conversation, read where `x-waypost-session` is absent.",

@@ -8,6 +8,7 @@ from typing import Any
 
 from waypost.decide.names import Meaning, resolve
 from waypost.decide.policy import VIRTUAL_MODELS, Policy
+from waypost.decide.router_pairs import route_of
 from waypost.fleet.view import Capabilities, Deployment, FleetView, Price, Residency
 
 _VIRTUAL = {
@@ -98,6 +99,8 @@ def _reach(meaning: Meaning | None, fleet: FleetView, policy: Policy) -> list[De
         return []
     if meaning.kind == "deployment":
         return _with_fallbacks(meaning.deployments, fleet, policy)
+    if meaning.kind == "pair":
+        return _with_fallbacks(_named(route_of(meaning.name, policy.pairs[meaning.name]).candidates, fleet), fleet, policy)
     routes = [policy.routes[meaning.name]] if meaning.kind == "route" else list(policy.routes.values())
     found: dict[str, Deployment] = {}
     for route in routes:
