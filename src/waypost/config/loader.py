@@ -17,6 +17,7 @@ from waypost.config.environment import expand_all
 from waypost.config.files import Reading, read_files, read_text, shown_name
 from waypost.config.load_options import with_load_options
 from waypost.config.names import Names
+from waypost.config.quality import QualitySettings
 from waypost.config.report import Report
 from waypost.config.rules import Checked, compile_policy
 from waypost.config.schema import (
@@ -59,6 +60,7 @@ class Config:
     cache: CacheSettings
     discovery: DiscoverySettings
     policy: PolicySettings
+    quality: QualitySettings
     timeouts: Timeouts
     source: str
     version: str
@@ -138,6 +140,7 @@ def _compiled(reading: Reading, source: str, env: Mapping[str, str] | None, repo
         cache=file.cache,
         discovery=discovery,
         policy=file.policy,
+        quality=file.quality,
         timeouts=timeouts,
         source=source,
         version="",

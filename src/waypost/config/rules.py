@@ -14,8 +14,8 @@ from waypost.config.report import Report, did_you_mean, quoted
 from waypost.config.schema import ConfigFile, RouteBlock
 from waypost.config.tree import Node
 from waypost.decide.labels import ACTION, TASKS
-from waypost.decide.policy import VIRTUAL_MODELS, Balancing, Policy, Route
-from waypost.turn import channel_of
+from waypost.decide.policy import ORDERED, VIRTUAL_MODELS, Balancing, Policy, Route, RouterPair
+from waypost.turn import channel_of, share_of
 
 # Routes on which nothing may come from the cache, and why.
 _NO_CACHE: Mapping[str, str] = {
@@ -55,6 +55,7 @@ class Checked:
 def compile_policy(file: ConfigFile, root: Node, adopted: Adopted, checked: Checked) -> Policy:
     """The rules, without their version."""
     report = checked.report
+    pairs = _pairs(file, root, checked)
     aliases = _aliases(file, root, adopted, checked)
     routes = {task: Route(task) for task in TASKS}
     for name, block in file.routes.items():
@@ -104,7 +105,24 @@ def compile_policy(file: ConfigFile, root: Node, adopted: Adopted, checked: Chec
         verify=rules.verify,
         residency=None if rules.residency is None else rules.residency.rules(),
         client_load_options=rules.client_load_options,
+        cost_quality=rules.cost_quality,
+        quality_floor=rules.quality_floor,
+        pairs=MappingProxyType(pairs),
     )
+
+
+def _pairs(file: ConfigFile, root: Node, checked: Checked) -> dict[str, RouterPair]:
+    """The pairs, whose two groups must be models of this file."""
+    made = {}
+    for name, block in file.router_pairs.items():
+        where = root.at(["router_pairs", name])
+        known = [checked.keeps(block.strong, where.at(["strong"]), "the strong model", strict=True)]
+        known.append(checked.keeps(block.weak, where.at(["weak"]), "the weak model", strict=True))
+        if block.strong == block.weak:
+            checked.report.problem(where, f"the pair {quoted(name)} needs two models: {quoted(block.weak)} is both")
+        if all(known):
+            made[name] = RouterPair(block.strong, block.weak, block.router)
+    return made
 
 
 def _group_balancing(given: Mapping[str, Balancing], root: Node, checked: Checked) -> dict[str, Balancing]:
@@ -168,6 +186,9 @@ def _route(
         examples=block.examples,
         verify=block.verify,
         band=block.band,
+        cost_quality=block.cost_quality,
+        quality_floor=block.quality_floor,
+        explore=block.explore,
     )
 
 
@@ -226,9 +247,22 @@ def _aliases(file: ConfigFile, root: Node, adopted: Adopted, checked: Checked) -
             tell(where, f"the alias {quoted(name)} has the name of a {'route' if name in routes else 'model'}")
         elif target is None:
             tell(where, f"the alias {quoted(name)} leads back to itself")
-        elif target in routes or checked.keeps(target, where, f"the target of the alias {quoted(name)},", strict=strict):
+        elif (
+            target in routes
+            or _has_a_number(target, routes, file.router_pairs)
+            or checked.keeps(target, where, f"the target of the alias {quoted(name)},", strict=strict)
+        ):
             made[name] = target
     return made
+
+
+def _has_a_number(target: str, routes: Iterable[str], pairs: Iterable[str]) -> bool:
+    """It is a name such as ``auto@0.3`` or ``router-mf-0.11593``."""
+    base, _, dial = target.rpartition("@")
+    if base in routes and base not in ORDERED and share_of(dial) is not None:
+        return True
+    prefixes = (f"router-{pair}-" for pair in pairs)
+    return any(target.startswith(prefix) and share_of(target.removeprefix(prefix)) is not None for prefix in prefixes)
 
 
 def _final(name: str, given: Mapping[str, tuple[str, Node, bool]]) -> str | None:

@@ -26,6 +26,7 @@ from waypost.addresses import is_loopback
 from waypost.config.blocks import Block, FilePath, Name, Number, Seconds, Share, Tokens, Whole, switched
 from waypost.config.discovery import DiscoverySettings
 from waypost.config.model_entry import Credential, ModelEntry
+from waypost.config.quality import QualitySettings, RouterPairBlock
 from waypost.config.residency import ResidencySettings
 from waypost.decide.correction import MOST, PER_CALLER
 from waypost.decide.labels import TASKS
@@ -54,6 +55,7 @@ def _says_something(text: str) -> str:
 
 Example = Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(_says_something)]
 FEWEST_EXAMPLES, MOST_EXAMPLES = 5, 50
+MOST_EXPLORED = 0.2
 
 
 class NeedsBlock(Block):
@@ -117,6 +119,11 @@ class RouteBlock(Block):
     )
     verify: Checked | None = Field(default=None, description="The same as `policy.verify`, for this route.")
     band: Share | None = Field(default=None, description="The same as `policy.residency.band`, for this route.")
+    cost_quality: Share | None = Field(default=None, description="The same as `policy.cost_quality`, for this route.")
+    quality_floor: Share | None = Field(default=None, description="The same as `policy.quality_floor`, for this route.")
+    explore: Annotated[Number, Field(ge=0, le=MOST_EXPLORED)] = Field(
+        default=0.0, description=f"The share of turns whose first candidate is drawn, at most {MOST_EXPLORED}."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -184,6 +191,14 @@ class PolicySettings(Block):
     """Rules of every decision and every call."""
 
     default_route: Name = Field(default=_RULES.default_route, description="The route for turns whose task is not clear.")
+    cost_quality: Share | None = Field(
+        default=None,
+        description="How candidates are ordered, from 0 (the cheapest first) to 1 (the best first). Unset: as the route says.",
+    )
+    quality_floor: Share | None = Field(
+        default=None,
+        description="How much worse than the best the first candidate may be, by the lower bound of its quality. Unset: any.",
+    )
     channel_routes: dict[Name, Name] = Field(
         default_factory=dict,
         description="The same for a channel, which the header `x-waypost-channel` names; case does not count.",
@@ -341,7 +356,13 @@ class ConfigFile(BaseModel):
         default_factory=dict, description=f"Where turns go: {', '.join(f'`{task}`' for task in TASKS)}, and names of your own."
     )
     aliases: dict[Name, Name] = Field(default_factory=dict, description="Other names for routes, groups and deployments.")
+    router_pairs: dict[Name, RouterPairBlock] = Field(
+        default_factory=dict, description="Pairs of models for names of RouteLLM's form, such as `router-mf-0.11593`."
+    )
     policy: PolicySettings = Field(default_factory=PolicySettings, description="Rules of every decision and every call.")
+    quality: QualitySettings = Field(
+        default_factory=QualitySettings, description="Where the estimates of quality and length come from."
+    )
     server: ServerSettings = Field(default_factory=ServerSettings, description="Where and how the server listens.")
     ledger: LedgerSettings = Field(default_factory=LedgerSettings, description="Where decisions and outcomes are written.")
     feedback: FeedbackSettings = Field(

@@ -63,6 +63,8 @@ def _content(config: Config) -> dict[str, Any]:
             "balancing": rules.balancing,
             "timeouts": dataclasses.asdict(config.timeouts),
         },
+        "router_pairs": {name: dataclasses.asdict(pair) for name, pair in rules.pairs.items()},
+        "quality": config.quality.model_dump(mode="json"),
         "server": config.server.model_dump(mode="json"),
         "ledger": config.ledger.model_dump(mode="json"),
         "feedback": config.feedback.model_dump(mode="json"),
@@ -82,6 +84,9 @@ def _route(route: Route) -> dict[str, Any]:
         "examples": list(route.examples),
         "verify": route.verify,
         "band": route.band,
+        "cost_quality": route.cost_quality,
+        "quality_floor": route.quality_floor,
+        "explore": route.explore,
     }
 
 

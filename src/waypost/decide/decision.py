@@ -14,8 +14,8 @@ from waypost.decide.exploration import Draw, draw
 from waypost.decide.guards import ContextFit, Guard, Health
 from waypost.decide.ignored import allowed, ignored, load_options
 from waypost.decide.names import resolve
-from waypost.decide.ordering import ORDERED, expand, reorder
-from waypost.decide.policy import Policy, Route
+from waypost.decide.ordering import expand, reorder
+from waypost.decide.policy import ORDERED, Policy, Route
 from waypost.decide.quality import AnswerLengths, QualityEstimator, WinRates
 from waypost.decide.residency import by_residency
 from waypost.decide.router_pairs import by_threshold, route_of

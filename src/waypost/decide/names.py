@@ -6,13 +6,11 @@ import difflib
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from waypost.decide.policy import VIRTUAL_MODELS, Policy
+from waypost.decide.policy import ORDERED, VIRTUAL_MODELS, Policy
 from waypost.fleet.view import Deployment, FleetView
 from waypost.turn import share_of
 
 Kind = Literal["virtual", "route", "pair", "deployment"]
-# The virtual models that leave open how quality is weighed against cost.
-DIALLED = ("auto", "auto-private")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +88,7 @@ def _numbered(name: str, fleet: FleetView, policy: Policy) -> Meaning | str | No
     found = _literally(policy.aliases.get(base, base), None, fleet, policy) if base else None
     if found is None or found.kind == "deployment":
         return None
-    if found.kind == "virtual" and found.name not in DIALLED:
+    if found.kind == "virtual" and found.name in ORDERED:
         return f"{found.name} says itself what counts, and has no dial: ask for auto@0.3 or the like"
     dial = share_of(text)
     if dial is None:

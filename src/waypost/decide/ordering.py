@@ -23,9 +23,6 @@ _MADE_FOR = {
 _SMALL_FIRST = frozenset({"chat"})
 _BIG = 1e9
 
-ORDERED = ("auto-fast", "auto-cheap", "auto-best")
-"""The virtual models whose names say by what to order."""
-
 
 def expand(route: Route, turn: Turn, fleet: FleetView, policy: Policy) -> tuple[Deployment, ...]:
     """The deployments of a route, in the route's order; ``*`` adds the whole fleet, best guess first. One may come twice."""

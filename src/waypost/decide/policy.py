@@ -19,6 +19,9 @@ ClientLoadOptions = Literal["ignore", "allow"]
 WinRateSource = Literal["waypost", "routellm"]
 """Who says how probable it is that the strong model's answer is the better one."""
 
+ORDERED = ("auto-fast", "auto-cheap", "auto-best")
+"""The virtual models whose names say by what to order."""
+
 VIRTUAL_MODELS = ("auto", "auto-fast", "auto-cheap", "auto-best", "auto-private")
 
 
