@@ -16,7 +16,6 @@ from waypost.caching import open_cache
 from waypost.completion import Reply, ReplyStream, SyncLoop, reply_of
 from waypost.config import Config, load, loads
 from waypost.decide.card import Decision
-from waypost.decide.correction import Correction
 from waypost.decide.corrections import Corrections
 from waypost.decide.decision import Artefacts, decide
 from waypost.decide.explanation import Explanation
@@ -41,6 +40,8 @@ from waypost.http.session import HttpSession
 from waypost.ids import new_id
 from waypost.ledger import Ledger, open_ledger
 from waypost.ledger.record import Outcome, PromptDigest, known_cost
+from waypost.opinions import Opinions
+from waypost.ratings import Ratings
 from waypost.startup import Assembly, put_in_force
 from waypost.turn import EMPTY, Turn
 
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class Router:
+class Router(Opinions):
     """Sends every prompt to the right model.
 
     `route` decides and explains, without any I/O; `acompletion` and `completion` also make the call and record it. All of them
@@ -77,6 +78,7 @@ class Router:
         self.ledger.start()
         self._feedback = Feedback(self.ledger, config.feedback, self._correct)
         self._feedback.renew()
+        self._ratings = Ratings(self.ledger, config.feedback)
 
     @classmethod
     def from_config(cls, source: str | Path | Mapping[str, Any]) -> Router:
@@ -132,6 +134,7 @@ class Router:
         self.fleet.batch_s = self._policy.batch_s
         self._learn(lambda model: model.with_own_tasks(own))
         self._feedback.follow(config.feedback)
+        self._ratings.follow(config.feedback)
 
     def decide(self, turn: Turn, fleet: FleetView | None = None) -> Decision:
         """The decision for a turn, for the fleet as it is now or as it was seen in ``fleet``."""
@@ -196,33 +199,6 @@ class Router:
         decision = self.decide(_turn(messages, model, headers, params))
         self.remember(decision)
         return decision
-
-    def feedback(
-        self, decision_id: str | None = None, *, task: str, text: str | None = None, caller: str | None = None
-    ) -> Correction:
-        """Says that a decision should have been for ``task``: from now on the same text is, and similar ones lean to it.
-
-        The last 10,000 decisions of this router are known by their id; for an older one, or none, give the ``text``. Only the
-        task, the caller's name, the time and a sketch of the text are stored. Raises `CallerError`, `PolicyError` where the
-        config switches feedback off, and `LedgerError` if it cannot be stored.
-        """
-        return self._feedback.give(decision_id, task, text, caller)
-
-    def corrections(self) -> tuple[Correction, ...]:
-        """Every correction that is stored, the oldest first."""
-        return self._feedback.all()
-
-    def forget_corrections(self, ids: Iterable[str]) -> int:
-        """Takes corrections back, at once and for good; how many there were."""
-        return self._feedback.forget(ids)
-
-    def renew_corrections(self) -> None:
-        """Takes up corrections that others stored or forgot, and a config's new rules for them."""
-        self._feedback.renew()
-
-    def remember(self, decision: Decision) -> None:
-        """Lets a decision be corrected by its id. `route` does it, and every call at its end."""
-        self._feedback.remember(decision)
 
     def explain(
         self,

@@ -12,7 +12,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli.documented import keys_of
+from cli.test_log import keep
 from engines.process import free_port
+from ledger.outcomes import outcome
 from waypost.cli import group
 from waypost.errors import InvalidRequest, LedgerError, NotFound, PolicyError, StartError
 from waypost.ledger import SqliteLedger
@@ -170,3 +172,36 @@ def test_a_file_that_is_no_export_says_where(run: Run, tmp_path: Path, content: 
     result = run("import", str(tmp_path / "mine.json"))
     assert isinstance(result.exception, InvalidRequest)
     assert re.search(said, result.exception.message)
+
+
+def test_an_answer_is_rated_listed_and_forgotten(run: Run, path: Path) -> None:
+    keep(path, outcome("wp_1"), outcome("wp_2"))
+    made = printed(run("rate", "wp_1", "1", "--caller", "anna", "--json"))
+    assert list(made) == keys_of("feedback rate")
+    assert "rated 0.25" in run("rate", "wp_2", "0.25", "--source", "judge").stdout
+    listed = printed(run("ratings", "--json"))
+    assert list(listed[0]) == keys_of("feedback ratings")
+    assert [(one["decision"], one["score"], one["source"], one["caller"]) for one in listed] == [
+        ("wp_1", 1.0, "user", "anna"),
+        ("wp_2", 0.25, "judge", None),
+    ]
+    assert "anna" in run("ratings").stdout
+    assert "forgot 1" in run("forget", made["id"]).stdout
+    assert printed(run("forget", "--all", "--json")) == {"forgotten": 1}
+    assert "no ratings" in run("ratings").stdout
+
+
+def test_a_caller_takes_corrections_and_ratings_along(run: Run, path: Path) -> None:
+    keep(path, outcome("wp_1"))
+    printed(run("rate", "wp_1", "0", "--caller", "anna", "--json"))
+    printed(run("rate", "wp_1", "1", "--json"))
+    printed(run("add", "--text", TEXT, "--task", "memory", "--caller", "anna", "--json"))
+    assert printed(run("forget", "--caller", "anna", "--json")) == {"forgotten": 2}
+    assert [one["caller"] for one in printed(run("ratings", "--json"))] == [None]
+
+
+def test_a_score_that_is_none_or_a_decision_that_is_not_there_is_refused(run: Run, path: Path) -> None:
+    keep(path, outcome("wp_1"))
+    assert run("rate", "wp_1", "1.5").exit_code == 2
+    assert run("rate", "wp_1", "good").exit_code == 2
+    assert isinstance(run("rate", "wp_never", "1").exception, NotFound)

@@ -19,6 +19,7 @@ from waypost.cli import group
 from waypost.decide.card import Refusal
 from waypost.dispatch.attempt import Attempt
 from waypost.errors import NotFound, PrivacyRefused, WaypostError
+from waypost.ledger.rating import Rating
 from waypost.ledger.record import Outcome
 from waypost.ledger.sqlite import SqliteLedger
 
@@ -124,6 +125,15 @@ def test_show_explains_an_answer(path: Path) -> None:
         "far 0.020 s 1.500 s after 0.400 s finished: stop, engine said 200, checked: ok 100 in, 20 out, 0 cached $0.250000",
     ):
         assert line in said
+
+
+def test_show_tells_how_the_answer_was_rated(path: Path) -> None:
+    rating = Rating("wr_1", "wp_a1", 0.25, "judge", "anna", "2026-01-01T00:00:00.000000Z")
+    SqliteLedger(path).add_rating(rating, per_caller=9, most=9)
+    said = [" ".join(line.split()) for line in run("show", "wp_a1", path=path).stdout.splitlines()]
+    assert "0.25 judge anna 2026-01-01T00:00:00.000000Z" in said
+    assert json.loads(run("show", "wp_a1", "--json", path=path).stdout)["ratings"] == [rating.to_dict()]
+    assert "Ratings" not in run("show", "wp_a2", path=path).stdout
 
 
 def test_show_says_what_is_unknown_and_prints_brackets_as_they_are(path: Path) -> None:

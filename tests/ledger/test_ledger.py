@@ -42,7 +42,7 @@ async def test_an_entry_says_everything_about_the_outcome(make: Make) -> None:
     ledger = await stored(make(), outcome("wp_1", session="s1", caller="c1"))
     entry = ledger.get("wp_1")
     assert entry is not None
-    flat = {key: value for key, value in entry.items() if key not in ("attempts", "card", "prompt")}
+    flat = {key: value for key, value in entry.items() if key not in ("attempts", "card", "prompt", "ratings")}
     assert flat == {
         "id": "wp_1",
         "started_at": "2023-11-14T22:13:20.250Z",
@@ -120,7 +120,7 @@ async def test_tail_gives_the_newest_first_without_cards_attempts_and_text(make:
     assert [entry["id"] for entry in latest] == ["wp_4", "wp_3", "wp_2"]
     whole = ledger.get("wp_4")
     assert whole is not None
-    assert whole.keys() - latest[0].keys() == {"attempts", "card"}
+    assert whole.keys() - latest[0].keys() == {"attempts", "ratings", "card"}
     assert whole["prompt"].keys() - latest[0]["prompt"].keys() == {"text"}
 
 

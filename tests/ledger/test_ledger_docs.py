@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ledger.outcomes import outcome
 from waypost.ledger.entry import entry_of, summary_of
+from waypost.ledger.rows import RATING
 
 DOCS = Path(__file__).parents[2] / "docs" / "ledger.md"
 
@@ -23,6 +24,7 @@ def test_every_key_is_documented_and_every_documented_key_exists() -> None:
     assert documented("An entry").keys() == entry.keys()
     assert documented("`prompt`").keys() == entry["prompt"].keys()
     assert documented("`attempts`").keys() == entry["attempts"][0].keys()
+    assert tuple(documented("Ratings")) == RATING
 
 
 def test_the_docs_say_what_lists_leave_out() -> None:

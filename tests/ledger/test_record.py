@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from samples import turn
 from waypost.dispatch.attempt import Attempt
-from waypost.ledger.record import PromptDigest, known_cost
-from waypost.turn import Message, Text, Turn
+from waypost.ledger.record import NEEDS, PromptDigest, known_cost
+from waypost.turn import Audio, File, Image, Message, Text, Tool, Turn
 
 
 def said(*texts: str) -> Turn:
@@ -49,3 +49,30 @@ def test_every_text_has_a_digest(text: str) -> None:
 )
 def test_only_known_costs_are_summed(costs: tuple[float | None, ...], total: float | None) -> None:
     assert known_cost(Attempt("far", 0, 1, cost_usd=cost) for cost in costs) == total
+
+
+PICTURE = Image(inline=True)
+
+
+@pytest.mark.parametrize(
+    ("made", "needs"),
+    [
+        (said("hello"), ()),
+        (turn(messages=(Message("user", (Text("what is this?"), PICTURE)),)), ("image", "image_asked")),
+        (turn(messages=(Message("user", (PICTURE,)), Message("user", (Text("and now?"),)))), ("image",)),
+        (turn(messages=(Message("user", (Audio(None), File(None))),)), ("audio", "file")),
+        (turn(tools=(Tool("light"),)), ("tools",)),
+        (turn(tools=(Tool("light"),), tool_choice="none"), ()),
+        (turn(messages=(Message("tool", (Text("on"),)),)), ("tools", "tool_result")),
+        (turn(response_format="json_schema", private=True), ("json_schema", "private")),
+        (turn(mode="embedding"), ("vectors",)),
+    ],
+)
+def test_a_digest_says_what_the_turn_needs_and_all_of_it_is_in_the_list(made: Turn, needs: tuple[str, ...]) -> None:
+    assert PromptDigest.of(made, b"salt").needs == needs
+    assert set(needs) <= set(NEEDS)
+
+
+def test_a_digest_keeps_what_the_caller_set() -> None:
+    digest = PromptDigest.of(turn(answer_tokens=7, channel="voice", background="title", cost_quality=0.25), b"salt")
+    assert (digest.answer_cap, digest.channel, digest.background, digest.cost_quality) == (7, "voice", "title", 0.25)

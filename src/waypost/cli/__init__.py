@@ -19,7 +19,7 @@ COMMANDS = {
     "config": "Print the JSON schema of the config, or the config as it takes effect.",
     "doctor": "Find the traps in a config: what is valid, and still cuts answers or reloads models.",
     "eval": "Measure models and routers on data of known outcome.",
-    "feedback": "Correct what was taken for the wrong task, and see, move or forget such corrections.",
+    "feedback": "Correct what was taken for the wrong task, rate answers, and see, move or forget what was said.",
     "fleet": "Show what is loaded on your engines, and what a load takes.",
     "init": "Write a config from what runs on this machine.",
     "log": "Show what was decided, and how it went.",

@@ -1,4 +1,4 @@
-"""`waypost feedback`: what was taken for the wrong task, and what it should have been."""
+"""`waypost feedback`: what was taken for the wrong task, and how good answers were."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ from waypost.cli.table import print_table
 from waypost.decide.correction import Correction
 from waypost.decide.labels import TASKS
 from waypost.errors import InvalidRequest, NotFound, StartError
+from waypost.ledger.rating import SOURCES
 
 if TYPE_CHECKING:
     from waypost.config import Config
     from waypost.feedback import Feedback
+    from waypost.ratings import Ratings
 
 _SERVER_S = 10.0
 _MOST_BYTES = 1 << 20
@@ -28,7 +30,7 @@ _MOST_BYTES = 1 << 20
 
 @click.group()
 def command() -> None:
-    """Correct what was taken for the wrong task, and see, move or forget such corrections.
+    """Correct what was taken for the wrong task, rate answers, and see, move or forget what was said.
 
     Works on the ledger's file, beside a running server or without one. A server takes up what changed there when it next looks
     at its engines (discovery.refresh_s, 10 seconds).
@@ -142,34 +144,82 @@ def import_(file: Path, config: Path | None, path: Path | None, as_json: bool) -
 
 
 @command.command()
-@click.argument("correction_id", metavar="[ID]", required=False)
-@click.option("--caller", help="Forget what this caller corrected; an empty name stands for corrections without one.")
-@click.option("--all", "everything", is_flag=True, help="Forget all corrections.")
+@click.argument("decision_id", metavar="ID")
+@click.argument("score", type=click.FloatRange(0, 1))
+@click.option(
+    "--source",
+    type=click.Choice(SOURCES),
+    default="user",
+    show_default=True,
+    help="Who thinks so: a person, a program, a model.",
+)
+@click.option("--caller", help="Who says so. Default: nobody in particular.")
+@ledger_config_option
+@ledger_option
+@json_option
+def rate(
+    decision_id: str, score: float, source: str, caller: str | None, config: Path | None, path: Path | None, as_json: bool
+) -> None:
+    """Say how good the answer of the decision ID was: SCORE is from 0 to 1, a thumb is 0 or 1.
+
+    JSON keys: id, decision, score, source.
+    """
+    made = _ratings(config, path).give(decision_id, score, source, caller)
+    if as_json:
+        print_json({"id": made.id, "decision": made.decision, "score": made.score, "source": made.source})
+    else:
+        click.echo(f"{made.id}: the answer of {made.decision} is rated {made.score:g}")
+
+
+@command.command()
+@ledger_config_option
+@ledger_option
+@json_option
+def ratings(config: Path | None, path: Path | None, as_json: bool) -> None:
+    """List all ratings of answers, the oldest first.
+
+    JSON keys of each: id, decision, score, source, caller, created_at.
+    """
+    listed = _ratings(config, path).all()
+    if as_json:
+        print_json([one.to_dict() for one in listed])
+    elif listed:
+        rows = ([one.id, one.decision, f"{one.score:g}", one.source, one.caller or "nobody", one.created_at] for one in listed)
+        print_table(console(), ("id", "decision", "score", "source", "said by", "when"), rows)
+    else:
+        click.echo("there are no ratings")
+
+
+@command.command()
+@click.argument("said_id", metavar="[ID]", required=False)
+@click.option("--caller", help="Forget what this caller said; an empty name stands for what was said without one.")
+@click.option("--all", "everything", is_flag=True, help="Forget all corrections and ratings.")
 @ledger_config_option
 @ledger_option
 @json_option
 def forget(
-    correction_id: str | None, caller: str | None, everything: bool, config: Path | None, path: Path | None, as_json: bool
+    said_id: str | None, caller: str | None, everything: bool, config: Path | None, path: Path | None, as_json: bool
 ) -> None:
-    """Forget one correction, those of a caller, or all: from then on it is as if they had never been.
+    """Forget one correction or rating, those of a caller, or all: from then on it is as if they had never been.
 
     JSON keys: forgotten.
     """
-    if [correction_id is None, caller is None, not everything].count(False) != 1:
-        raise click.UsageError("give the ID of a correction, --caller or --all")
-    feedback = _feedback(config, path)
-    found = feedback.all()
-    if correction_id is not None:
-        found = tuple(one for one in found if one.id == correction_id)
-        if not found:
-            raise NotFound(f"there is no correction {correction_id!r}: `waypost feedback list` lists them")
-    elif caller is not None:
-        found = tuple(one for one in found if one.caller == (caller or None))
-    gone = feedback.forget([one.id for one in found])
+    if [said_id is None, caller is None, not everything].count(False) != 1:
+        raise click.UsageError("give the ID of a correction or rating, --caller or --all")
+    kept: tuple[Feedback | Ratings, ...] = (_feedback(config, path), _ratings(config, path))
+    gone = 0
+    for each in kept:
+        found = each.all()
+        wanted = [
+            one.id for one in found if everything or one.id == said_id or (said_id is None and one.caller == (caller or None))
+        ]
+        gone += each.forget(wanted)
+    if said_id is not None and not gone:
+        raise NotFound(f"nothing of the id {said_id!r} is kept: `waypost feedback list` and `ratings` list what is")
     if as_json:
         print_json({"forgotten": gone})
     else:
-        click.echo(f"forgot {gone} corrections")
+        click.echo(f"forgot {gone} corrections and ratings")
 
 
 def _config(config: Path | None) -> Config:
@@ -184,6 +234,13 @@ def _feedback(config: Path | None, path: Path | None) -> Feedback:
     from waypost.ledger import SqliteLedger
 
     return Feedback(SqliteLedger(ledger_path(config, path)), _config(config).feedback)
+
+
+def _ratings(config: Path | None, path: Path | None) -> Ratings:
+    from waypost.ledger import SqliteLedger
+    from waypost.ratings import Ratings
+
+    return Ratings(SqliteLedger(ledger_path(config, path)), _config(config).feedback)
 
 
 def _without_sketch(correction: Correction) -> dict[str, Any]:

@@ -176,6 +176,8 @@ def _explain(out: Console, entry: dict[str, Any]) -> None:
     print_candidates(out, card)
     columns = ("deployment", "from", "to", "first output", "result", "usage", "cost")
     print_table(out, columns, map(_attempt, entry["attempts"]), title="Attempts")
+    rated = ([f"{one['score']:g}", one["source"], one["caller"] or "nobody", one["created_at"]] for one in entry["ratings"])
+    print_table(out, ("score", "source", "said by", "when"), rated, title="Ratings")
     if entry["prompt"]["text"] is not None:
         out.print(Text("\nPrompt", style="bold"))
         out.print(Text(entry["prompt"]["text"]))

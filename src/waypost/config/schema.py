@@ -320,13 +320,19 @@ class LedgerSettings(Block):
 
 
 class FeedbackSettings(Block):
-    """What users correct: "this should have been memory"."""
+    """What users correct ("this should have been memory"), and how they rate answers."""
 
-    enabled: bool = Field(default=True, description="Take corrections, and follow them.")
+    enabled: bool = Field(default=True, description="Take corrections and ratings, and follow the former.")
     per_caller: Whole = Field(
         default=PER_CALLER, ge=1, le=10_000, description="Corrections of one caller that are kept; the oldest leave first."
     )
     most: Whole = Field(default=MOST, ge=1, le=50_000, description="Corrections that are kept in all; the oldest leave first.")
+    ratings_per_caller: Whole = Field(
+        default=10_000, ge=1, le=1_000_000, description="Ratings of one caller that are kept; the oldest leave first."
+    )
+    most_ratings: Whole = Field(
+        default=100_000, ge=1, le=1_000_000, description="Ratings that are kept in all; the oldest leave first."
+    )
 
 
 class ConfigFile(BaseModel):
@@ -366,7 +372,8 @@ class ConfigFile(BaseModel):
     server: ServerSettings = Field(default_factory=ServerSettings, description="Where and how the server listens.")
     ledger: LedgerSettings = Field(default_factory=LedgerSettings, description="Where decisions and outcomes are written.")
     feedback: FeedbackSettings = Field(
-        default_factory=FeedbackSettings, description='What users correct: "this should have been memory".'
+        default_factory=FeedbackSettings,
+        description='What users correct ("this should have been memory"), and how they rate answers.',
     )
     cache: CacheSettings = Field(
         default_factory=CacheSettings, description="How much the response cache keeps, for the routes that have one."

@@ -1,4 +1,4 @@
-"""Decisions, attempts, outcomes and corrections, kept: one protocol, and the places that can hold them."""
+"""Decisions, attempts, outcomes, corrections and ratings, kept: one protocol, and the places that can hold them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from waypost.decide.correction import Correction
 from waypost.ledger.filter import ANY, Filter
 from waypost.ledger.location import default_ledger_path
 from waypost.ledger.memory import MemoryLedger
+from waypost.ledger.rating import Rating
 from waypost.ledger.record import Outcome
 from waypost.ledger.sqlite import SqliteLedger
 
@@ -21,6 +22,8 @@ __all__ = [
     "LedgerSettings",
     "MemoryLedger",
     "Outcome",
+    "Rating",
+    "RatingStore",
     "SqliteLedger",
     "default_ledger_path",
     "open_ledger",
@@ -66,8 +69,27 @@ class CorrectionStore(Protocol):
         ...
 
 
-class Ledger(CorrectionStore, Protocol):
-    """Where outcomes are written and read, and corrections.
+class RatingStore(Protocol):
+    """Where ratings of answers are kept, in the way of corrections."""
+
+    def ratings(self) -> tuple[Rating, ...]:
+        """All of them, the oldest first."""
+        ...
+
+    def add_rating(self, rating: Rating, *, per_caller: int, most: int) -> None:
+        """Keeps ``rating`` in place of the one that the same caller gave the same decision from the same source.
+
+        Of each caller the newest ``per_caller`` stay, and ``most`` in all.
+        """
+        ...
+
+    def forget_ratings(self, ids: Iterable[str]) -> int:
+        """Removes those with these ids for good; how many there were."""
+        ...
+
+
+class Ledger(CorrectionStore, RatingStore, Protocol):
+    """Where outcomes are written and read, corrections and ratings.
 
     Writing never blocks and never fails a request. What cannot be kept is counted in ``dropped``. Entries are dicts with the
     keys of ``docs/ledger.md``, the same from every ledger. ``get`` and ``tail`` may wait for a disk: a server calls them in a
@@ -106,7 +128,7 @@ class Ledger(CorrectionStore, Protocol):
         ...
 
     def tail(self, limit: int, where: Filter = ANY, *, before: str | None = None) -> list[dict[str, Any]]:
-        """The latest stored entries without their card and attempts, newest first; ``before`` is the id to go on from."""
+        """The latest stored entries without card, attempts and ratings, newest first; ``before`` is the id to go on from."""
         ...
 
 

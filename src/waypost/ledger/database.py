@@ -6,7 +6,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from waypost.errors import LedgerError
@@ -65,6 +65,27 @@ def open_for_reading(path: Path) -> Iterator[sqlite3.Connection]:
         if connection is not None:
             with suppress(sqlite3.Error):
                 connection.close()
+
+
+@contextmanager
+def writing(path: Path, *, salt: bytes, what: str) -> Iterator[sqlite3.Connection]:
+    """One transaction of a connection that lives as long as it: for what is written beside the queue, few things of weight.
+
+    ``what`` names them for the ``LedgerError`` that is raised if they cannot be written.
+    """
+    connection, _ = open_for_writing(path, salt=salt)
+    with closing(connection):
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            yield connection
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise LedgerError(f"{what} cannot be written to the ledger ({error}): try again, or free the disk") from None
+
+
+def storable(value: str) -> str:
+    """A lone surrogate is in no row, and SQLite's driver refuses it: it becomes something else that matches nothing."""
+    return value.encode("utf-8", "replace").decode()
 
 
 def _make(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timezone
 from typing import Any
 
@@ -10,12 +11,14 @@ import orjson
 from waypost.dispatch.attempt import Attempt
 from waypost.dispatch.events import Usage
 from waypost.ledger.clean import Cleaner
+from waypost.ledger.rating import Rating
 from waypost.ledger.record import Outcome
 
 
-def entry_of(outcome: Outcome) -> dict[str, Any]:
-    """The whole entry of an outcome, in plain values."""
+def entry_of(outcome: Outcome, ratings: Iterable[Rating] = ()) -> dict[str, Any]:
+    """The whole entry of an outcome with its ratings, in plain values."""
     found: dict[str, Any] = orjson.loads(orjson.dumps(fit_entry(outcome, explained=outcome.explained), default=dict))
+    found["ratings"] = [rating.to_dict() for rating in ratings]
     return found
 
 
@@ -53,8 +56,14 @@ def fit_entry(outcome: Outcome, *, explained: bool = True) -> dict[str, Any]:
                 "chars": outcome.prompt.chars,
                 "messages": outcome.prompt.messages,
                 "language": outcome.decision.task.language if explained else None,
+                "needs": outcome.prompt.needs,
+                "answer_cap": outcome.prompt.answer_cap,
+                "channel": cleaner.name(outcome.prompt.channel),
+                "background": cleaner.name(outcome.prompt.background),
+                "cost_quality": outcome.prompt.cost_quality,
             },
             "attempts": [_attempt_of(attempt) for attempt in outcome.attempts],
+            "ratings": [],
             "card": outcome.decision.to_dict(explained=explained),
         }
     )
@@ -64,8 +73,8 @@ def fit_entry(outcome: Outcome, *, explained: bool = True) -> dict[str, Any]:
 
 
 def summary_of(entry: dict[str, Any]) -> dict[str, Any]:
-    """The entry as ``tail`` gives it: without attempts, card and prompt text."""
-    short = {key: value for key, value in entry.items() if key not in ("attempts", "card")}
+    """The entry as ``tail`` gives it: without attempts, ratings, card and prompt text."""
+    short = {key: value for key, value in entry.items() if key not in ("attempts", "ratings", "card")}
     short["prompt"] = {key: value for key, value in entry["prompt"].items() if key != "text"}
     return short
 

@@ -12,6 +12,7 @@ from typing import Any
 from waypost.decide.correction import Correction
 from waypost.ledger.entry import entry_of, summary_of
 from waypost.ledger.filter import ANY, Filter
+from waypost.ledger.rating import Rating
 from waypost.ledger.record import Outcome
 
 
@@ -24,6 +25,7 @@ class MemoryLedger:
         self._lock = threading.Lock()
         self._outcomes: OrderedDict[str, Outcome] = OrderedDict()
         self._corrections: dict[str, Correction] = {}
+        self._ratings: dict[tuple[str, str, str | None], Rating] = {}
         self._dropped = 0
 
     @property
@@ -62,7 +64,7 @@ class MemoryLedger:
         """The whole entry of a decision."""
         with self._lock:
             outcome = self._outcomes.get(decision_id)
-        return None if outcome is None else entry_of(outcome)
+        return None if outcome is None else entry_of(outcome, self.ratings_of(decision_id))
 
     def tail(self, limit: int, where: Filter = ANY, *, before: str | None = None) -> list[dict[str, Any]]:
         """The latest entries, newest first."""
@@ -72,8 +74,7 @@ class MemoryLedger:
             ids = [outcome.decision.id for outcome in kept]
             kept = kept[: ids.index(before)] if before in ids else []
         entries = (summary_of(entry_of(outcome)) for outcome in reversed(kept))
-        matching = (entry for entry in entries if all(entry[key] == value for key, value in where.wanted().items()))
-        return list(islice(matching, max(limit, 0)))
+        return list(islice(filter(where.takes, entries), max(limit, 0)))
 
     def corrections(self) -> tuple[Correction, ...]:
         """All corrections, the oldest first."""
@@ -89,3 +90,33 @@ class MemoryLedger:
         """Removes corrections; how many there were."""
         with self._lock:
             return sum(self._corrections.pop(name, None) is not None for name in ids)
+
+    def ratings(self) -> tuple[Rating, ...]:
+        """All ratings, the oldest first."""
+        with self._lock:
+            return tuple(self._ratings.values())
+
+    def ratings_of(self, decision_id: str) -> tuple[Rating, ...]:
+        """Those of one decision."""
+        return tuple(rating for rating in self.ratings() if rating.decision == decision_id)
+
+    def add_rating(self, rating: Rating, *, per_caller: int, most: int) -> None:
+        """Keeps a rating, until the process ends."""
+        with self._lock:
+            key = rating.decision, rating.source, rating.caller
+            self._ratings.pop(key, None)
+            self._ratings[key] = rating
+            own = [known for known in self._ratings if known[2] == rating.caller]
+            surplus = dict.fromkeys(
+                [*own[: max(0, len(own) - per_caller)], *list(self._ratings)[: max(0, len(self._ratings) - most)]]
+            )
+            for known in surplus:
+                del self._ratings[known]
+
+    def forget_ratings(self, ids: Iterable[str]) -> int:
+        """Removes ratings; how many there were."""
+        gone = set(ids)
+        with self._lock:
+            before = len(self._ratings)
+            self._ratings = {key: rating for key, rating in self._ratings.items() if rating.id not in gone}
+            return before - len(self._ratings)

@@ -95,7 +95,30 @@ _V4 = ("ALTER TABLE attempts ADD COLUMN verdict TEXT",)
 
 _V5 = ("ALTER TABLE attempts ADD COLUMN load_s REAL",)
 
-MIGRATIONS = (_V1, _V2, _V3, _V4, _V5)
+# What it takes, with the card, to decide again; and what people and programs think of answers. A rating may come before its
+# decision is stored.
+_V6 = (
+    "ALTER TABLE decisions ADD COLUMN prompt_needs TEXT",
+    "ALTER TABLE decisions ADD COLUMN prompt_answer_cap INTEGER",
+    "ALTER TABLE decisions ADD COLUMN prompt_channel TEXT",
+    "ALTER TABLE decisions ADD COLUMN prompt_background TEXT",
+    "ALTER TABLE decisions ADD COLUMN prompt_cost_quality REAL",
+    """
+    CREATE TABLE ratings (
+        id TEXT PRIMARY KEY,
+        decision TEXT NOT NULL,
+        score REAL NOT NULL,
+        source TEXT NOT NULL,
+        caller TEXT,
+        created_at TEXT NOT NULL
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX ratings_by_decision ON ratings (decision)",
+    "CREATE INDEX ratings_by_caller ON ratings (caller, created_at)",
+    "CREATE INDEX ratings_by_age ON ratings (created_at)",
+)
+
+MIGRATIONS = (_V1, _V2, _V3, _V4, _V5, _V6)
 
 
 def migrate(connection: sqlite3.Connection, *, salt: bytes) -> bytes:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from waypost.ledger import rows
-from waypost.ledger.database import open_for_reading
+from waypost.ledger.database import open_for_reading, storable
 from waypost.ledger.filter import ANY, Filter
 
 
@@ -20,11 +21,18 @@ class SqliteReader:
     def get(self, decision_id: str) -> dict[str, Any] | None:
         """The whole entry of a decision."""
         with open_for_reading(self._path) as connection:
-            row = connection.execute("SELECT * FROM decisions WHERE id = ?", (_storable(decision_id),)).fetchone()
+            row = connection.execute("SELECT * FROM decisions WHERE id = ?", (storable(decision_id),)).fetchone()
             if row is None:
                 return None
-            attempts = "SELECT * FROM attempts WHERE decision = ? ORDER BY position"
-            return rows.whole(row, connection.execute(attempts, (row["seq"],)).fetchall())
+            return _whole(connection, row)
+
+    def whole(self, where: Filter = ANY) -> Iterator[dict[str, Any]]:
+        """Whole entries, the oldest first, one at a time: all of them may be more than fits into memory."""
+        condition, values = _condition(where)
+        with open_for_reading(self._path) as connection:
+            # Only names of our own become SQL; what a caller says is bound.
+            for row in connection.execute(f"SELECT * FROM decisions WHERE {condition} ORDER BY seq", values):  # noqa: S608
+                yield _whole(connection, row)
 
     def tail(self, limit: int, where: Filter = ANY, *, before: str | None = None) -> list[dict[str, Any]]:
         """The latest entries in the order in which they were stored, newest first."""
@@ -37,7 +45,7 @@ class SqliteReader:
     def ids(self, prefix: str, limit: int) -> list[str]:
         """Ids that begin with ``prefix``, in descending order."""
         query = "SELECT id FROM decisions WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT ?"
-        start = _storable(prefix)
+        start = storable(prefix)
         with open_for_reading(self._path) as connection:
             return [row["id"] for row in connection.execute(query, (start, f"{start}\U0010ffff", max(limit, 0)))]
 
@@ -57,18 +65,24 @@ class SqliteReader:
             return int(connection.execute("SELECT value FROM meta WHERE key = 'dropped'").fetchone()[0])
 
     def _select(self, limit: int, where: Filter, side: str, cursor: str | None, order: str) -> list[dict[str, Any]]:
-        conditions = {f"{column} = ?": _storable(value) for column, value in where.wanted().items()}
+        condition, values = _condition(where)
         if cursor is not None:
-            place = "(SELECT seq FROM decisions WHERE id = ?)"
-            conditions[f"seq {side} {place}"] = _storable(cursor)
-        condition = " AND ".join(conditions) or "TRUE"
-        # Only names of our own become SQL; what a caller says is bound.
+            condition += f" AND seq {side} (SELECT seq FROM decisions WHERE id = ?)"  # noqa: S608  # see `whole`
+            values.append(storable(cursor))
         query = f"SELECT {rows.SUMMARY_COLUMNS} FROM decisions WHERE {condition} ORDER BY seq {order} LIMIT ?"  # noqa: S608
         with open_for_reading(self._path) as connection:
-            found: list[sqlite3.Row] = connection.execute(query, (*conditions.values(), max(limit, 0))).fetchall()
+            found: list[sqlite3.Row] = connection.execute(query, (*values, max(limit, 0))).fetchall()
         return [rows.summary(row) for row in found]
 
 
-def _storable(value: str) -> str:
-    """A lone surrogate is in no row, and SQLite's driver refuses it: it becomes something else that matches nothing."""
-    return value.encode("utf-8", "replace").decode()
+def _condition(where: Filter) -> tuple[str, list[str]]:
+    """The filter as SQL, with what is bound to it. A time sorts as text."""
+    conditions = {f"{column} = ?": value for column, value in where.wanted().items()}
+    conditions |= {f"started_at {side} ?": value for side, value in ((">=", where.since), ("<", where.until)) if value}
+    return " AND ".join(["TRUE", *conditions]), [storable(value) for value in conditions.values()]
+
+
+def _whole(connection: sqlite3.Connection, row: sqlite3.Row) -> dict[str, Any]:
+    attempts = connection.execute("SELECT * FROM attempts WHERE decision = ? ORDER BY position", (row["seq"],))
+    ratings = connection.execute("SELECT * FROM ratings WHERE decision = ? ORDER BY created_at, id", (row["id"],))
+    return rows.whole(row, attempts, ratings)

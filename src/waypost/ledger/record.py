@@ -10,18 +10,31 @@ from typing import Literal
 from waypost.decide.card import Decision
 from waypost.dispatch.attempt import Attempt, CacheUse
 from waypost.dispatch.events import Usage
-from waypost.turn import Turn
+from waypost.turn import Audio, File, Image, Turn
 
 OutcomeStatus = Literal["ok", "partial", "failed", "refused", "cancelled"]
+
+NEEDS = ("image", "image_asked", "audio", "file", "tools", "tool_result", "json_schema", "private", "vectors")
+"""What besides its text a request may ask for: with the card, enough to decide on it again."""
+
+_INPUTS = {Image: "image", Audio: "audio", File: "file"}
 
 
 @dataclass(frozen=True, slots=True)
 class PromptDigest:
-    """What is known of a prompt without its text. ``hash`` tells equal prompts of one ledger apart from others."""
+    """What is known of a prompt without its text. ``hash`` tells equal prompts of one ledger apart from others.
+
+    ``needs`` are some of ``NEEDS``; ``answer_cap`` is the caller's, in tokens. The others are those of the turn.
+    """
 
     hash: str
     chars: int
     messages: int
+    needs: tuple[str, ...] = ()
+    answer_cap: int | None = None
+    channel: str | None = None
+    background: str | None = None
+    cost_quality: float | None = None
 
     @classmethod
     def of(cls, turn: Turn, salt: bytes) -> PromptDigest:
@@ -32,7 +45,30 @@ class PromptDigest:
         said = [(message.role.encode(), message.text) for message in turn.messages]
         texts = [(role, text.encode("utf-8", "surrogatepass")) for role, text in said]
         digest = hmac.digest(salt, b"".join([b"%s %d:%s" % (role, len(text), text) for role, text in texts]), "sha256")
-        return cls(hash=digest.hex(), chars=sum(len(text) for _, text in said), messages=len(said))
+        chars = sum(len(text) for _, text in said)
+        return cls(
+            digest.hex(),
+            chars,
+            len(said),
+            _needs(turn),
+            turn.answer_tokens,
+            turn.channel,
+            turn.background,
+            turn.cost_quality,
+        )
+
+
+def _needs(turn: Turn) -> tuple[str, ...]:
+    found = sorted(_INPUTS[kind] for kind in turn.inputs)
+    facts = (
+        ("image_asked", "image" in found and turn.asks_about_image),
+        ("tools", turn.needs_tools),
+        ("tool_result", turn.tool_loop_open),
+        ("json_schema", turn.response_format == "json_schema"),
+        ("private", turn.private),
+        ("vectors", turn.mode == "embedding"),
+    )
+    return (*found, *(name for name, holds in facts if holds))
 
 
 # Nobody changes one. It is not frozen, as there is one for each request: making it would take three times as long.

@@ -8,7 +8,10 @@ from typing import Any
 
 import orjson
 
-_PROMPT = ("hash", "chars", "messages", "language", "text")
+_PROMPT = (
+    *("hash", "chars", "messages", "language", "needs", "answer_cap", "channel", "background", "cost_quality"),
+    "text",
+)
 _USAGE = ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens", "usage_estimated")
 _FLAGS = ("stream", "simulated", "usage_estimated", "repaired", "committed")
 
@@ -24,6 +27,7 @@ _ATTEMPT = (
     *_USAGE,
     "cost_usd",
 )
+RATING = ("id", "decision", "score", "source", "caller", "created_at")
 _PROMPT_COLUMNS = tuple(f"prompt_{key}" for key in _PROMPT)
 
 
@@ -59,7 +63,8 @@ def insert(connection: sqlite3.Connection, entries: Iterable[dict[str, Any]]) ->
     attempts: list[list[Any]] = []
     for seq, entry in enumerate(entries, last + 1):
         prompt = entry["prompt"]
-        values = [seq, *(entry[key] for key in _DECISION), *(prompt[key] for key in _PROMPT)]
+        facts = {**prompt, "needs": " ".join(prompt["needs"])}
+        values = [seq, *(entry[key] for key in _DECISION), *(facts[key] for key in _PROMPT)]
         decisions.append([*values, orjson.dumps(entry["card"], default=dict).decode()])
         for position, attempt in enumerate(entry["attempts"]):
             attempts.append([seq, position, *(attempt[key] for key in _ATTEMPT)])
@@ -75,14 +80,17 @@ def summary(row: sqlite3.Row) -> dict[str, Any]:
     found = _values(row, _DECISION)
     repaired = found.pop("repaired")
     prompt = {key: row[f"prompt_{key}"] for key in _PROMPT if key != "text"}
+    needs = prompt["needs"]  # a row of an older form says nothing of it
+    prompt["needs"] = None if needs is None else needs.split()
     return {**found, "prompt": prompt, "repaired": repaired}
 
 
-def whole(row: sqlite3.Row, attempts: list[sqlite3.Row]) -> dict[str, Any]:
-    """A row of all columns, and the rows of its attempts in order, as an entry."""
+def whole(row: sqlite3.Row, attempts: Iterable[sqlite3.Row], ratings: Iterable[sqlite3.Row]) -> dict[str, Any]:
+    """A row of all columns, the rows of its attempts in order, and those of its ratings, as an entry."""
     found = summary(row)
     found["prompt"]["text"] = row["prompt_text"]
     found["attempts"] = [_values(attempt, _ATTEMPT) for attempt in attempts]
+    found["ratings"] = [{key: rating[key] for key in RATING} for rating in ratings]
     found["card"] = orjson.loads(row["card"])
     return found
 

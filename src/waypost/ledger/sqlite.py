@@ -16,6 +16,8 @@ from waypost.ledger.database import BUSY_TIMEOUT_S, open_for_writing
 from waypost.ledger.entry import entry_of
 from waypost.ledger.filter import ANY, Filter
 from waypost.ledger.pending import Pending
+from waypost.ledger.rating import Rating
+from waypost.ledger.ratings import RatingTable
 from waypost.ledger.reader import SqliteReader
 from waypost.ledger.record import Outcome
 from waypost.ledger.writer import Writer
@@ -47,6 +49,7 @@ class SqliteLedger:
         self._retry_s = retry_s
         self._salt = new_salt or secrets.token_bytes(16)
         self._corrections = CorrectionTable(path, salt=self._salt)
+        self._ratings = RatingTable(path, salt=self._salt)
         self._clock = clock
         self._writer: Writer | None = None
 
@@ -89,7 +92,7 @@ class SqliteLedger:
     def get(self, decision_id: str) -> dict[str, Any] | None:
         """The whole entry of a decision, from the queue or the file. Raises ``LedgerError`` if the file cannot be read."""
         waiting = self._pending.find(decision_id)
-        return self._reader.get(decision_id) if waiting is None else entry_of(waiting)
+        return self._reader.get(decision_id) if waiting is None else entry_of(waiting, self._ratings.of(decision_id))
 
     def tail(self, limit: int, where: Filter = ANY, *, before: str | None = None) -> list[dict[str, Any]]:
         """The latest entries in the file, newest first. Raises ``LedgerError`` if it cannot be read."""
@@ -106,3 +109,15 @@ class SqliteLedger:
     def forget_corrections(self, ids: Iterable[str]) -> int:
         """Removes corrections before it returns; how many there were. Raises ``LedgerError`` if the file cannot be written."""
         return self._corrections.forget(ids)
+
+    def ratings(self) -> tuple[Rating, ...]:
+        """All ratings in the file, the oldest first. Raises ``LedgerError`` if it cannot be read."""
+        return self._ratings.all()
+
+    def add_rating(self, rating: Rating, *, per_caller: int, most: int) -> None:
+        """Stores a rating before it returns, beside the queue. Raises ``LedgerError`` if it cannot be stored."""
+        self._ratings.add(rating, per_caller=per_caller, most=most)
+
+    def forget_ratings(self, ids: Iterable[str]) -> int:
+        """Removes ratings before it returns; how many there were. Raises ``LedgerError`` if the file cannot be written."""
+        return self._ratings.forget(ids)

@@ -6,6 +6,7 @@ from typing import Any
 
 from waypost._version import __version__
 from waypost.decide.labels import TASKS
+from waypost.ledger.rating import SOURCES
 from waypost.server.headers import REQUEST_HEADERS, RESPONSE_HEADERS
 
 _ERROR = {
@@ -62,42 +63,60 @@ def document() -> dict[str, Any]:
             "/health/live": {"get": _get("live", "The process runs.")},
             "/health/ready": {"get": _get("ready", "Requests can be served; 503 if not.")},
         },
-        "components": {"schemas": {"Error": _error_schema(), "ChatRequest": _chat_schema(), "Feedback": _feedback_schema()}},
+        "components": {
+            "schemas": {
+                "Error": _error_schema(),
+                "ChatRequest": _chat_schema(),
+                "Feedback": _feedback_schema(),
+                "Rating": _rating_schema(),
+            }
+        },
     }
 
 
 def _feedback_paths() -> dict[str, Any]:
-    feedback = {"$ref": "#/components/schemas/Feedback"}
+    feedback = {"oneOf": [{"$ref": "#/components/schemas/Feedback"}, {"$ref": "#/components/schemas/Rating"}]}
+    return {
+        "/v1/feedback": {
+            "post": {
+                "operationId": "giveFeedback",
+                "summary": "Say which task a text or a decision should have been taken for, or rate the answer of a decision.",
+                "requestBody": _json_body(feedback),
+                "responses": {
+                    "200": _json("The id of the correction or rating."),
+                    **dict.fromkeys(("400", "403", "404", "413"), _ERROR),
+                },
+            }
+        },
+        **_kept_paths("correction"),
+        **_kept_paths("rating"),
+    }
+
+
+def _kept_paths(what: str) -> dict[str, Any]:
+    """Listing and forgetting what users have said."""
     caller = {
         "name": "caller",
         "in": "query",
-        "description": "Only what this caller corrected; empty: what was corrected without a caller's name.",
+        "description": "Only what this caller said; empty: what was said without a caller's name.",
         "schema": {"type": "string"},
     }
     one = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
     forgotten = _json("How many were forgotten.")
     return {
-        "/v1/feedback": {
-            "post": {
-                "operationId": "giveFeedback",
-                "summary": "Say which task a text or a decision should have been taken for.",
-                "requestBody": _json_body(feedback),
-                "responses": {"200": _json("The id of the correction."), **dict.fromkeys(("400", "403", "404", "413"), _ERROR)},
-            }
-        },
-        "/v1/corrections": {
-            "get": _get("exportCorrections", "Every correction."),
+        f"/v1/{what}s": {
+            "get": _get(f"export{what.title()}s", f"Every {what}."),
             "delete": {
-                "operationId": "forgetCorrections",
-                "summary": "Forget all corrections, or those of one caller.",
+                "operationId": f"forget{what.title()}s",
+                "summary": f"Forget all {what}s, or those of one caller.",
                 "parameters": [caller],
                 "responses": {"200": forgotten, "400": _ERROR},
             },
         },
-        "/v1/corrections/{id}": {
+        f"/v1/{what}s/{{id}}": {
             "delete": {
-                "operationId": "forgetCorrection",
-                "summary": "Forget one correction.",
+                "operationId": f"forget{what.title()}",
+                "summary": f"Forget one {what}.",
                 "parameters": [one],
                 "responses": {"200": forgotten, "404": _ERROR},
             }
@@ -130,6 +149,20 @@ def _ollama_paths() -> dict[str, Any]:
         "/api/tags": {"get": _get("ollamaTags", "Every name that a request may use, as Ollama lists models.")},
         "/api/ps": {"get": _get("ollamaPs", "The models that are loaded.")},
         "/api/version": {"get": _get("ollamaVersion", "The version of Ollama's API that this is.")},
+    }
+
+
+def _rating_schema() -> dict[str, Any]:
+    return {
+        "type": "object",
+        "required": ["decision", "score"],
+        "additionalProperties": False,
+        "properties": {
+            "decision": {"type": "string", "description": "The id of a decision in the ledger."},
+            "score": {"type": "number", "minimum": 0, "maximum": 1, "description": "How good its answer was."},
+            "source": {"enum": [*SOURCES, None], "description": "Who thinks so; `user` where it is not said."},
+            "user": {"type": ["string", "null"], "description": "Who says so."},
+        },
     }
 
 

@@ -1,0 +1,48 @@
+"""What somebody thinks of an answer: a score for a decision."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+from waypost.errors import InvalidRequest
+
+Source = Literal["user", "check", "judge"]
+SOURCES: tuple[Source, ...] = get_args(Source)
+
+
+@dataclass(frozen=True, slots=True)
+class Rating:
+    """How good the answer of ``decision`` was, from 0 to 1; a thumb is 0 or 1.
+
+    ``source`` says who thinks so: a ``user``, a ``check`` that a program made (of the answer's form, or its tests), or a
+    ``judge``, another model. ``caller`` is the one who told, ``None`` if nobody in particular; ``created_at`` is ISO 8601 in
+    UTC, so that it sorts by age.
+    """
+
+    id: str
+    decision: str
+    score: float
+    source: Source
+    caller: str | None
+    created_at: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Stable keys, for JSON."""
+        return asdict(self)
+
+
+def require_score(value: Any) -> float:
+    """``value``, if it is a score. Raises `InvalidRequest` otherwise."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or not 0 <= value <= 1:
+        raise InvalidRequest("must be a number from 0 to 1; a thumb is 0 or 1", param="score")
+    return float(value)
+
+
+def require_source(value: Any) -> Source:
+    """``value``, if it is a source. Raises `InvalidRequest` with a list of them otherwise."""
+    found = next((source for source in SOURCES if source == value), None)
+    if found is None:
+        raise InvalidRequest(f"there is no such source: it must be one of {', '.join(SOURCES)}", param="source")
+    return found
