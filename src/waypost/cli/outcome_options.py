@@ -1,0 +1,125 @@
+"""Which outcomes a command is about, and how what is learned from and what is judged are parted."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from waypost.learn.outcome_splits import Division
+    from waypost.learn.outcomes import Outcomes
+    from waypost.learn.quality_policies import Maker
+
+_PATH = click.Path(path_type=Path)
+
+_OPTIONS: tuple[Callable[[Any], Any], ...] = (
+    click.argument("files", metavar="FILE...", nargs=-1, required=True, type=_PATH),
+    click.option(
+        "--policy",
+        default="knn",
+        show_default=True,
+        help="The router on trial: a built-in one, or MODULE:NAME of your own.",
+    ),
+    click.option("--train", multiple=True, type=_PATH, help="Learn from this file, and judge all of FILE. Repeatable."),
+    click.option("--official", is_flag=True, help="Learn from the rows with the split train, and judge the others but extra."),
+    click.option(
+        "--folds",
+        default=5,
+        show_default=True,
+        type=click.IntRange(2),
+        help="Without these two: parts of the cross-validation.",
+    ),
+    click.option("--only", multiple=True, metavar="MODEL", help="Choose among these models only. Repeatable."),
+    click.option("--priced", is_flag=True, help="Choose among the models only whose cost is known for every answer."),
+    click.option(
+        "--strong", metavar="MODEL", help="The strong one of two models. Default: the one with the higher mean score."
+    ),
+    click.option(
+        "--drop-flag", "drop_flags", multiple=True, metavar="FLAG", help="Leave out prompts with this flag. Repeatable."
+    ),
+    click.option(
+        "--mend", is_flag=True, help="Average repeated outcomes, and leave leaks out of the training, instead of refusing."
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What of the outcomes is wanted, and how training and judged prompts are parted."""
+
+    train: tuple[Path, ...]
+    official: bool
+    folds: int
+    only: tuple[str, ...]
+    priced: bool
+    drop_flags: tuple[str, ...]
+    mend: bool
+    seed: int
+
+
+def outcome_options(command: Any) -> Any:
+    """Adds the files, the policy, and what `Asked` holds but the seed."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def makers_with(policy: str, strong: str | None) -> dict[str, Maker]:
+    """What can be judged, by name: the baselines, and ``policy``. Raises ArtefactError where there is none of that name."""
+    from waypost.decide.task_model import load_task_model
+    from waypost.learn.quality_policies import baselines, litellm_baselines
+    from waypost.learn.quality_subject import load_subject
+
+    task_model = load_task_model(None)
+    makers = baselines(task_model) | litellm_baselines()
+    if policy not in makers:
+        # As with `python -m`: modules of this folder are found.
+        sys.path.insert(0, str(Path.cwd()))
+        makers[policy] = load_subject(policy, strong, task_model)
+    return makers
+
+
+def read_outcomes(files: tuple[Path, ...], asked: Asked) -> tuple[Outcomes, Division, dict[str, Any]]:
+    """The outcomes, how they are parted, and what is to be told of that. Raises ArtefactError where they cannot be used."""
+    from waypost.learn.outcome_files import load_outcomes
+    from waypost.learn.outcome_splits import cross_validated, official, trained_elsewhere
+
+    if asked.train and asked.official:
+        raise click.UsageError("--train and --official exclude each other")
+    outcomes = load_outcomes(files, mend=asked.mend)
+    if asked.drop_flags:
+        kept = [row for row, prompt in enumerate(outcomes.prompts) if not prompt.flags.intersection(asked.drop_flags)]
+        outcomes = outcomes.taking(kept)
+    if asked.only:
+        outcomes = outcomes.among(asked.only)
+    if asked.priced:
+        outcomes = outcomes.among([model for model, known in zip(outcomes.models, outcomes.priced, strict=True) if known])
+    folds = None
+    if asked.train:
+        others = [load_outcomes([file], mend=asked.mend) for file in asked.train]
+        way, division = "elsewhere", trained_elsewhere(outcomes, others)
+    elif asked.official:
+        way, division = "official", official(outcomes, mend=asked.mend)
+    else:
+        way, division, folds = "cross-validated", cross_validated(outcomes, asked.folds, asked.seed), asked.folds
+    told = {
+        "way": way,
+        "folds": folds,
+        "train": [file.name for file in asked.train],
+        "leaks": division.leaks,
+        "repeated": outcomes.repeated,
+        "unanswered": int((~outcomes.answered).sum()),
+        "seed": asked.seed,
+    }
+    return outcomes, division, told
+
+
+def require_model(outcomes: Outcomes, model: str | None) -> None:
+    """Raises a ClickException where no outcome is about ``model``; ``None`` is always fine."""
+    if model is not None and model not in outcomes.models:
+        raise click.ClickException(f"no row is about the model {model}; there are {', '.join(outcomes.models)}")
