@@ -38,6 +38,7 @@ The tree is split by *whose fault it is*, because that decides what happens next
     │   └── StreamBroken           cut or failed after output was sent             502
     ├── ConfigError            the file is wrong; names file and line
     ├── ArtefactError          shipped or trained weights that cannot be used
+    ├── ThinData               too few outcomes to tell what was asked
     ├── LedgerError            the ledger cannot be opened or read
     └── StartError             the server cannot start: port in use, unsafe bind
 
@@ -355,6 +356,17 @@ class ArtefactError(WaypostError):
     """Weights are missing, of another version, or do not match their card."""
 
     code = "artefact_error"
+
+
+class ThinData(WaypostError):
+    """There are too few outcomes. ``missing`` is about how many more questions are needed, ``None`` where no number helps."""
+
+    code = "thin_data"
+
+    def __init__(self, why: str, missing: int | None) -> None:
+        more = f"it needs about {missing} more questions" if missing is not None else "more of them would not help"
+        super().__init__(f"{why}; {more}")
+        self.missing = missing
 
 
 class LedgerError(WaypostError):

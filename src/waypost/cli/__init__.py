@@ -15,6 +15,7 @@ from waypost.errors import WaypostError
 
 COMMANDS = {
     "bench": "Measure Waypost itself, and what a gateway makes of failing upstreams.",
+    "calibrate": "Find where to set a router: for a share of strong calls, or a proven quality.",
     "check": "Check a config file and say what is wrong, with line numbers.",
     "config": "Print the JSON schema of the config, or the config as it takes effect.",
     "doctor": "Find the traps in a config: what is valid, and still cuts answers or reloads models.",

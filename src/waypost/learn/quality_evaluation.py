@@ -66,7 +66,7 @@ class QualityEvaluation:
             expects = policy.expects
             prompts = [outcomes.prompts[row] for row in part.judged.tolist()]
             ratings.append(policy.rate(prompts))
-            expected.append(np.tile(_shares_of_span(part.train, part.train.mean_costs), (len(prompts), 1)))
+            expected.append(np.tile(shares_of_span(part.train, part.train.mean_costs), (len(prompts), 1)))
             took = took or _times_us(policy, prompts)
             flipped, said = self._flips(policy, ratings[-1], prompts, len(judged.prompts))
             flips, ways = flips + flipped, ways + said
@@ -112,12 +112,12 @@ def _choices(ratings: Floats, half: float) -> Ints:
 
 def _oracle(judged: Outcomes, costs: Floats | None) -> Player:
     """Knows every outcome. No router can be better."""
-    shares = None if costs is None else np.nan_to_num(_shares_of_span(judged, costs))
+    shares = None if costs is None else np.nan_to_num(shares_of_span(judged, costs))
     rated = Rated(np.nan_to_num(judged.scores), shares, expects=True)
     return Player(ORACLE, rated, play(rated, judged.scores, costs), None, None)
 
 
-def _shares_of_span(outcomes: Outcomes, costs: Floats) -> Floats:
+def shares_of_span(outcomes: Outcomes, costs: Floats) -> Floats:
     """Costs between the mean of the cheapest model, 0, and that of the dearest one, 1."""
     means = outcomes.mean_costs
     span = np.ptp(means)
