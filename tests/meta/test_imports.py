@@ -38,6 +38,7 @@ HEAVY = {
     "scipy": ("learn.",),
     "pyarrow": ("learn.",),
     "torch": ("learn.",),
+    "routellm": ("routellm.",),
     "matplotlib": ("simulate.plot.", "learn.quality_plot."),
 }
 

@@ -103,7 +103,7 @@ def _to_paste(setting: float, policy: str, rehearsal: Rehearsal) -> dict[str, An
     strong, weak = rehearsal.pair
     costs = rehearsal.outcomes.mean_costs
     dialled = rehearsal.rated.expects and costs[strong] > costs[weak] and setting >= 0.5
-    name = policy.rpartition(":")[2].replace("-", "_")
+    name = policy.rpartition(":")[2].partition("=")[0]
     return {"model": f"router-{name}-{setting:.5g}", "cost_quality": _safer(1 / (2 * setting)) if dialled else None}
 
 

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from waypost.learn.outcome_splits import Division
     from waypost.learn.outcomes import Outcomes
     from waypost.learn.quality_policies import Maker
+    from waypost.routellm import RouteLLMRouter
 
+_ROUTELLM = "routellm:"
 _PATH = click.Path(path_type=Path)
 
 _OPTIONS: tuple[Callable[[Any], Any], ...] = (
@@ -23,7 +25,7 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         "--policy",
         default="knn",
         show_default=True,
-        help="The router on trial: a built-in one, or MODULE:NAME of your own.",
+        help="The router on trial: a built-in one, MODULE:NAME of your own, or RouteLLM's: routellm:NAME[=FOLDER].",
     ),
     click.option("--train", multiple=True, type=_PATH, help="Learn from this file, and judge all of FILE. Repeatable."),
     click.option("--official", is_flag=True, help="Learn from the rows with the split train, and judge the others but extra."),
@@ -73,15 +75,25 @@ def makers_with(policy: str, strong: str | None) -> dict[str, Maker]:
     """What can be judged, by name: the baselines, and ``policy``. Raises ArtefactError where there is none of that name."""
     from waypost.decide.task_model import load_task_model
     from waypost.learn.quality_policies import baselines, litellm_baselines
-    from waypost.learn.quality_subject import load_subject
+    from waypost.learn.quality_subject import load_subject, maker_of
 
     task_model = load_task_model(None)
     makers = baselines(task_model) | litellm_baselines()
-    if policy not in makers:
+    if policy.startswith(_ROUTELLM):
+        makers[policy] = maker_of(_of_routellm(policy), policy, strong, task_model)
+    elif policy not in makers:
         # As with `python -m`: modules of this folder are found.
         sys.path.insert(0, str(Path.cwd()))
         makers[policy] = load_subject(policy, strong, task_model)
     return makers
+
+
+def _of_routellm(policy: str) -> RouteLLMRouter:
+    """``routellm:NAME``, or ``routellm:NAME=FOLDER`` with its checkpoint."""
+    from waypost.routellm import load_router
+
+    name, _, folder = policy.removeprefix(_ROUTELLM).partition("=")
+    return load_router(name, Path(folder) if folder else None)
 
 
 def read_outcomes(files: tuple[Path, ...], asked: Asked) -> tuple[Outcomes, Division, dict[str, Any]]:

@@ -23,6 +23,11 @@ def load_subject(name: str, strong: str | None, task_model: TaskModel) -> Maker:
         found = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
         raise ArtefactError(f"there is no policy {name}: {error}. Name a built-in one, or MODULE:NAME of your own") from error
+    return maker_of(found, name, strong, task_model)
+
+
+def maker_of(found: Any, name: str, strong: str | None, task_model: TaskModel) -> Maker:
+    """The same for the object itself."""
 
     def make(train: Outcomes) -> Policy:
         policy = _adapted(found, train, strong, task_model)
