@@ -104,8 +104,11 @@ def _order(case: Case, choice: Choice, scores: TaskScores, artefacts: Artefacts)
     aim = aim_of(case.meaning, case.turn, case.policy, choice.route, in_conversation=bool(case.fleet.answered_last))
     if aim is None or _is_taken(case, choice):
         return Order(choice.candidates)
-    forecast = Forecast(case.turn, case.fleet, choice.route, scores, artefacts.quality, artefacts.lengths)
-    if case.meaning.kind == "pair":
+    is_pair = case.meaning.kind == "pair"
+    # A pair is no route for which a config would state a quality: what is stated for the task counts.
+    route = Route(scores.task or case.policy.default_route) if is_pair else choice.route
+    forecast = Forecast(case.turn, case.fleet, route, scores, artefacts.quality, artefacts.lengths)
+    if is_pair:
         pair, router = case.policy.pairs[case.meaning.name], artefacts.win_rates.get(case.meaning.name)
         return by_threshold(choice.candidates, pair, case.meaning.number or 0.0, forecast, router)
     return weigh(choice.candidates, aim, forecast, 0.0 if case.policy.residency is None else case.policy.residency.order_step)
