@@ -167,3 +167,36 @@ def test_an_empty_file_holds_no_prompts(tmp_path: Path, config: tuple[str, str])
     file.write_text("\n")
     result = route("--file", str(file), *config)
     assert (result.exit_code, result.stderr) == (1, "Error: empty.jsonl: no prompts in it\n")
+
+
+def test_a_dial_shows_what_is_expected_of_each_with_its_interval(tmp_path: Path) -> None:
+    file = tmp_path / "waypost.yaml"
+    file.write_text(
+        json.dumps(
+            {
+                "model_list": [
+                    {
+                        "model_name": name,
+                        "litellm_params": {"model": f"simulated/{name}"},
+                        "model_info": {
+                            "input_cost_per_token": cost,
+                            "output_cost_per_token": cost,
+                            "waypost": {"quality": quality},
+                        },
+                    }
+                    for name, cost, quality in (("dear", 1e-5, 0.9), ("cheap", 1e-7, 0.6))
+                ],
+                "routes": {"chat": ["cheap", "dear"]},
+            }
+        )
+    )
+    result = route("Tell me a joke", "-c", str(file), "--cost-quality", "1")
+    assert result.exit_code == 0
+    said = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    assert "0.90 (0.90 to 0.90)" in result.stdout
+    assert any("quality 0.90 as stated" in line for line in said)
+    ordered = card(route("Tell me a joke", "-c", str(file), "--json", "--cost-quality", "0.0"))
+    assert [one["deployment"] for one in ordered["candidates"]] == ["cheap", "dear"]
+    assert ordered["cost_quality"] == 0.0
+    assert card(route("Tell me a joke", "-c", str(file), "--json", "--cost-quality", "1"))["deployment"] == "dear"
+    assert route("hi", "--cost-quality", "2").exit_code == 2

@@ -30,6 +30,7 @@ def card_facts(card: dict[str, Any]) -> dict[str, str]:
         "tokens": f"estimated {card['prompt_tokens']} for the prompt, {card['answer_tokens']} kept free for the answer",
         "versions": f"policy {card['policy_version']}, artefacts {card['artefact_version']}",
         **({"ignored": "; ".join(ignored)} if ignored else {}),
+        **({"chance": f"drawn with a probability of {card['propensity']:.4f}"} if card.get("explored") else {}),
     }
 
 
@@ -37,8 +38,11 @@ def print_candidates(out: Console, card: dict[str, Any]) -> None:
     """Who may answer, and who may not and why."""
     if card["refusal"]:
         out.print(Text(f"\nrefused: {card['refusal']['message']}", style="red"))
-    candidates = map(_candidate, card["candidates"])
-    print_table(out, ("deployment", "why", "expected cost"), candidates, title="Candidates, in order")
+    # A card of an older version has no quality, and most have none that anybody had to estimate.
+    judged = any(candidate.get("expected_quality") for candidate in card["candidates"])
+    columns = ("deployment", "why", *(("expected quality", "outcomes") if judged else ()), "expected cost")
+    candidates = [_candidate(candidate, judged=judged) for candidate in card["candidates"]]
+    print_table(out, columns, candidates, title="Candidates, in order")
     removed = (list(removal.values()) for removal in card["removed"])
     print_table(out, ("deployment", "guard", "why"), removed, title="Removed")
 
@@ -64,9 +68,17 @@ def dollars(value: float | None) -> str:
     return "unknown" if value is None else f"${value:.6f}"
 
 
-def _candidate(candidate: dict[str, Any]) -> list[str]:
+def _candidate(candidate: dict[str, Any], *, judged: bool) -> list[str]:
     why = f"{candidate['reason']} (fallback)" if candidate["fallback"] else candidate["reason"]
-    return [candidate["deployment"], why, dollars(candidate["expected_cost_usd"])]
+    quality = _quality(candidate.get("expected_quality")) if judged else []
+    return [candidate["deployment"], why, *quality, dollars(candidate["expected_cost_usd"])]
+
+
+def _quality(expected: dict[str, Any] | None) -> list[str]:
+    """An estimate with its interval, and how many outcomes it rests on."""
+    if expected is None:
+        return ["unknown", ""]
+    return [f"{expected['mean']:.2f} ({expected['lower']:.2f} to {expected['upper']:.2f})", str(expected["n"])]
 
 
 def _evidence(found: list[str] | None) -> str:

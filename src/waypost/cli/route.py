@@ -27,6 +27,9 @@ _TOOL = {"type": "function", "function": {"name": "do", "description": "does wha
 @click.argument("text", required=False)
 @config_option
 @click.option("-m", "--model", default="auto", show_default=True, help="The model name that the client would send.")
+@click.option(
+    "--cost-quality", type=click.FloatRange(0, 1), help="As if the caller had set the dial: 0 for the cheapest, 1 for the best."
+)
 @click.option("--image", is_flag=True, help="As if an image came with the prompt.")
 @click.option("--tools", is_flag=True, help="As if tools were offered.")
 @click.option("--private", is_flag=True, help="As if the caller had asked for local deployments only.")
@@ -39,6 +42,7 @@ def command(
     text: str | None,
     path: Path | None,
     model: str,
+    cost_quality: float | None,
     image: bool,
     tools: bool,
     private: bool,
@@ -62,14 +66,13 @@ def command(
     if prompts is not None:
         if image or tools or private or explain:
             raise click.UsageError("--image, --tools, --private and --explain are for one prompt")
-        _many(prompts, path, model, as_json)
+        _many(prompts, path, model, _headers(private=False, cost_quality=cost_quality), as_json)
         return
     given = (sys.stdin.buffer.read() if text == "-" else os.fsencode(text or "")).decode(errors="replace")
     from waypost.cli.local_router import local_router
 
     router = asyncio.run(local_router(path))
-    headers = {"x-waypost-private": "true"} if private else {}
-    asked = {"model": model, "headers": headers, **_offered(tools)}
+    asked = {"model": model, "headers": _headers(private, cost_quality), **_offered(tools)}
     decision = router.route(_messages(given, image), **asked)
     explanation = router.explain(_messages(given, image), **asked) if explain else None
     if as_json:
@@ -78,6 +81,11 @@ def command(
         _print_card(decision, explanation)
     if decision.refusal is not None:
         raise SystemExit(1)
+
+
+def _headers(private: bool, cost_quality: float | None) -> dict[str, str]:
+    dial = {} if cost_quality is None else {"x-waypost-cost-quality": f"{cost_quality!r}"}
+    return {**dial, **({"x-waypost-private": "true"} if private else {})}
 
 
 def _messages(text: str, image: bool, earlier: int = 0) -> list[dict[str, Any]]:
@@ -98,7 +106,7 @@ def _print_card(decision: Decision, explanation: Explanation | None) -> None:
         print_explanation(console(), explanation)
 
 
-def _many(prompts: Path, path: Path | None, model: str, as_json: bool) -> None:
+def _many(prompts: Path, path: Path | None, model: str, headers: dict[str, str], as_json: bool) -> None:
     from waypost.cli.local_router import local_router
     from waypost.cli.prompt_file import Prompt, decide_all, print_summary, read_prompts
 
@@ -107,7 +115,7 @@ def _many(prompts: Path, path: Path | None, model: str, as_json: bool) -> None:
 
     def decide(prompt: Prompt) -> Decision:
         messages = _messages(prompt.text, bool(prompt.has_image), earlier=(prompt.n_turns or 1) - 1)
-        return router.route(messages, model=model, **_offered(bool(prompt.has_tools)))
+        return router.route(messages, model=model, headers=headers, **_offered(bool(prompt.has_tools)))
 
     result = decide_all(listed, decide, console(stderr=True))
     if as_json:
