@@ -74,7 +74,7 @@ class Forecast:
         """
         known = {deployment.id: deployment for deployment in self.fleet.deployments}
         found = [Expected(one, known[one.deployment], place) for place, one in enumerate(candidates)]
-        asked = [self._as_asked(one.deployment) for one in found]
+        asked = self._as_asked([one.deployment for one in found])
         if self.lengths is not None:
             self._measure(found, asked, self.lengths)
         else:
@@ -82,10 +82,11 @@ class Forecast:
                 one.cost_usd = one.candidate.expected_cost_usd
         return found, self._judge(found, asked) if judged else None
 
-    def _as_asked(self, deployment: Deployment) -> Deployment:
-        """The deployment with what the route and the caller say of its thinking: the same model may think longer or shorter."""
-        said = {name: source[name] for source in (self.route.settings, self.turn.body) for name in _EFFORT if name in source}
-        return replace(deployment, settings={**deployment.settings, **said}) if said else deployment
+    def _as_asked(self, deployments: list[Deployment]) -> list[Deployment]:
+        """The deployments with what the route and the caller say of thinking: the same model may think longer or shorter."""
+        sources = (self.route.settings, self.turn.body)
+        said = {name: source[name] for source in sources for name in _EFFORT if source and name in source}
+        return [replace(one, settings={**one.settings, **said}) for one in deployments] if said else deployments
 
     def _judge(self, found: list[Expected], asked: list[Deployment]) -> str | None:
         unsaid: list[Expected] = []

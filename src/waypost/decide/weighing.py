@@ -23,6 +23,8 @@ from waypost.turn import Turn, empty
 _DIALS = {"auto-cheap": 0.0, "auto-best": 1.0}
 # With a dial below this, cost counts as if it were this: more than any quality, and any wait.
 _LEAST_DIAL = 1e-3
+# Formatting a number takes several times as long as looking it up, and there are four for each candidate.
+_HUNDREDTHS = tuple(f"{n / 100:.2f}" for n in range(101))
 _DIGITS = 9  # in which utilities must differ
 _FAR = 1e4  # more than any worth
 
@@ -130,7 +132,7 @@ def _price(found: Sequence[Expected]) -> None:
             one.said += ", its price is not known and counts like the dearest"
         else:
             one.share = (cost - least) / span if span > 0 else 0.0
-            one.said += f", cost {one.share:.2f} of the span"
+            one.said += f", cost {_HUNDREDTHS[round(one.share * 100)]} of the span"
 
 
 def _ordered(found: list[Expected], dial: float, floor: float | None, step: float) -> list[Expected]:
@@ -162,11 +164,13 @@ def _ordered(found: list[Expected], dial: float, floor: float | None, step: floa
 
 
 def _quality_in_words(one: Expected) -> str:
-    if one.quality is None:
+    quality = one.quality
+    if quality is None:
         return ""
+    mean = _HUNDREDTHS[round(quality.mean * 100)]
     if one.stated:
-        return f"; quality {one.quality.mean:.2f} as stated"
-    return f"; quality {one.quality.mean:.2f} ({one.quality.lower:.2f} to {one.quality.upper:.2f})"
+        return f"; quality {mean} as stated"
+    return f"; quality {mean} ({_HUNDREDTHS[round(quality.lower * 100)]} to {_HUNDREDTHS[round(quality.upper * 100)]})"
 
 
 def _in_words(dial: float | None, floor: float | None) -> str:
