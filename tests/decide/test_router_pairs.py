@@ -14,7 +14,7 @@ from waypost.decide.card import Decision
 from waypost.decide.decision import decide
 from waypost.decide.policy import RouterPair
 from waypost.decide.quality import QualityEstimate, win_rate
-from waypost.errors import InvalidRequest, MissingCapability, UnknownModel
+from waypost.errors import ArtefactError, InvalidRequest, MissingCapability, UnknownModel
 from waypost.fleet.deployment import Capabilities
 from waypost.turn import Turn
 
@@ -96,11 +96,27 @@ def test_where_only_one_of_the_two_can_answer_it_does_whatever_the_threshold() -
     assert nobody.refusal.error is MissingCapability
 
 
-@pytest.mark.parametrize("name", ["router-mf-0.5", "router-own-0.5"])
-def test_without_a_win_rate_the_strong_model_answers(name: str) -> None:
-    decision = made(name)
+class Broken:
+    """A router that cannot tell."""
+
+    def calculate_strong_win_rate(self, prompt: str) -> float:
+        """Never."""
+        raise ArtefactError(f"no vector for {len(prompt)} characters")
+
+
+@pytest.mark.parametrize(
+    ("name", "learned", "why"),
+    [
+        ("router-mf-0.5", {}, "RouteLLM's router is not loaded"),
+        ("router-mf-0.5", {"win_rates": {"mf": Broken()}}, "no vector for 5 characters"),
+        ("router-own-0.5", {}, "nothing is known of how well strong and weak would answer"),
+        ("router-own-0.5", {"quality": FixedQuality(strong=0.9)}, "nothing is known of how well weak would answer"),
+    ],
+)
+def test_without_a_win_rate_the_strong_model_answers(name: str, learned: dict[str, Any], why: str) -> None:
+    decision = made(name, **learned)
     assert ids(decision) == ["strong", "weak"]
-    assert decision.reason.endswith("how probable it is that the strong model wins is not known, so it answers")
+    assert decision.reason.endswith(f"; {why}, so the strong model answers")
 
 
 @pytest.mark.parametrize("name", ["router-mf-1.5", "router-mf-", "router-mf-x", "router-mf--0.1"])

@@ -247,6 +247,17 @@ def test_a_tool_loop_stays_with_who_called_the_tool_whatever_the_dial_says() -> 
     assert (ids(decision)[0], decision.cost_quality) == ("cheap", None)
 
 
+def test_a_conversation_moves_on_only_for_more_than_a_little() -> None:
+    def first(lead: float, **rules: Any) -> str:
+        quality = FixedQuality(middle=0.6, dear=0.6 + lead, cheap=0.1)
+        return ids(
+            made(FleetView(THREE.deployments, answered_last=("middle", "dear")), quality=quality, rules=policy(**rules))
+        )[0]
+
+    assert (first(0.01), first(0.03)) == ("middle", "dear")
+    assert first(0.01, session_affinity=False) == "dear"
+
+
 def test_the_dial_never_brings_back_who_cannot_answer() -> None:
     seeing, blind = Capabilities(vision=True), Capabilities(vision=False)
     view = fleet(deployment("eyes", capabilities=seeing, price=DEAR), deployment("blind", capabilities=blind, price=CHEAP))

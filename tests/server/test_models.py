@@ -8,7 +8,7 @@ from typing import Any
 
 from samples import deployment, fleet, policy
 from waypost.decide.names import resolve
-from waypost.decide.policy import Policy, Route
+from waypost.decide.policy import Policy, Route, RouterPair
 from waypost.fleet.deployment import Capabilities, Deployment, Price, Status
 from waypost.fleet.residency import Memory, Residency
 from waypost.server.models import list_models
@@ -119,3 +119,18 @@ def test_a_fallback_for_everybodys_long_prompts_counts_as_reachable() -> None:
     rules = policy(routes={"chat": Route("chat", ("home",))}, context_fallbacks={"*": ("cloud",)})
     rows = {row["id"]: row["waypost"] for row in list_models(view, rules)}
     assert (rows["chat"]["local"], rows["chat"]["window_tokens"]) == (False, 100_000)
+
+
+def test_names_with_a_number_are_listed_under_their_aliases() -> None:
+    view = fleet(
+        deployment("big", window_tokens=9000), deployment("small", window_tokens=900), deployment("other", window_tokens=99000)
+    )
+    rules = policy(aliases={"thrifty": "auto@0.2", "smart": "router-own-0.3"}, pairs={"own": RouterPair("big", "small")})
+    rows = {row["id"]: row["waypost"] for row in list_models(view, rules)}
+    assert (rows["thrifty"]["kind"], rows["thrifty"]["target"], rows["thrifty"]["window_tokens"]) == (
+        "alias",
+        "auto@0.2",
+        99000,
+    )
+    assert (rows["smart"]["target"], rows["smart"]["window_tokens"]) == ("router-own-0.3", 9000)
+    assert not any("@" in name or name.startswith("router-") for name in rows)

@@ -27,5 +27,8 @@ class RouterPairBlock(Block):
     weak: Name = Field(description="The group that is asked otherwise.")
     router: WinRateSource = Field(
         default=RouterPair("", "").router,
-        description="Who says the win rate: `waypost`, by its estimates, or `routellm`, by the router of that name.",
+        description="Who says the win rate: `waypost`, by its estimates, or `routellm`, by the router of the pair's name.",
+    )
+    checkpoint: FilePath | None = Field(
+        default=None, description="The folder of RouteLLM's router on this machine, where `router` is `routellm`."
     )

@@ -121,7 +121,7 @@ def _pairs(file: ConfigFile, root: Node, checked: Checked) -> dict[str, RouterPa
         if block.strong == block.weak:
             checked.report.problem(where, f"the pair {quoted(name)} needs two models: {quoted(block.weak)} is both")
         if all(known):
-            made[name] = RouterPair(block.strong, block.weak, block.router)
+            made[name] = RouterPair(block.strong, block.weak, block.router, block.checkpoint)
     return made
 
 

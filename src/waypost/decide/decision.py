@@ -111,7 +111,7 @@ def _order(case: Case, choice: Choice, scores: TaskScores, artefacts: Artefacts)
     if is_pair:
         pair, router = case.policy.pairs[case.meaning.name], artefacts.win_rates.get(case.meaning.name)
         return by_threshold(choice.candidates, pair, case.meaning.number or 0.0, forecast, router)
-    return weigh(choice.candidates, aim, forecast, 0.0 if case.policy.residency is None else case.policy.residency.order_step)
+    return weigh(choice.candidates, aim, forecast, case.policy)
 
 
 def _choose(case: Case, scores: TaskScores) -> Choice:

@@ -101,7 +101,7 @@ class Forecast:
         estimates = self.quality.estimate(self.turn, [asked[one.place] for one in unsaid], self.task)
         for one, estimate in zip(unsaid, estimates, strict=True):
             one.quality = estimate
-        return self.quality.version
+        return self.quality.version if any(estimates) else None
 
     def _measure(self, found: list[Expected], asked: list[Deployment], lengths: AnswerLengths) -> None:
         """The length, and the cost that goes with it."""

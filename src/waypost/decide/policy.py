@@ -54,12 +54,13 @@ class Route:
 @dataclass(frozen=True, slots=True)
 class RouterPair:
     """Two groups between which a model name of RouteLLM's form chooses: ``router-NAME-0.11593`` asks the strong one where its
-    win rate is at least 0.11593.
+    win rate is at least 0.11593. ``checkpoint`` is the folder of RouteLLM's router, where that one says the win rate.
     """
 
     strong: str
     weak: str
     router: WinRateSource = "waypost"
+    checkpoint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,13 @@ class Policy:
     cost_quality: float | None = None
     quality_floor: float | None = None
     pairs: Mapping[str, RouterPair] = field(default_factory=empty)
+
+    @property
+    def estimates(self) -> bool:
+        """Some turns want to know how good answers would be, whatever their callers say."""
+        dialled: tuple[Policy | Route, ...] = (self, *self.routes.values())
+        weighed = any(rules.cost_quality or rules.quality_floor is not None for rules in dialled)
+        return weighed or bool(self.pairs) or any(route.explore for route in self.routes.values())
 
     @property
     def batch_s(self) -> float | None:

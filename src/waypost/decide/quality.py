@@ -53,7 +53,7 @@ class WinRates(Protocol):
     """RouteLLM's routers: how probable it is that the strong model's answer is the better one."""
 
     def calculate_strong_win_rate(self, prompt: str) -> float:
-        """From 0 to 1."""
+        """From 0 to 1. Raises `ArtefactError` where it cannot tell."""
         ...
 
 

@@ -11,6 +11,7 @@ from waypost.decide.expectations import Expected, Forecast
 from waypost.decide.policy import Route, RouterPair
 from waypost.decide.quality import WinRates, win_rate
 from waypost.decide.weighing import Order
+from waypost.errors import ArtefactError
 
 
 def route_of(name: str, pair: RouterPair) -> Route:
@@ -34,19 +35,28 @@ def by_threshold(
     if not strong or not weak:
         return Order(candidates)
     rate = _rate(strong[0], weak[0], pair, forecast, router)
-    if rate is None:
-        said = "; how probable it is that the strong model wins is not known, so it answers"
+    if isinstance(rate, str):
+        said = f"; {rate}, so the strong model answers"
     elif rate >= threshold:
         said = f"; the strong model wins with {rate:.4f}, and {threshold:g} is enough"
     else:
         said = f"; the strong model wins with {rate:.4f}, and {threshold:g} would be enough: the weak one answers"
-    sides = (strong, weak) if rate is None or rate >= threshold else (weak, strong)
+    sides = (strong, weak) if isinstance(rate, str) or rate >= threshold else (weak, strong)
     ordered = [one.told() for side in sides for one in side]
     return Order((*ordered, *candidates[len(listed) :]), said=said, version=version)
 
 
-def _rate(strong: Expected, weak: Expected, pair: RouterPair, forecast: Forecast, router: WinRates | None) -> float | None:
+def _rate(strong: Expected, weak: Expected, pair: RouterPair, forecast: Forecast, router: WinRates | None) -> float | str:
+    """The win rate of the strong model, or why it is not known."""
     if pair.router == "waypost":
-        return None if strong.quality is None or weak.quality is None else win_rate(strong.quality, weak.quality)
+        if strong.quality is None or weak.quality is None:
+            unknown = (one.deployment.id for one in (strong, weak) if one.quality is None)
+            return f"nothing is known of how well {' and '.join(unknown)} would answer"
+        return win_rate(strong.quality, weak.quality)
     texts = forecast.turn.user_texts
-    return None if router is None else router.calculate_strong_win_rate(texts[-1] if texts else "")
+    if router is None:
+        return "RouteLLM's router is not loaded"
+    try:
+        return router.calculate_strong_win_rate(texts[-1] if texts else "")
+    except ArtefactError as error:
+        return error.message

@@ -6,6 +6,9 @@ expected of the answer. A price that nobody knows counts like the dearest; a loc
 those first whose quality is, at the lower bound of its interval, within so much of the best mean; the dial orders these, and
 without a dial the cheapest of them goes first.
 
+Whoever answered a conversation last counts as a little better for it: a change of models costs the prompt that is cached, and
+shows.
+
 Guards come before: only who may answer is weighed, and fallbacks stay behind.
 """
 
@@ -17,9 +20,10 @@ from dataclasses import dataclass, field
 from waypost.decide.card import Candidate
 from waypost.decide.expectations import Expected, Forecast
 from waypost.decide.names import Meaning
-from waypost.decide.policy import Policy, Route
+from waypost.decide.policy import Policy, ResidencyRules, Route
 from waypost.turn import Turn, empty
 
+_RULES = ResidencyRules()
 _DIALS = {"auto-cheap": 0.0, "auto-best": 1.0}
 # With a dial below this, cost counts as if it were this: more than any quality, and any wait.
 _LEAST_DIAL = 1e-3
@@ -82,11 +86,8 @@ def aim_of(meaning: Meaning, turn: Turn, policy: Policy, route: Route, *, in_con
     return Aim(dial, floor, route.explore if may_draw else 0.0, all_known=said == 1.0)
 
 
-def weigh(candidates: tuple[Candidate, ...], aim: Aim, forecast: Forecast, step: float) -> Order:
-    """The candidates in the order that ``aim`` asks for.
-
-    ``step`` is how much worse the next place counts for waiting, where quality does not count.
-    """
+def weigh(candidates: tuple[Candidate, ...], aim: Aim, forecast: Forecast, policy: Policy) -> Order:
+    """The candidates in the order that ``aim`` asks for."""
     listed = [one for one in candidates if not one.fallback]
     if not listed:
         return Order(candidates)
@@ -97,7 +98,8 @@ def weigh(candidates: tuple[Candidate, ...], aim: Aim, forecast: Forecast, step:
         one.said = _quality_in_words(one)
     if dial is not None or floor is not None:
         _price(found)
-        found = _ordered(found, dial or 0.0, floor, step)
+        last = forecast.fleet.answered_last[:1] if policy.session_affinity else ()
+        found = _ordered(found, dial or 0.0, floor, policy.residency or _RULES, last)
     return Order(
         candidates=(*[one.told() for one in found], *behind),
         worths={} if dial is None and floor is None else {one.deployment.id: one.worth for one in found},
@@ -135,8 +137,13 @@ def _price(found: Sequence[Expected]) -> None:
             one.said += f", cost {_HUNDREDTHS[round(one.share * 100)]} of the span"
 
 
-def _ordered(found: list[Expected], dial: float, floor: float | None, step: float) -> list[Expected]:
-    """Good enough first, then those under the floor, then those of whom nothing is known where that counts."""
+def _ordered(
+    found: list[Expected], dial: float, floor: float | None, rules: ResidencyRules, last: tuple[str, ...]
+) -> list[Expected]:
+    """Good enough first, then those under the floor, then those of whom nothing is known where that counts.
+
+    ``last`` holds who answered the conversation last.
+    """
     judged = dial > 0 or floor is not None
     best = max([one.quality.mean for one in found if one.quality is not None], default=0.0)
 
@@ -147,18 +154,21 @@ def _ordered(found: list[Expected], dial: float, floor: float | None, step: floa
             return 2.0 if judged else 0.0, one.share, 0.0, 0.0, away, one.place
         if floor is not None and quality.mean < best and quality.lower < best - floor:
             return 1.0, -quality.mean, one.share, 0.0, 0.0, one.place
-        utility = round(dial * quality.mean - (1 - dial) * one.share, _DIGITS)
+        stays = rules.margin if one.deployment.id in last else 0.0
+        utility = round(dial * (quality.mean + stays) - (1 - dial) * one.share, _DIGITS)
         return 0.0, -utility, one.share, -quality.mean, away, one.place
 
     keys = {one.place: key(one) for one in found}
     ordered = sorted(found, key=lambda one: keys[one.place])
     for rank, one in enumerate(ordered):
         behind = keys[one.place][0]
+        if judged and one.deployment.id in last:
+            one.said += ", the conversation is here"
         if behind:
-            one.worth = -behind * _FAR - step * rank
+            one.worth = -behind * _FAR - rules.order_step * rank
             one.said += ", below the floor" if behind == 1.0 else ", its quality is not known"
             continue
-        quality = one.quality.mean if one.quality is not None and dial else -step * rank
+        quality = one.quality.mean if one.quality is not None and dial else -rules.order_step * rank
         one.worth = quality - one.share * (1 - dial) / max(dial, _LEAST_DIAL)
     return ordered
 
