@@ -129,6 +129,17 @@ def test_models_can_be_left_out(file: str, tmp_path: Path) -> None:
     assert "no row is about the model huge" in evaluate(file, "--strong", "huge").stderr
 
 
+def test_prices_make_costs_of_tokens(tmp_path: Path) -> None:
+    rows = [f"prompt {n},{model},{n % 2},100,200" for n in range(20) for model in ("big", "small")]
+    (tmp_path / "o.csv").write_text("\n".join(["prompt,model,score,input_tokens,output_tokens", *rows]))
+    prices = tmp_path / "prices.csv"
+    prices.write_text("model,input_usd_per_million,output_usd_per_million\nbig,10,30\nsmall,1,3\n")
+    assert told(str(tmp_path / "o.csv"))["cost_usd"] is None
+    report = told(str(tmp_path / "o.csv"), "--prices", str(prices))
+    assert report["models"]["big"]["cost_usd"] == pytest.approx(0.007)
+    assert report["models"]["small"]["cost_usd"] == pytest.approx(0.0007)
+
+
 def test_flagged_prompts_can_be_dropped(tmp_path: Path) -> None:
     rows = [
         json.dumps({"prompt": f"prompt {n}", "model": model, "score": 1, "flags": "seen" if n % 2 else None})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,7 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     ),
     click.option("--only", multiple=True, metavar="MODEL", help="Choose among these models only. Repeatable."),
     click.option("--priced", is_flag=True, help="Choose among the models only whose cost is known for every answer."),
+    click.option("--prices", type=_PATH, help="Prices of models, for answers whose tokens are known and whose cost is not."),
     click.option(
         "--strong", metavar="MODEL", help="The strong one of two models. Default: the one with the higher mean score."
     ),
@@ -59,6 +61,7 @@ class Asked:
     folds: int
     only: tuple[str, ...]
     priced: bool
+    prices: Path | None
     drop_flags: tuple[str, ...]
     mend: bool
     seed: int
@@ -100,10 +103,12 @@ def read_outcomes(files: tuple[Path, ...], asked: Asked) -> tuple[Outcomes, Divi
     """The outcomes, how they are parted, and what is to be told of that. Raises ArtefactError where they cannot be used."""
     from waypost.learn.outcome_files import load_outcomes
     from waypost.learn.outcome_splits import cross_validated, official, trained_elsewhere
+    from waypost.learn.price_list import load_prices
 
     if asked.train and asked.official:
         raise click.UsageError("--train and --official exclude each other")
-    outcomes = load_outcomes(files, mend=asked.mend)
+    load = partial(load_outcomes, mend=asked.mend, prices={} if asked.prices is None else load_prices(asked.prices))
+    outcomes = load(files)
     if asked.drop_flags:
         kept = [row for row, prompt in enumerate(outcomes.prompts) if not prompt.flags.intersection(asked.drop_flags)]
         outcomes = outcomes.taking(kept)
@@ -113,7 +118,7 @@ def read_outcomes(files: tuple[Path, ...], asked: Asked) -> tuple[Outcomes, Divi
         outcomes = outcomes.among([model for model, known in zip(outcomes.models, outcomes.priced, strict=True) if known])
     folds = None
     if asked.train:
-        others = [load_outcomes([file], mend=asked.mend) for file in asked.train]
+        others = [load([file]) for file in asked.train]
         way, division = "elsewhere", trained_elsewhere(outcomes, others)
     elif asked.official:
         way, division = "official", official(outcomes, mend=asked.mend)

@@ -16,7 +16,9 @@ import numpy as np
 
 from waypost.errors import ArtefactError
 from waypost.learn.outcomes import Outcomes, Prompt
+from waypost.learn.price_list import Price
 from waypost.learn.records import records_of
+from waypost.turn import EMPTY
 
 COST_SUFFIX = "|total_cost"
 """RouterBench's table has the cost of a model in the column of its name and this."""
@@ -49,23 +51,23 @@ class Outcome:
         return self.prompt.split, self.prompt.id
 
 
-def load_outcomes(paths: Sequence[Path], *, mend: bool = False) -> Outcomes:
+def load_outcomes(paths: Sequence[Path], *, mend: bool = False, prices: Mapping[str, Price] = EMPTY) -> Outcomes:
     """The outcomes in these files, as one table. The form of each is told by its columns (docs/quality.md).
 
     A prompt without an outcome of a model is legal; what else does not fit raises ArtefactError with the number of the row.
     With ``mend``, outcomes that tell twice of the same prompt and model are averaged instead. In several files, prompts
-    without a category get the name of their file for one.
+    without a category get the name of their file for one. ``prices`` of models stand in where a row has tokens and no cost.
     """
-    cells = (one for path in paths for one in _outcomes(path, path.stem if len(paths) > 1 else ""))
+    cells = (one for path in paths for one in _outcomes(path, path.stem if len(paths) > 1 else "", prices))
     return collect(", ".join(path.name for path in paths), cells, mend=mend)
 
 
-def _outcomes(path: Path, category: str) -> Iterator[Outcome]:
+def _outcomes(path: Path, category: str, prices: Mapping[str, Price]) -> Iterator[Outcome]:
     records = records_of(path)
     first = next(records, None)
     if first is None:
         raise ArtefactError(f"{path.name} has no rows")
-    return _Reading(path.name, category).outcomes(first[1], itertools.chain([first], records))
+    return _Reading(path.name, category, prices).outcomes(first[1], itertools.chain([first], records))
 
 
 def collect(name: str, outcomes: Iterable[Outcome], *, mend: bool = False) -> Outcomes:
@@ -106,7 +108,8 @@ class _Reading:
     """Reads rows of the file called ``name``. ``category`` is that of prompts that say none."""
 
     name: str
-    category: str = ""
+    category: str
+    prices: Mapping[str, Price]
 
     def outcomes(self, first: Record, records: Iterable[tuple[int, Record]]) -> Iterator[Outcome]:
         """The cells of all rows, in the form that the first row has."""
@@ -124,6 +127,8 @@ class _Reading:
         for number, record in records:
             model = self._text(number, record, "model")
             cost = self._cost(number, record.get("cost_usd", record.get("cost")))
+            if cost is None and model in self.prices:
+                cost = self.prices[model].of(record, self._row(number))
             score = self._score(number, record.get("score"), "score")
             if score is None:
                 raise ArtefactError(f"{self._row(number)} has no `score`; leave out what a model did not answer")
