@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,17 @@ import pytest
 
 from learn.fixed_model import FixedModel
 from learn.outcome_tables import asked, table
+from waypost.decide.quality import QualityEstimate
+from waypost.decide.task import TaskScores
 from waypost.errors import ArtefactError
+from waypost.fleet.view import Deployment
 from waypost.learn.outcome_splits import cross_validated
 from waypost.learn.outcomes import Outcomes, Prompt
 from waypost.learn.quality_evaluation import QualityEvaluation
 from waypost.learn.quality_page import quality_page
 from waypost.learn.quality_plot import write_quality_plot
-from waypost.learn.quality_policies import Maker, baselines
+from waypost.learn.quality_policies import Estimated, Maker, baselines
+from waypost.turn import Turn
 
 pytest.importorskip("scipy")
 
@@ -137,6 +142,28 @@ def test_expected_scores_are_held_against_what_came() -> None:
     assert sum(one["n"] for one in report["reliability"]) == 160
     assert report["policies"]["random"]["ece"] is None
     assert evaluated(by_category(), "random")["reliability"] is None
+
+
+def test_bounds_of_estimates_are_held_against_what_came() -> None:
+    rng = np.random.default_rng(2)
+    prompts = [replace(one, category=f"c{number // 40}") for number, one in enumerate(asked(400))]
+    outcomes = table(prompts, (rng.random((400, 2)) < 0.6).astype(float).tolist())
+
+    class Estimator:
+        version = "mine-1"
+
+        def estimate(self, turn: Turn, deployments: Sequence[Deployment], task: TaskScores) -> Sequence[QualityEstimate | None]:
+            del turn, task
+            return [QualityEstimate(0.6, 0.58, 0.62, 9) for _ in deployments]
+
+    chosen = makers() | {"mine": lambda train: Estimated(Estimator(), train.models, FixedModel({}))}
+    report = QualityEvaluation(resampled=5, perturbed=4).evaluate(
+        outcomes, cross_validated(outcomes, 4, seed=1), chosen, "mine", quiet
+    )
+    assert report["coverage90"]["value"] == pytest.approx(0.9, abs=0.1)
+    assert report["coverage90"]["ci95"] is None
+    assert report["interval_width"]["value"] == pytest.approx(0.04)
+    assert report["policies"]["knn"]["coverage90"] is None
 
 
 def test_what_does_not_read_the_text_does_not_flip() -> None:

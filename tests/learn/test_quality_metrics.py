@@ -15,6 +15,7 @@ from waypost.learn.quality_metrics import (
     arena_score,
     calibration,
     cost_at,
+    coverage,
     frontier,
     means,
     quality_at,
@@ -158,3 +159,26 @@ def test_a_mean_is_over_what_is_known() -> None:
     found = means(np.array([[1.0, 1.0, 1.0], [0.0, 0.0, 2.0]]), np.array([1.0, 0.0, math.nan]))
     assert found[0] == 0.5
     assert math.isnan(found[1])
+
+
+def test_bounds_hold_nine_of_ten_means_where_they_are_right() -> None:
+    rng = np.random.default_rng(1)
+    categories, models, each = 60, 4, 100
+    truth = rng.uniform(0.2, 0.8, (categories, models))
+    # Whoever knows the truth up to an error of 0.05 has bounds of 1.64 times that.
+    told = np.repeat(truth + rng.normal(0, 0.05, truth.shape), each, axis=0)
+    names = [str(one) for one in np.repeat(np.arange(categories), each)]
+    scores = (rng.random(told.shape) < np.repeat(truth, each, axis=0)).astype(np.float64)
+    half = 1.645 * 0.05
+    assert coverage(told, (told - half, told + half), scores, names) == pytest.approx(0.9, abs=0.05)
+    # Bounds that are too narrow, or wrong on one side, hold fewer.
+    assert coverage(told, (told - 0.01, told + 0.01), scores, names) < 0.85
+    assert coverage(told, (told - half, told), scores, names) < 0.85
+    assert coverage(told, (told * 0, told * 0 + 1), scores, names) == 1.0
+
+
+def test_few_groups_say_nothing_of_bounds() -> None:
+    level = np.full((290, 1), 0.5)
+    assert math.isnan(coverage(level, (level, level), level, ["a"] * 290))
+    # 29 answers are too few for a group.
+    assert math.isnan(coverage(level, (level, level), level, [str(n // 29) for n in range(290)]))

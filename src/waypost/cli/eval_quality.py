@@ -44,8 +44,8 @@ def quality(
     RouterBench, with a column for each model. Several files are parts of one data set. docs/quality.md explains the numbers.
 
     JSON keys: n, policy, quality, cost_usd, over_best_single, oracle_gap_share, apgr, cpt50, cpt80, aiq, arena_score,
-    quality_at_best_single_cost, cost_at_best_single_quality, ece, brier, flip_rate, latency_us, best_single, oracle, random,
-    pair, policies, models, splits, categories, reliability, protocol, files, versions.
+    quality_at_best_single_cost, cost_at_best_single_quality, ece, brier, coverage90, interval_width, flip_rate,
+    latency_us, best_single, oracle, random, pair, policies, models, splits, categories, reliability, protocol, files, versions.
     """
     from waypost.learn.quality_evaluation import QualityEvaluation
 

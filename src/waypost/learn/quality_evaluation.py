@@ -16,7 +16,7 @@ from waypost.learn.outcome_splits import Division
 from waypost.learn.outcomes import Floats, Ints, Outcomes, Prompt
 from waypost.learn.perturbation import Perturbing
 from waypost.learn.quality_playing import Rated, play
-from waypost.learn.quality_policies import Maker, Policy
+from waypost.learn.quality_policies import Bounded, Maker, Policy
 from waypost.learn.quality_report import Judged, Player, report_on
 from waypost.learn.task_answers import WARM_UP, Progress
 
@@ -59,6 +59,7 @@ class QualityEvaluation:
         self, name: str, maker: Maker, outcomes: Outcomes, division: Division, judged: Outcomes, costs: Floats | None
     ) -> Player:
         ratings, expected, flips, ways = [], [], 0, 0
+        bounds: list[tuple[Floats, Floats]] = []
         took: list[float] = []
         expects = False
         for part in division.parts:
@@ -67,13 +68,17 @@ class QualityEvaluation:
             prompts = [outcomes.prompts[row] for row in part.judged.tolist()]
             ratings.append(policy.rate(prompts))
             expected.append(np.tile(shares_of_span(part.train, part.train.mean_costs), (len(prompts), 1)))
+            if isinstance(policy, Bounded):
+                bounds.append(policy.bounds(prompts))
             took = took or _times_us(policy, prompts)
             flipped, said = self._flips(policy, ratings[-1], prompts, len(judged.prompts))
             flips, ways = flips + flipped, ways + said
         rated = Rated(np.vstack(ratings), None if costs is None else np.vstack(expected), expects)
         played = play(rated, judged.scores, costs)
         latency = {"p50": _percentile(took, 0.5), "p99": _percentile(took, 0.99)}
-        return Player(name, rated, played, flips / ways if ways else None, latency)
+        lower, upper = (np.vstack(side) for side in zip(*bounds, strict=True)) if bounds else (None, None)
+        between = None if lower is None or upper is None else (lower, upper)
+        return Player(name, rated, played, flips / ways if ways else None, latency, between)
 
     def _flips(self, policy: Policy, ratings: Floats, prompts: Sequence[Prompt], total: int) -> tuple[int, int]:
         """How many ways to say the same changed the choice, and how many ways there were."""

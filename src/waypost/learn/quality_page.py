@@ -13,7 +13,7 @@ _TABLES = {
     "Quality": ("quality", "over_best_single", "oracle_gap_share"),
     "Quality and cost": ("cost_usd", "aiq", "arena_score", "quality_at_best_single_cost", "cost_at_best_single_quality"),
     "Two models": ("apgr", "cpt50", "cpt80"),
-    "Calibration": ("ece", "brier"),
+    "Calibration": ("ece", "brier", "coverage90", "interval_width"),
 }
 _ALWAYS = ("random", "cheapest", "best_single", "best_per_category", "best_per_task", "knn", "oracle")
 

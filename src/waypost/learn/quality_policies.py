@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from waypost.decide.labels import DEFAULT_TASK
-from waypost.decide.quality import QualityEstimator
+from waypost.decide.quality import QualityEstimate, QualityEstimator
 from waypost.decide.task import TaskModel
 from waypost.errors import ArtefactError
 from waypost.fleet.view import Deployment
@@ -37,6 +36,15 @@ class Policy(Protocol):
 
     def rate(self, prompts: Sequence[Prompt]) -> Floats:
         """A row for each prompt, a column for each model of the training outcomes."""
+        ...
+
+
+@runtime_checkable
+class Bounded(Protocol):
+    """A policy that also says between which bounds the expected scores lie in 9 of 10 cases."""
+
+    def bounds(self, prompts: Sequence[Prompt]) -> tuple[Floats, Floats]:
+        """The lower and the upper ones, each as `rate` gives the ratings."""
         ...
 
 
@@ -104,19 +112,23 @@ class Estimated:
 
     def rate(self, prompts: Sequence[Prompt]) -> Floats:
         """The means. Raises ArtefactError where there is none for a model."""
-        deployments = [deployment_of(model) for model in self.models]
-        return np.array([self._means(prompt, deployments) for prompt in prompts])
+        return np.array([[one.mean for one in self._estimates(prompt)] for prompt in prompts])
 
-    def _means(self, prompt: Prompt, deployments: Sequence[Deployment]) -> list[float]:
+    def bounds(self, prompts: Sequence[Prompt]) -> tuple[Floats, Floats]:
+        """Those of the estimates."""
+        found = np.array([[(one.lower, one.upper) for one in self._estimates(prompt)] for prompt in prompts])
+        return found[:, :, 0], found[:, :, 1]
+
+    def _estimates(self, prompt: Prompt) -> list[QualityEstimate]:
+        deployments = [deployment_of(model) for model in self.models]
         found = self.estimator.estimate(prompt.turn, deployments, self.task_model.predict(prompt.turn))
-        means = [one.mean if one is not None else math.nan for one in found]
-        for model, mean in zip(self.models, means, strict=True):
-            if math.isnan(mean):
+        for model, one in zip(self.models, found, strict=True):
+            if one is None:
                 raise ArtefactError(
                     f"{self.estimator.version} gives no estimate for the model {model} ({prompt.where}): "
                     "name the models that it knows with --only"
                 )
-        return means
+        return [one for one in found if one is not None]
 
 
 def deployment_of(model: str) -> Deployment:

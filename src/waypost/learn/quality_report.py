@@ -18,6 +18,7 @@ from waypost.learn.quality_metrics import (
     arena_score,
     calibration,
     cost_at,
+    coverage,
     frontier,
     means,
     quality_at,
@@ -41,6 +42,8 @@ MEASURES = (
     "cost_at_best_single_quality",
     "ece",
     "brier",
+    "coverage90",
+    "interval_width",
 )
 """What each policy is measured by, each a `value` with its `ci95`, or `null`."""
 
@@ -58,6 +61,8 @@ class Player:
     played: Played
     flip_rate: float | None
     latency_us: dict[str, float] | None
+    bounds: tuple[Floats, Floats] | None = None
+    """The lower and the upper ones of the expected scores, where it gives any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +173,14 @@ def _measured(player: Player, beside: _Beside) -> dict[str, Any]:
     if player.rated.expects and player.name != "oracle":
         told = calibration(weights, player.rated.ratings, scores)
         found |= {"ece": told.ece, "brier": told.brier}
+    if player.bounds is not None:
+        held = coverage(
+            player.rated.ratings, player.bounds, scores, [prompt.category for prompt in beside.judged.outcomes.prompts]
+        )
+        found |= {
+            "coverage90": np.array([held]),
+            "interval_width": np.array([float(np.mean(np.subtract(*player.bounds[::-1])))]),
+        }
     shares = zip(beside.judged.outcomes.models, played.shares.tolist(), strict=True)
     return {
         **{name: _interval(found.get(name), _DOLLAR_DIGITS if "cost" in name.split("_")[0] else _DIGITS) for name in MEASURES},
