@@ -23,7 +23,20 @@ from waypost.turn import EMPTY
 COST_SUFFIX = "|total_cost"
 """RouterBench's table has the cost of a model in the column of its name and this."""
 
-_ABOUT = ("prompt", "prompt_id", "sample_id", "group_id", "category", "eval_name", "split", "tools", "flags", "source")
+_ABOUT = (
+    "prompt",
+    "prompt_id",
+    "sample_id",
+    "group_id",
+    "category",
+    "eval_name",
+    "split",
+    "tools",
+    "flags",
+    "source",
+    "answer",
+    "grader",
+)
 _BESIDE = ("", "Unnamed: 0", "oracle_model_to_route_to")
 _ANSWER = re.compile(r"(\||_)(model_)?response$")
 """Columns with what a model said: RouterBench's `M|model_response`, RouteLLM's `M_response`."""
@@ -76,7 +89,7 @@ def collect(name: str, outcomes: Iterable[Outcome], *, mend: bool = False) -> Ou
     cells: defaultdict[tuple[tuple[str, str], str], list[Outcome]] = defaultdict(list)
     for one in outcomes:
         known = prompts.setdefault(one.key, one.prompt)
-        for what in ("text", "group", "category", "tools"):
+        for what in ("text", "group", "category", "tools", "answer", "grader"):
             if getattr(known, what) != getattr(one.prompt, what):
                 raise ArtefactError(f"{known.where} and {one.prompt.where} give the same prompt another {what}")
         if not one.prompt.flags <= known.flags:
@@ -177,7 +190,8 @@ class _Reading:
         category = _optional(record, "category", "eval_name") or self.category
         group = _optional(record, "group_id") or _digest(text, tools)
         flags = frozenset(filter(None, [_optional(record, "flags")]))
-        return Prompt(identity, group, text, category, _optional(record, "split"), tools, flags, self._row(number))
+        split, answer, grader = (_optional(record, column) for column in ("split", "answer", "grader"))
+        return Prompt(identity, group, text, category, split, tools, flags, self._row(number), answer, grader)
 
     def _row(self, number: int) -> str:
         return f"row {number} of {self.name}"

@@ -24,7 +24,8 @@ _WORD = re.compile(r"\w+")
 class Prompt:
     """What was asked. Prompts of the same ``group`` ask the same question, in other words or in another variant.
 
-    ``where`` is the first row that speaks of it, such as ``row 3 of outcomes.csv``.
+    ``where`` is the first row that speaks of it, such as ``row 3 of outcomes.csv``. ``answer`` is what a good answer gives, and
+    ``grader`` how to tell; empty where the file does not say.
     """
 
     id: str
@@ -35,6 +36,8 @@ class Prompt:
     tools: str = ""
     flags: frozenset[str] = frozenset()
     where: str = ""
+    answer: str = ""
+    grader: str = ""
 
     @property
     def turn(self) -> Turn:
