@@ -78,6 +78,11 @@ def test_only_the_command_line_imports_faults() -> None:
     assert users <= {"faults", "cli"}
 
 
+def test_only_the_command_line_imports_probing() -> None:
+    users = {module.room for module in modules() for found in imports(module) if within(found.target, ("waypost.probing",))}
+    assert users <= {"probing", "cli"}
+
+
 def test_only_the_command_line_imports_the_simulation() -> None:
     users = {module.room for module in modules() for found in imports(module) if within(found.target, ("waypost.simulate",))}
     assert users <= {"simulate", "cli"}

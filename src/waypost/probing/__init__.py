@@ -1,0 +1,1 @@
+"""Probing: a deployment answers prompts whose good answers are known, and the answers are graded without another model."""
