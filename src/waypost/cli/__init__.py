@@ -25,6 +25,7 @@ COMMANDS = {
     "init": "Write a config from what runs on this machine.",
     "log": "Show what was decided, and how it went.",
     "models": "List deployments, routes and aliases.",
+    "probe": "Find out how well a deployment answers, from prompts whose good answers are known.",
     "route": "Decide where a prompt would go, without sending it.",
     "serve": "Start the server.",
     "simulate": "Compare policies for a machine whose models do not all fit into memory.",
