@@ -107,7 +107,7 @@ def test_nothing_is_sent_before_somebody_says_so(tmp_path: Path, alpha: Path, st
     assert recorded(tmp_path) == []
 
 
-@pytest.mark.parametrize(("typed", "code", "made"), [("n", 1, 0), ("y", 0, 7)])
+@pytest.mark.parametrize(("typed", "code", "made"), [("n", 1, 0), ("y", 0, 6)])
 def test_on_a_terminal_it_asks_first(tmp_path: Path, alpha: Path, typed: str, code: int, made: int) -> None:
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "waypost", "probe", "alpha", "-c", str(alpha), "--count", "7"]
@@ -118,7 +118,7 @@ def test_on_a_terminal_it_asks_first(tmp_path: Path, alpha: Path, typed: str, co
     os.close(ours)
     assert running.returncode == code, said
     assert "Make these calls? [y/N]" in said
-    assert ("of 7 answers were good" in out) is bool(made)
+    assert ("of 6 answers were good" in out) is bool(made)
     assert len(recorded(tmp_path)) == made
 
 
@@ -164,7 +164,7 @@ def test_the_shipped_prompts_are_asked_and_told_in_a_table(alpha: Path) -> None:
     assert result.exit_code == 0
     assert "The first answer took" in result.stderr
     assert result.stdout.splitlines()[0].split() == ["group", "task", "good", "expected", "9", "in", "10"]
-    assert "of 14 answers were good" in result.stdout
+    assert "of 13 answers were good" in result.stdout
     assert "cost: unknown" in result.stdout
 
 
@@ -187,6 +187,9 @@ def test_other_names_and_files_are_refused_before_anything_is_sent(tmp_path: Pat
     assert "`answer` that number cannot grade" in str(probe("alpha", "-c", alpha, "--from", broken, "--yes").exception)
     broken.write_text(outcomes.read_text().replace(json.dumps(WEATHER), '"no list"'))
     assert "`tools` that are no JSON list" in str(probe("alpha", "-c", alpha, "--from", broken, "--yes").exception)
+    elsewhere = json.dumps([{"type": "function", "function": {"name": "f"}, "api_base": "http://127.0.0.1:9"}])
+    broken.write_text(outcomes.read_text().replace(json.dumps(WEATHER), json.dumps(elsewhere)))
+    assert "only the config says where a request goes" in str(probe("alpha", "-c", alpha, "--from", broken, "--yes").exception)
     assert recorded(tmp_path) == []
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from fractions import Fraction
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from waypost.probing.final_answer import final_choice, final_number, final_text, number_of, plain, spoken
 
@@ -189,6 +192,11 @@ def test_what_is_wrong_or_unclear_is_not_taken_for_the_choice(text: str) -> None
     assert final_choice(text) != "B"
 
 
+@pytest.mark.parametrize("text", ["A) one\nB) two", "Let me see.\nA) one\nB) two\nC) three\nD) four", "B) two\nD) four"])
+def test_options_that_are_only_repeated_are_no_choice(text: str) -> None:
+    assert final_choice(text) is None
+
+
 @pytest.mark.parametrize("text", ["A dog barks", "I think so", "a house", "I am not sure"])
 def test_a_word_is_no_choice(text: str) -> None:
     assert final_choice(text) is None
@@ -208,6 +216,23 @@ def test_a_word_is_no_choice(text: str) -> None:
 )
 def test_a_text_is_compared_without_marks_around_it(text: str, last: str) -> None:
     assert final_text(text) == last
+
+
+@given(st.text(alphabet="ABab 0123456789.,:/()\n*`$\\{}=<>thinkanswerboxed-é٤答", max_size=80))
+def test_any_text_at_all_is_read(text: str) -> None:
+    final_number(text)
+    final_choice(text)
+    assert final_text(text) == plain(final_text(text))
+
+
+@pytest.mark.parametrize("piece", [",", "(", "1 ", "9", "answer ", "Answer: B ,", "\\boxed{", "<think>", "a/", "**", "1,111"])
+def test_an_endless_answer_is_read_in_no_time(piece: str) -> None:
+    text = piece * (60_000 // len(piece))
+    started = time.process_time()
+    final_number(text)
+    final_choice(text)
+    final_text(text)
+    assert time.process_time() - started < 2
 
 
 def test_thinking_is_left_out_in_whatever_tags_it_comes() -> None:

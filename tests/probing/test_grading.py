@@ -92,6 +92,8 @@ def test_just_the_right_calls_pass(reference: Any, answer: Answer) -> None:
         (LIGHT, called(("set_light", "[1]"))),
         ([], called(("set_light", {"room": "kitchen", "on": True}))),
         ([], Answer("")),
+        ([], Answer('<tool_call>{"name": "set_light"}</tool_call>')),
+        ([], Answer('{"name": "set_light", "arguments": {}}')),
     ],
 )
 def test_a_call_too_many_too_few_or_otherwise_does_not_pass(reference: Any, answer: Answer) -> None:

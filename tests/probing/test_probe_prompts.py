@@ -74,11 +74,19 @@ def test_options_are_not_all_at_one_letter() -> None:
 
 @pytest.mark.parametrize("count", [7, 30, 60])
 def test_fewer_prompts_are_of_every_group_and_have_another_name(count: int) -> None:
-    part = SET.first(count)
+    part = SET.mixed(count)
     assert len(part.prompts) == count
     assert {prompt.group for prompt in part.prompts} == {prompt.group for prompt in SET.prompts}
     assert part.name == f"waypost-1, {count} prompts"
-    assert SET.first(1000) is SET
+    levels = Counter(prompt.level for prompt in part.prompts)
+    assert max(levels.values()) <= count * 0.6
+
+
+def test_a_probe_that_ends_in_the_middle_is_one_of_everything() -> None:
+    mixed = SET.mixed()
+    assert mixed.name == SET.mixed(1000).name == SET.name
+    assert sorted(prompt.id for prompt in mixed.prompts) == sorted(prompt.id for prompt in SET.prompts)
+    assert {prompt.group for prompt in mixed.prompts[:10]} == {prompt.group for prompt in SET.prompts}
 
 
 def test_the_file_is_the_one_that_its_script_writes(tmp_path: Path) -> None:

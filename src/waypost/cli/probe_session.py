@@ -59,7 +59,7 @@ class ProbeSession:
         Raises what a wrong name, file or config raises, and click's errors where nobody gives leave. Then nothing was sent.
         """
         own = None if self.file is None else OwnProbe.choose(self.file, self.count or _OWN_COUNT)
-        prompts = shipped_prompts().first(self.count or sys.maxsize) if own is None else _own_set(own)
+        prompts = shipped_prompts().mixed(self.count) if own is None else _own_set(own).mixed()
         config = read_config(self.config)
         with Router(config) as router:
             learned = asyncio.run(_look(router, config))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,7 +14,7 @@ from waypost.decide.card import Decision
 from waypost.decide.labels import DEFAULT_TASK
 from waypost.dialects.openai import parse_body
 from waypost.dispatch.events import Usage
-from waypost.errors import NoDeployment, ProviderProtocolError, WaypostError
+from waypost.errors import NoDeployment, ProviderError, ProviderProtocolError, WaypostError
 from waypost.fleet.deployment import Deployment
 from waypost.probing.grading import Answer
 from waypost.probing.prompts import ProbePrompt
@@ -22,6 +23,9 @@ from waypost.turn import Turn
 
 CALLER = "waypost probe"
 """Who the ledger says has asked."""
+
+MOST_PAUSES, MOST_PAUSE_S = 3, 60.0
+"""How often a prompt waits for a rate limit or a cooldown to end, and for how long at most each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,7 @@ class Asker:
     router: Router
     deployment: Deployment
     most_tokens: int
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
 
     @property
     def cap(self) -> int:
@@ -80,7 +85,21 @@ class Asker:
         return replace(made, candidates=alone)
 
     async def ask(self, prompt: ProbePrompt) -> Asked:
-        """Makes the call and grades the answer. A call that fails is no wrong answer: its error is kept instead."""
+        """Makes the call and grades the answer. A call that fails is no wrong answer: its error is kept instead.
+
+        Where it is known how long the deployment wants to be left alone, it is, and asked again.
+        """
+        found = await self._once(prompt)
+        for _ in range(MOST_PAUSES):
+            error = found.error
+            pause_s = error.retry_after_s if isinstance(error, NoDeployment | ProviderError) else None
+            if pause_s is None or pause_s > MOST_PAUSE_S:
+                break
+            await self.sleep(pause_s)
+            found = await self._once(prompt)
+        return found
+
+    async def _once(self, prompt: ProbePrompt) -> Asked:
         turn, started = self.turn(prompt), self.router.clock()
         task = prompt.task
         try:

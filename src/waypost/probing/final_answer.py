@@ -35,7 +35,7 @@ _MOST_DIGITS = 40
 
 _LETTER = re.compile(r"[\W_]*([A-J])(?![\w'’])", re.IGNORECASE)
 _AFTER_LETTER = re.compile(r"""["'\]\s]*$|["'\]]*[).:,}\]]|\s+[(\[–—-]|\s+(?:because|since)\b""")
-_OTHER_LETTER = re.compile(r"(?:\b(?:or|and|und|oder|ou|et|[oy])\b|[/,&+])\W*[A-J](?![\w'’])")
+_OTHER_LETTER = re.compile(r"(?:\b(?:or|and|und|oder|ou|et|[oy])\b|[/,&+])\W{0,5}[A-J](?![\w'’])")
 
 
 def spoken(text: str) -> str:
@@ -71,10 +71,12 @@ def number_of(text: str) -> Fraction | None:
 
 def final_choice(text: str) -> str | None:
     """The letter, A to J, of the one option that the text ends on; ``None`` where there is none, or more than one."""
-    said = _final(text) or ""
-    first = _bare(spoken(text)).partition("\n")[0]
-    if _MARKER.search(_bare(text)) is None and _BOX not in text and _letter(first) is not None:
-        said = first  # the letter, and then an explanation
+    said, bare = _final(text) or "", _bare(spoken(text))
+    if _BOX not in text and _MARKER.search(bare) is None:
+        told = [line for line in bare.splitlines() if _letter(line) is not None]
+        if len(told) != 1:  # several are a list of options, and no answer
+            return None
+        said = told[0]
     letter = _letter(said)
     return None if letter is None or _OTHER_LETTER.search(_PARENTHESES.sub("", said)) else letter
 

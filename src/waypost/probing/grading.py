@@ -13,6 +13,8 @@ from waypost.dispatch.json_schema import fits
 from waypost.errors import ArtefactError
 from waypost.probing.final_answer import final_choice, final_number, final_text, number_of, plain, spoken
 
+# A call that was written into the text, in the form of a model's template, is one that was meant.
+_WRITTEN_CALL = ("<tool_call", "<|tool", "<function", '"arguments"', '"parameters"')
 CHOICES = "ABCDEFGHIJ"
 
 
@@ -116,7 +118,8 @@ def _tool_calls(answer: Answer, reference: Any) -> bool:
         if found is None:
             return False
         wanted.remove(found)
-    return not wanted and bool(answer.calls or spoken(answer.text))
+    said = spoken(answer.text)
+    return not wanted and (bool(answer.calls) or (bool(said) and not any(sign in said for sign in _WRITTEN_CALL)))
 
 
 def _fit(written: str, wanted: Mapping[str, Any]) -> bool:

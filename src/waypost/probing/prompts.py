@@ -12,6 +12,9 @@ import orjson
 from waypost.errors import ArtefactError
 from waypost.probing.grading import GRADERS, Answer
 
+# Multiples of it, less their whole part, are spread evenly however few they are.
+_GOLDEN = (5**0.5 - 1) / 2
+
 SHIPPED = "probe-prompts.jsonl"
 
 
@@ -46,18 +49,21 @@ class ProbeSet:
     name: str
     prompts: tuple[ProbePrompt, ...]
 
-    def first(self, count: int) -> ProbeSet:
-        """A part of ``count`` prompts, in which every group has its share; all of them where there are no more."""
-        if count >= len(self.prompts):
-            return self
-        places: dict[str, int] = {}
-        sizes = {prompt.group: sum(one.group == prompt.group for one in self.prompts) for prompt in self.prompts}
-        turns = []
-        for prompt in self.prompts:
-            place = places[prompt.group] = places.get(prompt.group, -1) + 1
-            turns.append((place + 0.5) / sizes[prompt.group])
-        order = sorted(range(len(turns)), key=turns.__getitem__)[:count]
-        return ProbeSet(f"{self.name}, {count} prompts", tuple(self.prompts[at] for at in sorted(order)))
+    def mixed(self, count: int | None = None) -> ProbeSet:
+        """``count`` prompts, or all, in an order in which every group and level has its share from early on.
+
+        So a probe that is smaller, or ends in the middle, is still one of everything.
+        """
+        members: dict[str, list[int]] = {}
+        for at, prompt in enumerate(self.prompts):
+            members.setdefault(prompt.group, []).append(at)
+        turns: dict[int, float] = {}
+        for number, listed in enumerate(members.values()):
+            ranked = sorted(((place + number) * _GOLDEN % 1, at) for place, at in enumerate(listed))
+            turns |= {at: (rank + 0.5) / len(listed) for rank, (_, at) in enumerate(ranked)}
+        order = sorted(turns, key=turns.__getitem__)[:count]
+        name = self.name if len(order) == len(self.prompts) else f"{self.name}, {len(order)} prompts"
+        return ProbeSet(name, tuple(self.prompts[at] for at in order))
 
 
 def shipped_prompts() -> ProbeSet:
