@@ -54,8 +54,8 @@ def test_json_has_the_documented_keys(file: str) -> None:
     page = (DOCS / "quality.md").read_text()
     assert [key for key in (*report, *report["policies"], *report["policies"]["knn"]) if f"`{key}`" not in page] == []
     assert report["n"] == 60
-    assert report["policy"] == "knn"
-    assert set(MEASURES) <= set(report["policies"]["knn"])
+    assert report["policy"] == "waypost"
+    assert set(MEASURES) <= set(report["policies"]["waypost"])
     if report["versions"]["litellm"] is not None:
         # A sum of a few words is simple, and goes to the cheapest.
         assert report["policies"]["litellm_heuristic"]["calls"]["small"] > 0.5

@@ -67,7 +67,7 @@ def command(
     require_model(outcomes, strong)
     if strong is None and len(outcomes.models) == 2:
         strong = outcomes.models[int(outcomes.mean_scores.argmax())]
-    maker = makers_with(policy, strong)[policy]
+    maker = makers_with(policy, strong, asked["seed"])[policy]
     with bars() as progress:
         show = shown_on(progress)
         rehearsal = rehearse(outcomes, division, maker, strong, show)

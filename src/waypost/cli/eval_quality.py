@@ -52,7 +52,7 @@ def quality(
     for path in (html, plot):
         if path is not None:
             require_writable(path)
-    makers = makers_with(policy, strong)
+    makers = makers_with(policy, strong, asked["seed"])
     outcomes, division, protocol = read_outcomes(files, Asked(**asked))
     require_model(outcomes, strong)
     evaluation = QualityEvaluation(resampled=resample, perturbed=perturb, seed=asked["seed"], strong=strong)

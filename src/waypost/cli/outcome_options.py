@@ -24,9 +24,10 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.argument("files", metavar="FILE...", nargs=-1, required=True, type=_PATH),
     click.option(
         "--policy",
-        default="knn",
+        default="waypost",
         show_default=True,
-        help="The router on trial: a built-in one, MODULE:NAME of your own, or RouteLLM's: routellm:NAME[=FOLDER].",
+        help="The router on trial: a built-in one, artefact:DIR that was trained before, routellm:NAME[=DIR], or MODULE:NAME of "
+        "your own.",
     ),
     click.option("--train", multiple=True, type=_PATH, help="Learn from this file, and judge all of FILE. Repeatable."),
     click.option("--official", is_flag=True, help="Learn from the rows with the split train, and judge the others but extra."),
@@ -74,21 +75,30 @@ def outcome_options(command: Any) -> Any:
     return command
 
 
-def makers_with(policy: str, strong: str | None) -> dict[str, Maker]:
-    """What can be judged, by name: the baselines, and ``policy``. Raises ArtefactError where there is none of that name."""
+def makers_with(policy: str, strong: str | None, seed: int) -> dict[str, Maker]:
+    """What can be judged, by name: Waypost's own, the baselines, and ``policy``.
+
+    Raises ArtefactError where there is none of that name.
+    """
     from waypost.decide.task_model import load_task_model
+    from waypost.learn.quality_learned import ARTEFACT, LEARNED, learned_policies, of_artefact
     from waypost.learn.quality_policies import baselines, litellm_baselines
     from waypost.learn.quality_subject import load_subject, maker_of
 
     task_model = load_task_model(None)
-    makers = baselines(task_model) | litellm_baselines()
+    own = learned_policies(task_model, seed, strong)
+    makers = {LEARNED: own[LEARNED]} | baselines(task_model) | litellm_baselines()
+    if policy in makers:
+        return makers
+    if policy in own:
+        return makers | {policy: own[policy]}
+    if policy.startswith(ARTEFACT):
+        return makers | {policy: of_artefact(policy, task_model)}
     if policy.startswith(_ROUTELLM):
-        makers[policy] = maker_of(_of_routellm(policy), policy, strong, task_model)
-    elif policy not in makers:
-        # As with `python -m`: modules of this folder are found.
-        sys.path.insert(0, str(Path.cwd()))
-        makers[policy] = load_subject(policy, strong, task_model)
-    return makers
+        return makers | {policy: maker_of(_of_routellm(policy), policy, strong, task_model)}
+    # As with `python -m`: modules of this folder are found.
+    sys.path.insert(0, str(Path.cwd()))
+    return makers | {policy: load_subject(policy, strong, task_model)}
 
 
 def _of_routellm(policy: str) -> RouteLLMRouter:

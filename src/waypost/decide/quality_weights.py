@@ -1,0 +1,92 @@
+"""What training leaves behind for quality estimates, and how it is read from its files.
+
+One file holds the arrays of several pieces; the name of each array begins with that of its piece.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from waypost.decide.quality_features import QUALITY_FEATURES_VERSION
+from waypost.decide.quality_pools import PoolQuality
+from waypost.errors import ArtefactError
+
+QUALITY_FILE = "quality-model.npz"
+QUALITY_CARD_FILE = "quality-model.json"
+SCHEMA = "waypost-quality-1"
+POOLS = "pools"
+
+_FIX = "reinstall Waypost, or make it again with `waypost train quality`"
+
+
+@dataclass(frozen=True, slots=True)
+class QualityWeights:
+    """The arrays of all pieces, and the card that says where they come from."""
+
+    version: str
+    card: Mapping[str, Any] = field(repr=False)
+    arrays: Mapping[str, npt.NDArray[Any]] = field(repr=False)
+
+    def piece(self, name: str) -> dict[str, npt.NDArray[Any]]:
+        """The arrays of one piece, by their own names; none where the file has no such piece.
+
+        Raises ArtefactError where one is damaged or holds what is no number.
+        """
+        try:
+            found = {key.removeprefix(f"{name}."): self.arrays[key] for key in self.arrays if key.startswith(f"{name}.")}
+        except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile):
+            raise ArtefactError(f"{QUALITY_FILE} is damaged: {_FIX}") from None
+        for key, array in found.items():
+            if array.dtype.kind == "f" and np.isnan(array).any():
+                raise ArtefactError(f"{QUALITY_FILE} holds what is no number ({name}.{key}): {_FIX}")
+        return found
+
+
+def load_quality(path: Path | None = None) -> QualityWeights:
+    """The weights in the folder ``path``, or the shipped ones. The arrays of a piece are read when it is asked for.
+
+    Raises ArtefactError where weights or card are missing or damaged, do not belong together, are of another form, or were
+    trained on other features.
+    """
+    folder = path or Path(__file__).parent.parent / "artefacts"
+    try:
+        card = json.loads((folder / QUALITY_CARD_FILE).read_bytes())
+        data = (folder / QUALITY_FILE).read_bytes()
+    except OSError:
+        raise ArtefactError(f"{QUALITY_FILE} or its card is missing: {_FIX}") from None
+    except ValueError:
+        raise ArtefactError(f"{QUALITY_CARD_FILE} is not JSON: {_FIX}") from None
+    if not isinstance(card, dict) or card.get("schema") != SCHEMA:
+        raise ArtefactError(f"{QUALITY_CARD_FILE} is of another form than {SCHEMA}: run `waypost train quality`")
+    if card.get("features_version") != QUALITY_FEATURES_VERSION:
+        raise ArtefactError(
+            f"{QUALITY_FILE} is for features {card.get('features_version')}, this Waypost reads {QUALITY_FEATURES_VERSION}: "
+            "run `waypost train quality`"
+        )
+    digest = hashlib.sha256(data).hexdigest()
+    if card.get("sha256") != digest:
+        raise ArtefactError(f"{QUALITY_FILE} does not match its card: {_FIX}")
+    try:
+        arrays = np.load(io.BytesIO(data), allow_pickle=False)
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile):
+        raise ArtefactError(f"{QUALITY_FILE} is damaged: {_FIX}") from None
+    return QualityWeights(f"quality-{QUALITY_FEATURES_VERSION}-{digest[:12]}", card, arrays)
+
+
+def load_pools(path: Path | None = None) -> PoolQuality:
+    """The pools of models in the folder ``path``, or the shipped ones. Raises what `load_quality` raises."""
+    weights = load_quality(path)
+    try:
+        return PoolQuality.of_arrays(weights.version, weights.piece(POOLS))
+    except (KeyError, ValueError, IndexError):
+        raise ArtefactError(f"the pools in {QUALITY_FILE} are of another form: {_FIX}") from None
