@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
+import yaml
 from click.testing import CliRunner, Result
 
 from cli.documented import DOCS, keys_of
@@ -53,7 +56,8 @@ def test_two_models_get_a_threshold_by_the_name_of_a_model(file: str) -> None:
     # Half of the calls are saved for nothing lost.
     assert loss["loss"] == 0.0
     assert loss["calls"] == {"small": 0.5, "big": 0.5}
-    assert loss["model"] == f"router-best_per_category-{loss['setting']:.5g}"
+    # Nothing serves this policy.
+    assert (loss["model"], loss["config"]) == (None, None)
     # The dial that asks the same: the lead of the strong model makes up for its cost.
     assert loss["cost_quality"] == pytest.approx(1 / (2 * loss["setting"]), abs=1e-5)
 
@@ -64,7 +68,7 @@ def test_more_models_get_a_dial(file: str) -> None:
     assert report["best_model"] == "big"
     assert report["max_loss"]["calls"] == {"small": 0.5, "big": 0.5}
     assert 0 < report["max_loss"]["cost_quality"] < 1
-    assert report["max_loss"]["model"] is None
+    assert report["max_loss"]["config"] is None
 
 
 def test_people_are_shown_what_to_paste_and_what_is_proven(file: str) -> None:
@@ -72,9 +76,35 @@ def test_people_are_shown_what_to_paste_and_what_is_proven(file: str) -> None:
     assert result.exit_code == 0, result.output
     assert "0.3 of the calls to the strong model" in result.stdout
     assert "Less than 0.02 worse than always big, with confidence 0.95" in result.stdout
-    assert "router-best_per_category-0." in result.stdout
-    assert "policy: {cost_quality: 0." in result.stdout
     assert "each fold was judged by what was learned from the others" in result.stdout
+
+
+class ByLength:
+    """A router of RouteLLM's kind: sums are short here, and poems long."""
+
+    def calculate_strong_win_rate(self, prompt: str) -> float:
+        return max(0.0, 1 - len(prompt) / 40)
+
+
+def test_a_router_that_serves_is_told_with_its_config(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("routellm.routers.routers")
+    module.ROUTER_CLS = {"random": ByLength}  # type: ignore[attr-defined]
+    for name in ("routellm", "routellm.routers"):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    monkeypatch.setitem(sys.modules, "routellm.routers.routers", module)
+    arguments = (file, "--strong", "big", "--weak", "small", "--policy", "routellm:random", "--max-loss", "0.05")
+    report = told(*arguments)
+    assert report["guarantee"].startswith("exact")
+    found = report["max_loss"]
+    assert found["loss"] < 0.05
+    assert found["model"] == f"router-random-{found['setting']:.5g}"
+    assert found["cost_quality"] is None
+    assert yaml.safe_load(found["config"]) == {
+        "router_pairs": {"random": {"strong": "big", "weak": "small", "router": "routellm"}}
+    }
+    shown = calibrate(*arguments).stdout
+    assert found["model"] in shown
+    assert found["config"] in shown
 
 
 def test_training_elsewhere_makes_the_proof_exact(file: str, tmp_path: Path) -> None:

@@ -24,6 +24,11 @@ _GUARANTEES = {
     "official": "exact, for the router that learned from the split train",
     "elsewhere": "exact, for the router that learned from those files",
 }
+_GIVEN = "exact, if the router has learned from none of these questions"
+_OWN = ("waypost", "artefact")
+"""Policies that serve as they are judged here."""
+
+_PASTED = {"model name": "model", "dial": "cost_quality", "config": "config"}
 _SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
 
 
@@ -82,7 +87,7 @@ def command(
         "best_model": best_of(rehearsal),
         "strong_share": None if share is None else share | _to_paste(share["setting"], policy, rehearsal),
         "max_loss": None if loss is None else loss | _to_paste(loss["setting"], policy, rehearsal),
-        "guarantee": _GUARANTEES[protocol["way"]],
+        "guarantee": _GIVEN if policy.startswith(("artefact:", "routellm:")) else _GUARANTEES[protocol["way"]],
         "protocol": protocol,
         "files": [file.name for file in files],
     }
@@ -93,18 +98,35 @@ def command(
 
 
 def _to_paste(setting: float, policy: str, rehearsal: Rehearsal) -> dict[str, Any]:
-    """The setting as a name of a model, and as the dial, where it is one.
+    """The setting as a dial, where it is one, and for a router that Waypost serves, the name of a model and the config for it.
 
     Of two models the strong one is asked where its expected lead makes up for its cost: the dial `d` stands for the win rate
     `1 / (2 d)`, and only for those from 0.5 on.
     """
+    kind, _, folder = policy.partition(":")
     if rehearsal.pair is None:
-        return {"model": None, "cost_quality": _safer(setting)}
+        dial = _safer(setting)
+        return {"model": None, "cost_quality": dial, "config": _yaml("policy", cost_quality=dial) if kind in _OWN else None}
     strong, weak = rehearsal.pair
-    costs = rehearsal.outcomes.mean_costs
+    models, costs = rehearsal.outcomes.models, rehearsal.outcomes.mean_costs
     dialled = rehearsal.rated.expects and costs[strong] > costs[weak] and setting >= 0.5
-    name = policy.rpartition(":")[2].partition("=")[0]
-    return {"model": f"router-{name}-{setting:.5g}", "cost_quality": _safer(1 / (2 * setting)) if dialled else None}
+    pair: dict[str, Any] = {"strong": models[strong], "weak": models[weak]}
+    name = "own" if kind in _OWN else None
+    if kind == "routellm":
+        name, _, checkpoint = folder.partition("=")
+        pair |= {"router": "routellm"} | ({"checkpoint": checkpoint} if checkpoint else {})
+    return {
+        "model": name and f"router-{name}-{setting:.5g}",
+        "cost_quality": _safer(1 / (2 * setting)) if dialled else None,
+        "config": name and _yaml("router_pairs", **{name: pair}),
+    }
+
+
+def _yaml(key: str, **value: Any) -> str:
+    """A line of config."""
+    import yaml
+
+    return f"{key}: {yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10_000).strip()}"
 
 
 def _safer(dial: float) -> float:
@@ -135,10 +157,7 @@ def _print(report: Mapping[str, Any]) -> None:
 
 def _facts(found: Mapping[str, Any], best: str) -> dict[str, str]:
     facts = {"setting": f"{found['setting']:.6g}"}
-    if found["model"]:
-        facts["model name"] = found["model"]
-    if found["cost_quality"] is not None:
-        facts["config"] = f"policy: {{cost_quality: {found['cost_quality']}}}"
+    facts |= {name: str(found[key]) for name, key in _PASTED.items() if found[key] is not None}
     facts["calls"] = ", ".join(f"{name} {share:.1%}" for name, share in found["calls"].items())
     facts["quality"] = f"{found['quality']:.4f}, always {best} {found['best_quality']:.4f}: a loss of {found['loss']:.4f} here"
     facts["cost usd"] = f"{shown(found['cost_usd'])}, always {best} {shown(found['best_cost_usd'])}"
