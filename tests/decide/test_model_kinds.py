@@ -22,6 +22,9 @@ from waypost.decide.model_kinds import KIND, billions_of, kind_of, thinks_by_its
         ("Qwen3-30B-A3B", pytest.approx(9.49, abs=0.01)),
         ("deepseek-r1", 157),
         ("deepseek-r1-distill-qwen-7b", 7),
+        ("deepseek-r1:8b", 8),
+        ("deepseek-r1:671b", 157),
+        ("gpt-oss:20b", 8.7),
         ("gpt-4o", None),
         ("llama3.1:latest", None),
         ("a1b2c3", None),
@@ -46,6 +49,12 @@ def test_a_family_that_keeps_its_sizes_secret_is_a_kind_of_its_own() -> None:
 def test_of_a_name_without_size_or_family_nothing_is_known() -> None:
     assert kind_of("default", "default") is None
     assert kind_of("qwen-3", "qwen3") is None, "an open family has models of all sizes"
+
+
+def test_what_the_settings_say_of_thinking_goes_before_the_name() -> None:
+    thinking = KIND.index("thinking")
+    said = [(kind_of("qwen-3-8b", "qwen3:8b", thinks=thinks) or ())[thinking] for thinks in (None, True, False)]
+    assert said == [1, 1, 0]
 
 
 def test_a_later_model_of_a_family_is_newer() -> None:

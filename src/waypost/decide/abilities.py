@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from waypost.decide.known_models import is_compressed, known_name, names_of, plain_name
+from waypost.decide.known_models import is_compressed, known_name, names_of, plain_name, thinking_of
 from waypost.decide.labels import LABEL_NAMES, LABELS
 from waypost.decide.model_kinds import KIND, kind_of
 from waypost.decide.task import TaskScores
@@ -110,7 +110,7 @@ class Abilities:
 
     def _by_kind(self, deployment: Deployment) -> Standing | None:
         for name in names_of(deployment):
-            kind = kind_of(plain_name(name), name, deployment.parameters_b)
+            kind = kind_of(plain_name(name), name, deployment.parameters_b, thinks=thinking_of(deployment))
             if kind is not None:
                 return self.by_kind(kind)
         return None

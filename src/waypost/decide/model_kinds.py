@@ -31,19 +31,18 @@ _SECRET = (
 """Families whose sizes are not told."""
 
 _THINKING = (
-    "thinking",
-    "r-1",
-    "qwq",
-    "o-1",
-    "o-3",
-    "o-4",
-    "glm-z",
-    "reasoning",
-    "sky-t",
-    "gpt-5",
-    "gpt-oss",
-    "gemini-2-5-pro",
-    "gemini-3",
+    *("thinking", "reasoning", "reasoner", "r-1", "o-1", "o-3", "o-4", "qwq", "glm-z", "sky-t", "gpt-5", "gpt-oss"),
+    *(
+        "gemini-2-5-pro",
+        "gemini-3",
+        "magistral",
+        "qwen-3-0-6b",
+        "qwen-3-1-7b",
+        "qwen-3-4b",
+        "qwen-3-8b",
+        "qwen-3-14b",
+        "qwen-3-32b",
+    ),
 )
 _FIRST_YEAR, _LAST_YEAR, _MIDDLE_YEAR = 2023.3, 2025.9, 2024.5
 """Of the models with outcomes: what is older or newer counts like these. A size whose year nobody knows counts like the middle;
@@ -77,14 +76,40 @@ _BILLIONS: Mapping[str, float] = MappingProxyType(
         "deepseek-v-2": 70,
         "deepseek-coder-v-2": 70,
         "deepseek-v-3": 157,
-        "deepseek-r-1-distill": math.nan,
         "deepseek-r-1": 157,
-        "gpt-oss-20b": 8.7,
-        "gpt-oss-120b": 24,
+        "deepseek-chat": 157,
+        "deepseek-reasoner": 157,
+        "kimi-k-2": 179,
+        "glm-4-5": 107,
+        "glm-4-5-air": 36,
+        "glm-4-6": 107,
+        "glm-4-7": 107,
+        "minimax-m-2": 48,
     }
 )
 """By the beginning of the plain name, the longest that fits: sizes that names do not tell. Of models with experts it is the
 geometric mean of all parameters and those at work at a time, the rule of thumb for the dense model of the same ability."""
+
+_AT_WORK: Mapping[str, float] = MappingProxyType(
+    {
+        "deepseek-coder-v-2-16b": 6,
+        "deepseek-coder-v-2-236b": 70,
+        "deepseek-r-1-671b": 157,
+        "deepseek-v-2-16b": 6,
+        "deepseek-v-2-236b": 70,
+        "deepseek-v-3-671b": 157,
+        "gpt-oss-120b": 24,
+        "gpt-oss-20b": 8.7,
+        "llama-4-maverick-17b": 82,
+        "llama-4-scout-17b": 43,
+        "qwen-3-235b": 72,
+        "qwen-3-30b": 9.5,
+        "qwen-3-coder-30b": 9.5,
+        "qwen-3-coder-480b": 130,
+        "qwen-3-next-80b": 15.5,
+    }
+)
+"""The same for models with experts whose names tell something else."""
 
 _YEARS: Mapping[str, float] = MappingProxyType(
     {
@@ -100,12 +125,16 @@ _YEARS: Mapping[str, float] = MappingProxyType(
         "mistral-7b-instruct-v-0-3": 2024.4,
         "mistral-nemo": 2024.5,
         "mistral-small": 2024.2,
+        "mistral-small-latest": 2025.5,
         "mistral-small-3": 2025.1,
+        "mistral-small-3-2": 2025.5,
+        "devstral": 2025.4,
         "mistral-medium": 2023.9,
         "mistral-medium-3": 2025.3,
         "mistral-large": 2024.2,
         "mistral-large-2407": 2024.6,
         "mistral-large-2411": 2024.9,
+        "mistral-large-latest": 2025.9,
         "mixtral-8x7b": 2023.9,
         "mixtral-8x22b": 2024.3,
         "ministral": 2024.8,
@@ -118,6 +147,8 @@ _YEARS: Mapping[str, float] = MappingProxyType(
         "qwen-2-5": 2024.7,
         "qwen-3": 2025.3,
         "qwen-3-5": 2026.1,
+        "qwen-3-coder": 2025.6,
+        "qwen-3-next": 2025.7,
         "qwq": 2025.2,
         "gemma": 2024.1,
         "gemma-2": 2024.5,
@@ -133,12 +164,16 @@ _YEARS: Mapping[str, float] = MappingProxyType(
         "yi": 2023.8,
         "yi-1-5": 2024.4,
         "yi-large": 2024.4,
+        "deepseek-chat": 2025.9,
+        "deepseek-reasoner": 2025.9,
         "deepseek-v-2": 2024.3,
         "deepseek-v-2-chat-0628": 2024.5,
         "deepseek-v-2-5": 2024.7,
         "deepseek-coder-v-2": 2024.5,
         "deepseek-v-3": 2024.9,
         "deepseek-v-3-0324": 2025.2,
+        "deepseek-v-3-1": 2025.6,
+        "deepseek-v-3-2": 2025.9,
         "deepseek-r-1": 2025.1,
         "deepseek-r-1-0528": 2025.4,
         "command-r": 2024.2,
@@ -163,8 +198,25 @@ _YEARS: Mapping[str, float] = MappingProxyType(
         "minimax-01": 2025.0,
         "glm-4": 2024.5,
         "glm-z-1": 2025.3,
+        "glm-4-5": 2025.6,
+        "glm-4-6": 2025.7,
+        "glm-4-7": 2025.9,
+        "kimi-k-2": 2025.5,
+        "minimax-m-2": 2025.8,
         "granite-3": 2024.8,
+        "granite-4": 2025.8,
         "smollm-2": 2024.8,
+        "smollm-3": 2025.5,
+        "tinyllama": 2024.0,
+        "pythia": 2023.3,
+        "alpaca": 2023.3,
+        "vicuna": 2023.3,
+        "falcon": 2023.4,
+        "wizardlm": 2023.4,
+        "nous-hermes": 2023.5,
+        "zephyr": 2023.8,
+        "openhermes": 2023.8,
+        "solar": 2023.9,
         "gpt-3-5": 2023.9,
         "gpt-4": 2023.3,
         "gpt-4-turbo": 2024.3,
@@ -188,6 +240,7 @@ _YEARS: Mapping[str, float] = MappingProxyType(
         "claude-3-5-haiku": 2024.8,
         "claude-3-7": 2025.2,
         "claude-4": 2025.4,
+        "claude-4-1": 2025.6,
         "claude-4-5": 2025.8,
         "gemini-pro": 2023.9,
         "gemini-1-0": 2023.9,
@@ -201,6 +254,7 @@ _YEARS: Mapping[str, float] = MappingProxyType(
         "grok-beta": 2024.6,
         "grok-2": 2024.6,
         "grok-3": 2025.1,
+        "grok-4": 2025.5,
         "nova": 2024.9,
         "reka": 2024.3,
     }
@@ -209,21 +263,23 @@ _YEARS: Mapping[str, float] = MappingProxyType(
 
 
 def billions_of(plain: str, name: str, told: float | None = None) -> float | None:
-    """The size of a model in billions of parameters, as `_BILLIONS` counts them: by a known name, by what the name says, or as
+    """The size of a model in billions of parameters, as `_BILLIONS` counts them: by what the name says, by the family, or as
     its engine ``told``; ``None`` where nobody knows.
     """
-    known = _longest(_BILLIONS, plain)
-    if known is not None and not math.isnan(known):
-        return known
     lowered = name.casefold()[:256]
+    known = _longest(_AT_WORK, plain)
     experts = _EXPERTS.search(lowered)
+    if known is not None:
+        return known
     if experts:
         # Experts share some layers, and two of them work at a time.
         return float(experts[2]) * 0.9 * math.sqrt(2 * int(experts[1]))
     active = _ACTIVE.search(lowered)
     sizes = [float(size) / (1 if unit == "b" else 1000) for size, unit in _SIZE.findall(_ACTIVE.sub("", lowered))]
-    size = max(sizes, default=0.0) or told
-    return math.sqrt(size * float(active[1])) if size and active else size or None
+    size = max(sizes, default=0.0)
+    if size and active:
+        return math.sqrt(size * float(active[1]))
+    return size or _longest(_BILLIONS, plain) or told or None
 
 
 def year_of(plain: str) -> float | None:
@@ -236,9 +292,10 @@ def thinks_by_itself(plain: str) -> bool:
     return any(f"-{word}" in f"-{plain}" for word in _THINKING)
 
 
-def kind_of(plain: str, name: str, told: float | None = None) -> tuple[float, ...] | None:
+def kind_of(plain: str, name: str, told: float | None = None, *, thinks: bool | None = None) -> tuple[float, ...] | None:
     """``KIND``, each about from -3 to 3, of the model with that plain and that full name, and that many billion parameters as
-    its engine ``told``. ``None`` where its size is not known, but for families that keep it secret.
+    its engine ``told``. ``thinks`` is what its settings say. ``None`` where its size is not known, but for families that keep
+    it secret.
     """
     size, year = billions_of(plain, name, told), year_of(plain)
     secret = size is None and any(f"{plain}-".startswith(f"{family}-") for family in _SECRET)
@@ -249,7 +306,14 @@ def kind_of(plain: str, name: str, told: float | None = None) -> tuple[float, ..
         year = _LAST_YEAR if secret else _MIDDLE_YEAR
     since = min(max(year, _FIRST_YEAR), _LAST_YEAR)
     doublings = math.log2(size / _MIDDLE_BILLIONS) if size else 0.0
-    return 1.0, doublings, float(secret), float(small), since - _MIDDLE_YEAR, float(thinks_by_itself(plain))
+    return (
+        1.0,
+        doublings,
+        float(secret),
+        float(small),
+        since - _MIDDLE_YEAR,
+        float(thinks_by_itself(plain) if thinks is None else thinks),
+    )
 
 
 def _longest(table: Mapping[str, float], plain: str) -> float | None:
