@@ -359,12 +359,12 @@ class ArtefactError(WaypostError):
 
 
 class ThinData(WaypostError):
-    """There are too few outcomes. ``missing`` is about how many more questions are needed, ``None`` where no number helps."""
+    """There are too few outcomes. ``missing`` is about how many more are needed, ``None`` where no number helps."""
 
     code = "thin_data"
 
-    def __init__(self, why: str, missing: int | None) -> None:
-        more = f"it needs about {missing} more questions" if missing is not None else "more of them would not help"
+    def __init__(self, why: str, missing: int | None, *, of: str = "questions") -> None:
+        more = f"it needs about {missing:,} more {of}" if missing is not None else "more of them would not help"
         super().__init__(f"{why}; {more}")
         self.missing = missing
 

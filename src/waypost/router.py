@@ -99,6 +99,11 @@ class Router(Opinions):
         """The rules in force."""
         return self._policy
 
+    @property
+    def artefacts(self) -> Artefacts:
+        """The learned parts in force."""
+        return self._artefacts
+
     new_id = staticmethod(new_id)
 
     def view(self) -> FleetView:

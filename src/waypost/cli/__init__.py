@@ -31,6 +31,7 @@ COMMANDS = {
     "simulate": "Compare policies for a machine whose models do not all fit into memory.",
     "train": "Train the shipped models again.",
     "version": "Print the version.",
+    "whatif": "Say what other rules would have made of the decisions in the ledger.",
 }
 
 

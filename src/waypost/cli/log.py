@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import time
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from rich.text import Text
 
 from waypost.cli.card_view import card_facts, dollars, print_candidates, shown
 from waypost.cli.ledger_file import ledger_config_option, ledger_option, ledger_path
+from waypost.cli.log_export import export
 from waypost.cli.output import console, json_option, print_json
+from waypost.cli.period import period_options, times
 from waypost.cli.table import print_pairs, print_table
 from waypost.errors import NotFound
 from waypost.fleet.weights import SHORTEST_LOAD_S
@@ -52,6 +55,7 @@ def command() -> None:
 @click.option("--deployment", help="Only what this deployment answered.")
 @click.option("--route", help="Only decisions of this route.")
 @click.option("--status", type=click.Choice(STATUSES), help="Only outcomes of this kind.")
+@period_options
 @click.option("-f", "--follow", is_flag=True, help="Go on with new entries until Ctrl-C.")
 @ledger_config_option
 @ledger_option
@@ -61,6 +65,8 @@ def tail(
     deployment: str | None,
     route: str | None,
     status: str | None,
+    since: datetime | None,
+    until: datetime | None,
     follow: bool,
     config: Path | None,
     path: Path | None,
@@ -71,7 +77,7 @@ def tail(
     With --json: a list of entries; with --follow one entry a line. The keys are in docs/ledger.md.
     """
     reader = SqliteReader(ledger_path(config, path))
-    where = Filter(deployment, route, status)
+    where = Filter(deployment, route, status, **times(since, until))
     newest = next((entry["id"] for entry in reader.tail(1)), None)
     latest = reader.tail(limit, where)[::-1]
     if follow:
@@ -247,3 +253,6 @@ def _after(value: float | None) -> str:
 
 def _colour(status: str) -> str:
     return {"ok": "green", "partial": "yellow", "cancelled": "yellow"}.get(status, "red")
+
+
+command.add_command(export)

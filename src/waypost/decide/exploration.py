@@ -8,6 +8,7 @@ replicas is asked is for balancing to say, and does not count.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from waypost.decide.balancing import chance
@@ -27,8 +28,7 @@ class Draw:
 def draw(candidates: tuple[Candidate, ...], turn: Turn, share: float) -> Draw:
     """Draws who goes first, in a ``share`` of turns, more than 0. The others keep their order."""
     first = candidates[0]
-    groups = {one.group: one for one in reversed(candidates) if one is first or _may_be_as_good(one, first)}
-    groups[first.group] = first
+    groups = drawable(candidates)
     if len(groups) < 2:
         return Draw(candidates)
     others = [one for one in candidates if groups.get(one.group) is one and one is not first]
@@ -40,6 +40,14 @@ def draw(candidates: tuple[Candidate, ...], turn: Turn, share: float) -> Draw:
     reason = f"{drawn.reason}; drawn to go ahead of {first.deployment}, as this route explores"
     rest = (one for one in candidates if one is not drawn)
     return Draw((replace(drawn, reason=reason), *rest), each, explored=True)
+
+
+def drawable(candidates: Sequence[Candidate]) -> dict[str, Candidate]:
+    """The groups that may be drawn, each with its first candidate; the first of all is who would be asked without chance."""
+    first = candidates[0]
+    groups = {one.group: one for one in reversed(candidates) if one is first or _may_be_as_good(one, first)}
+    groups[first.group] = first
+    return groups
 
 
 def _may_be_as_good(one: Candidate, first: Candidate) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
@@ -46,3 +47,14 @@ def require_source(value: Any) -> Source:
     if found is None:
         raise InvalidRequest(f"there is no such source: it must be one of {', '.join(SOURCES)}", param="source")
     return found
+
+
+def scores_of(entry: Mapping[str, Any], sources: Collection[str]) -> list[float]:
+    """The scores that these sources gave the answer of an entry.
+
+    An answer that failed its check (of its tool calls, or of its text against a schema) counts as rated 0 by a ``check``. One
+    that passed is not for that a good one, and counts as nothing.
+    """
+    scores = [rating["score"] for rating in entry["ratings"] if rating["source"] in sources]
+    failed = any(attempt["committed"] and attempt["verdict"] not in (None, "ok") for attempt in entry["attempts"])
+    return [*scores, 0.0] if failed and "check" in sources else scores

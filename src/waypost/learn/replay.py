@@ -1,0 +1,196 @@
+"""Deciding again on what the ledger kept of a decision, under other rules.
+
+Prompts are not kept unless that is switched on, and need not be: the task is the one that was read then, and what was to be
+expected of each deployment is on the card. Who was down then is down again; how busy and how warm the others were is not known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from waypost.decide.card import Candidate, Decision
+from waypost.decide.decision import Artefacts, decide
+from waypost.decide.explanation import Explanation
+from waypost.decide.policy import Policy
+from waypost.decide.quality import QualityEstimate, QualityEstimator
+from waypost.decide.task import Known, OwnMatch, TaskModel, TaskScores
+from waypost.fleet.view import Deployment, FleetView, Status
+from waypost.turn import EMPTY, Audio, File, Image, Message, Part, Text, Tool, Turn
+
+Entry = Mapping[str, Any]
+
+VECTORS = "they ask for vectors, which a name makes with one model only"
+TOO_OLD = "an older Waypost wrote them, without what they needed"
+NO_ESTIMATE = "the new rules weigh a quality that was not estimated then, and their text is not stored"
+
+_NOT_TEXT: Mapping[str, Part] = {"audio": Audio(None), "file": File(None)}
+_DOWN = Status(up=False, reason="it was down or cooled then")
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What to decide by: rules, the deployments that there would be, and what is learned, for prompts whose text is stored.
+
+    Chance puts nobody first here: what is looked at is what the rules choose without it.
+    """
+
+    policy: Policy
+    deployments: tuple[Deployment, ...]
+    artefacts: Artefacts
+
+    def without_chance(self) -> Rules:
+        """The same, exploring nothing."""
+        routes = {name: replace(route, explore=0.0) for name, route in self.policy.routes.items()}
+        return replace(self, policy=replace(self.policy, routes=routes))
+
+
+def why_not(entry: Entry) -> str | None:
+    """Why an entry cannot be decided on again, whatever the rules; ``None`` if it can."""
+    needs = entry["prompt"]["needs"]
+    if needs is None:
+        return TOO_OLD
+    return VECTORS if "vectors" in needs else None
+
+
+def replay(entry: Entry, rules: Rules) -> Decision | None:
+    """The decision under ``rules``, which are ``without_chance``; ``None`` where it takes an estimate that nobody can make."""
+    card, text, given = entry["card"], entry["prompt"]["text"], rules.artefacts
+    turn, scores, recorded = _turn_of(entry), _scores_of(card["task"]), candidates_of(card)
+    if text is not None:
+        scores = replace(scores, grounds=given.task_model.predict(turn).grounds)
+    by_name = {one.deployment: one for one in recorded}
+    estimates = None
+    if given.quality is not None:
+        live, judged = None if text is None else given.quality, card["quality_version"] is not None
+        estimates = _Estimates(given.quality.version, by_name, judged, live)
+    learned = Artefacts(_Task(given.task_model, scores), estimates, _Lengths(by_name))
+    decision = decide(turn, _fleet_of(card, turn, recorded, rules), rules.policy, learned)
+    return None if estimates is not None and estimates.lacking else decision
+
+
+def candidates_of(card: Mapping[str, Any]) -> tuple[Candidate, ...]:
+    """The candidates of a card, without their settings."""
+    return tuple(
+        Candidate(
+            **{name: one[name] for name in ("deployment", "group", "provider", "model", "reason", "fallback", "last_resort")},
+            loads=one["loads"],
+            expected_quality=one["expected_quality"] and QualityEstimate(**one["expected_quality"]),
+            expected_answer_tokens=one["expected_answer_tokens"],
+        )
+        for one in card["candidates"]
+    )
+
+
+def _turn_of(entry: Entry) -> Turn:
+    """A turn that needs what the request needed."""
+    card, prompt = entry["card"], entry["prompt"]
+    needs = set(prompt["needs"])
+    said: list[Part] = [Text(prompt["text"] or "")]
+    image = [Message("user", (Image(inline=True),))] if "image" in needs else []
+    if "image_asked" in needs:
+        said, image = [*said, Image(inline=True)], []
+    said += [part for name, part in _NOT_TEXT.items() if name in needs]
+    result = [Message("tool", (Text(""),))] if "tool_result" in needs else []
+    return Turn(
+        id=entry["id"],
+        model=entry["requested"],
+        messages=(*image, Message("user", tuple(said)), *result),
+        body=EMPTY,
+        tools=(Tool("tool"),) if "tools" in needs else (),
+        response_format="json_schema" if "json_schema" in needs else "text",
+        stream=entry["stream"],
+        prompt_tokens=card["prompt_tokens"],
+        answer_tokens=prompt["answer_cap"],
+        session=entry["session"],
+        private="private" in needs,
+        channel=prompt["channel"],
+        background=prompt["background"],
+        cost_quality=prompt["cost_quality"],
+    )
+
+
+def _scores_of(task: Mapping[str, Any]) -> TaskScores:
+    """What the task model said then."""
+    own = task["own_task"]
+    return TaskScores(
+        task["probabilities"],
+        task["task"],
+        Known(labels=task["labels"]),
+        task["act"],
+        tuple(task["needs"]),
+        task["difficulty"],
+        own and OwnMatch(own["name"], own["probability"]),
+    )
+
+
+def _fleet_of(card: Mapping[str, Any], turn: Turn, recorded: Sequence[Candidate], rules: Rules) -> FleetView:
+    """The deployments that there would be, as far as the card tells how they were."""
+    statuses = {one.deployment: Status(loaded=not one.loads) for one in recorded if one.loads is not None}
+    statuses |= {one.deployment: _DOWN for one in recorded if one.last_resort}
+    statuses |= {one["deployment"]: _DOWN for one in card["removed"] if one["guard"] == "health"}
+    called = (recorded[0].deployment,) if turn.tool_loop_open and recorded else ()
+    return FleetView(rules.deployments, statuses, called)
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A task model that says what was said."""
+
+    model: TaskModel
+    scores: TaskScores
+
+    @property
+    def version(self) -> str:
+        """That of the model in force."""
+        return self.model.version
+
+    def predict(self, turn: Turn) -> TaskScores:
+        """The scores of the card."""
+        del turn
+        return self.scores
+
+    def explain(self, turn: Turn) -> Explanation:
+        """What the model in force says."""
+        return self.model.explain(turn)
+
+
+@dataclass(slots=True)
+class _Estimates:
+    """What was estimated then; of other deployments what ``live`` says, where the text is there for it.
+
+    ``lacking``: an estimate was wanted that neither could give.
+    """
+
+    version: str
+    recorded: Mapping[str, Candidate]
+    judged: bool
+    live: QualityEstimator | None
+    lacking: bool = False
+
+    def estimate(self, turn: Turn, deployments: Sequence[Deployment], task: TaskScores) -> Sequence[QualityEstimate | None]:
+        """One for each. A deployment that nobody knew anything of then stays unknown."""
+        return [self._of(turn, deployment, task) for deployment in deployments]
+
+    def _of(self, turn: Turn, deployment: Deployment, task: TaskScores) -> QualityEstimate | None:
+        known = self.recorded.get(deployment.id)
+        if known is not None and (known.expected_quality is not None or (self.judged and not known.fallback)):
+            return known.expected_quality
+        if self.live is not None:
+            return self.live.estimate(turn, [deployment], task)[0]
+        self.lacking = True
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Lengths:
+    """The lengths that were forecast then."""
+
+    recorded: Mapping[str, Candidate]
+
+    def tokens(self, task: TaskScores, deployments: Sequence[Deployment], caps: Sequence[int | None]) -> Sequence[int | None]:
+        """One for each; ``None`` where none was."""
+        del task, caps
+        known = (self.recorded.get(deployment.id) for deployment in deployments)
+        return [None if one is None else one.expected_answer_tokens for one in known]
