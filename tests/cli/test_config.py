@@ -47,6 +47,8 @@ def test_without_a_file_the_defaults_are_shown(tmp_path: Path, monkeypatch: pyte
         "context_fallbacks",
         "default_fallbacks",
         "policy",
+        "router_pairs",
+        "quality",
         "server",
         "ledger",
         "feedback",
