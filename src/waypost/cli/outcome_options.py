@@ -26,8 +26,8 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         "--policy",
         default="waypost",
         show_default=True,
-        help="The router on trial: a built-in one, artefact:DIR that was trained before, routellm:NAME[=DIR], or MODULE:NAME of "
-        "your own.",
+        help="The router on trial: a built-in one, artefact:DIR that was trained before, routellm:NAME[=DIR], or MODULE:NAME "
+        "of your own.",
     ),
     click.option("--train", multiple=True, type=_PATH, help="Learn from this file, and judge all of FILE. Repeatable."),
     click.option("--official", is_flag=True, help="Learn from the rows with the split train, and judge the others but extra."),
