@@ -6,8 +6,8 @@ Each model of a file is the new one in turn, and the others are known. *prior*: 
 asked. *random*: the mean score of as many prompts drawn by lot. *random, curves*: the same prompts, predicted as
 ``waypost probe --from`` does. *chosen*: the prompts that it chooses, predicted likewise. The error is the mean over models of
 how far the prediction is off, in points; *within* is how often the truth lies between the bounds, which are of 9 in 10; *width*
-is how far the bounds lie from each other. Lots are drawn ``--repeat`` times. Models with outcomes of less than half of the
-prompts are left out.
+is how far the bounds lie from each other. Lots are drawn ``--repeat`` times, also of the order in which prompts stand that are
+equally hard, as that decides which are chosen. Models with outcomes of less than half of the prompts are left out.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def guesses(outcomes: Outcomes, model: int, count: int, repeat: int) -> Iterator
         lot = rng.choice(len(truth), min(count, len(truth)), replace=False)
         yield float(truth.mean()), of_mean("random", truth[lot], len(lot) ** -0.5)
         yield float(truth.mean()), by_curves("random, curves", known, curves, lot, truth)
-    chosen = choose_prompts(known, curves, count, range(len(truth)))
-    yield float(truth.mean()), by_curves("chosen", known, curves, chosen, truth)
+        chosen = choose_prompts(known, curves, count, rng.permutation(len(truth)).tolist())
+        yield float(truth.mean()), by_curves("chosen", known, curves, chosen, truth)
 
 
 def without(outcomes: Outcomes, model: int) -> tuple[Outcomes, Floats]:
