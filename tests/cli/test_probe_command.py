@@ -202,6 +202,11 @@ def test_a_name_of_several_that_answer_otherwise_is_refused(tmp_path: Path, llam
     assert "name one of alpha#1, alpha#2" in str(probe("alpha", "-c", file, "--yes").exception)
 
 
+def test_a_model_that_only_a_pattern_means_is_refused_with_what_to_do(tmp_path: Path, llamacpp: LlamaCpp) -> None:
+    file = config(tmp_path, llamacpp.base_url, "alpha/*")
+    assert "list it under model_list" in str(probe("alpha/seven", "-c", file, "--yes").exception)
+
+
 def test_a_fallback_does_not_answer_for_it(tmp_path: Path, llamacpp: LlamaCpp, outcomes: Path) -> None:
     file = config(tmp_path, llamacpp.base_url, "alpha")
     listed = yaml.safe_load(file.read_text())

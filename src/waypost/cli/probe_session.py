@@ -105,6 +105,8 @@ async def _look(router: Router, config: Config) -> dict[str, Any]:
 def _deployment(fleet: FleetView, name: str) -> Deployment:
     """The one deployment of that name, or the first of several that answer alike."""
     found = fleet.exactly(name) or fleet.loosely(name)
+    if pattern := next((one for one in fleet if not found and one.meant_by(name)), None):
+        raise InvalidRequest(f"{name} is there by the pattern {pattern.group} only: to probe it, list it under model_list")
     if not found:
         known = ", ".join(one.id for one in fleet if not one.is_pattern)
         raise UnknownModel(f"there is no deployment {name!r}; there are: {known or 'none'}")
