@@ -124,9 +124,23 @@ def test_a_pool_speaks_where_abilities_know_no_more_of_the_deployments() -> None
 
 def test_a_probe_goes_before_the_name() -> None:
     probed = Standing(np.array([3.0] + [0.0] * (SIZE - 1)), np.eye(SIZE) * 0.01, 60)
-    mini, llama = known(estimates(LiveQuality(abilities(), standings={"llama": probed}), MINI, LLAMA))
+    mini, llama = known(estimates(LiveQuality(abilities(), probed={("llama", None): probed}), MINI, LLAMA))
     assert llama.mean > mini.mean
     assert llama.n == 60
+
+
+def test_a_probe_tells_nothing_of_the_same_deployment_with_thinking() -> None:
+    probed = Standing(np.array([3.0] + [0.0] * (SIZE - 1)), np.eye(SIZE) * 0.01, 60)
+    quality = LiveQuality(abilities(), probed={(SMALL.id, False): probed})
+    assert quality.standing(replace(SMALL, settings={"think": False})) is probed
+    assert quality.standing(replace(SMALL, settings={"think": True})) is not probed
+
+
+def test_outcomes_of_ones_own_move_abilities_by_id_group_or_model() -> None:
+    own = Standing(np.array([3.0] + [0.0] * (SIZE - 1)), np.eye(SIZE) * 0.01, 60)
+    for name in (LLAMA.id, LLAMA.group, LLAMA.model):
+        mini, llama = known(estimates(LiveQuality(abilities(), models={name: own}), MINI, LLAMA))
+        assert llama.mean > mini.mean
 
 
 def test_the_same_model_with_thinking_is_asked_for_anew() -> None:

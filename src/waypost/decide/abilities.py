@@ -19,6 +19,9 @@ from waypost.fleet.view import Deployment
 Floats = npt.NDArray[np.float64]
 Arrays = Mapping[str, npt.NDArray[Any]]
 
+ABILITIES = "abilities"
+"""The name of this piece in the artefact."""
+
 INPUTS = (*LABEL_NAMES, *STRUCTURE)
 """By what the ease of a prompt is told."""
 
@@ -107,6 +110,11 @@ class Abilities:
         told = np.array(kind)
         covariance = np.diag([self.kind_sd**2 + float(told @ self.kind_covariance @ told)] + [self.tilt_sd**2] * len(FIELDS))
         return Standing(np.array([float(told @ self.kind)] + [0.0] * len(FIELDS)), covariance, 0)
+
+    def anybody(self) -> Standing:
+        """Where a model stands of which nothing is known: anywhere among the others."""
+        spread = [float(self.means[:, 0].var()) + self.kind_sd**2] + [self.tilt_sd**2] * len(FIELDS)
+        return Standing(np.array([float(self.means[:, 0].mean())] + [0.0] * len(FIELDS)), np.diag(spread), 0)
 
     def _by_kind(self, deployment: Deployment) -> Standing | None:
         for name in names_of(deployment):

@@ -18,6 +18,9 @@ from waypost.decide.recent import Recent
 from waypost.decide.task import TaskScores
 from waypost.fleet.view import Deployment
 
+LENGTHS = "lengths"
+"""The name of this piece in the artefact."""
+
 _REMEMBERED = 256
 _TABLES = ("habits", "weights", "centre", "spoken")
 

@@ -9,11 +9,13 @@ import numpy as np
 
 from waypost.decide.abilities import FIELDS, IN_FIELD, Abilities, Floats, Standing
 from waypost.decide.known_models import thinking_of
+from waypost.decide.moved_abilities import Passed, after_outcomes
+from waypost.decide.probed import ProbeResult
 from waypost.decide.quality import QualityEstimate, QualityEstimator
 from waypost.decide.recent import Recent
 from waypost.decide.task import TaskScores
 from waypost.fleet.view import Deployment
-from waypost.turn import Turn
+from waypost.turn import EMPTY, Turn
 
 BOUND = 1.645
 """Nine of ten cases lie within so many standard deviations."""
@@ -22,6 +24,9 @@ PROBIT = np.pi / 8
 """The mean of a logistic curve over a normal distribution, nearly (MacKay 1992): its odds are shrunk by so much variance."""
 
 _REMEMBERED = 256
+
+_Arm = tuple[str, bool | None]
+"""The id of a deployment, and whether it is set to think."""
 
 _Key = tuple[str, str, float | None, bool | None]
 
@@ -41,19 +46,22 @@ class LiveQuality:
 
     ``pool`` knows a set of models by outcomes on the same prompts; it speaks where it knows as many of the deployments as
     ``abilities`` do. Its scores are of its own prompts, and abilities are of an average over sources, so the two are never
-    mixed in one decision. ``standings`` are deployments, by id, that are better known than by their names: they were probed.
+    mixed in one decision. Where abilities speak, what is known of the pool's ``models`` moves them: by id, group or model of a
+    deployment. ``probed`` are those that were probed, with the settings that they were probed with.
     """
 
     def __init__(
         self,
         abilities: Abilities | None,
         pool: QualityEstimator | None = None,
-        standings: Mapping[str, Standing] | None = None,
+        models: Mapping[str, Standing] = EMPTY,
+        probed: Mapping[_Arm, Standing] | None = None,
         version: str = "abilities",
     ) -> None:
         self._abilities = abilities
         self._pool = pool
-        self._standings = standings or {}
+        self._models = models
+        self._probed = probed or {}
         self._version = version
         self._known = Recent[_Key, Standing | tuple[()]](_REMEMBERED)
         self._fleets = Recent[tuple[_Key, ...], _Fleet](_REMEMBERED)
@@ -69,16 +77,33 @@ class LiveQuality:
         known = sum(one is not None for one in pooled)
         if self._abilities is None or (known and known == len(deployments)):
             return pooled or (None,) * len(deployments)
-        fleet = self._fleet(deployments, self._abilities)
+        fleet = self._fleet(deployments)
         return (
             pooled if known and known >= len(fleet.places) else self._by_ability(fleet, len(deployments), task, self._abilities)
         )
 
     def standing(self, deployment: Deployment) -> Standing | None:
         """Where a deployment stands on the scale of abilities; ``None`` where nobody knows."""
-        if self._abilities is None:
-            return None
-        return self._standing(deployment, _key(deployment), self._abilities)
+        return self._standing(deployment, _key(deployment))
+
+    def after_probes(self, results: Sequence[tuple[Deployment, ProbeResult]], version: str) -> LiveQuality:
+        """The same, but that these probes count, and no others; those of one set of prompts together."""
+        standings: dict[_Arm, Standing] = {}
+        if self._abilities is not None:
+            sets: dict[str, list[tuple[Deployment, ProbeResult]]] = {}
+            for deployment, result in results:
+                sets.setdefault(result.prompts, []).append((deployment, result))
+            for probed in sets.values():
+                before = [
+                    (
+                        standings.get(_arm(one)) or self._unprobed(one) or self._abilities.anybody(),
+                        Passed(result.passed, result.asked),
+                    )
+                    for one, result in probed
+                ]
+                after = after_outcomes(before, self._abilities)
+                standings.update((_arm(one), standing) for (one, _), standing in zip(probed, after, strict=True))
+        return LiveQuality(self._abilities, self._pool, self._models, standings, version)
 
     def _by_ability(self, fleet: _Fleet, size: int, task: TaskScores, abilities: Abilities) -> list[QualityEstimate | None]:
         found: list[QualityEstimate | None] = [None] * size
@@ -95,11 +120,11 @@ class LiveQuality:
             found[place] = QualityEstimate(mean, lower, upper, n)
         return found
 
-    def _fleet(self, deployments: Sequence[Deployment], abilities: Abilities) -> _Fleet:
+    def _fleet(self, deployments: Sequence[Deployment]) -> _Fleet:
         key = tuple([_key(deployment) for deployment in deployments])
         fleet = self._fleets.get(key)
         if fleet is None:
-            standings = [self._standing(one, name, abilities) for one, name in zip(deployments, key, strict=True)]
+            standings = [self._standing(one, name) for one, name in zip(deployments, key, strict=True)]
             known = {place: standing for place, standing in enumerate(standings) if standing is not None}
             size = 1 + len(FIELDS)
             fleet = self._fleets[key] = _Fleet(
@@ -110,14 +135,21 @@ class LiveQuality:
             )
         return fleet
 
-    def _standing(self, deployment: Deployment, key: _Key, abilities: Abilities) -> Standing | None:
-        probed = self._standings.get(deployment.id)
-        if probed is not None:
-            return probed
+    def _standing(self, deployment: Deployment, key: _Key) -> Standing | None:
         found = self._known.get(key)
         if found is None:
-            found = self._known[key] = abilities.standing(deployment) or ()
+            found = self._known[key] = self._probed.get(_arm(deployment)) or self._unprobed(deployment) or ()
         return found or None
+
+    def _unprobed(self, deployment: Deployment) -> Standing | None:
+        for name in (deployment.id, deployment.group, deployment.model):
+            if name in self._models:
+                return self._models[name]
+        return None if self._abilities is None else self._abilities.standing(deployment)
+
+
+def _arm(deployment: Deployment) -> _Arm:
+    return deployment.id, thinking_of(deployment)
 
 
 def _key(deployment: Deployment) -> _Key:

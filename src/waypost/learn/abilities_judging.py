@@ -118,10 +118,11 @@ def _lead(model: str, sources: Sequence[Answers]) -> float | None:
     """How much better than the mean of its sources' models it was, on the mean over sources."""
     leads = []
     for source in sources:
-        columns = [column for column, name in enumerate(source.models) if name == model]
-        if columns:
-            means = np.nanmean(source.scores, axis=0)
-            leads.append(float(means[columns].mean() - means.mean()))
+        known = ~np.isnan(source.scores).all(axis=0)
+        means = np.nanmean(source.scores[:, known], axis=0)
+        own = np.array(source.models)[known] == model
+        if own.any():
+            leads.append(float(means[own].mean() - means.mean()))
     return float(np.mean(leads)) if leads else None
 
 
