@@ -10,7 +10,7 @@ import pytest
 from waypost.decide.abilities import INPUTS
 from waypost.decide.task_model import load_task_model
 from waypost.errors import ArtefactError
-from waypost.learn.answers import PROMPTS_EACH, answers_of, load_answers, plain_in
+from waypost.learn.answers import PROMPTS_EACH, answers_of, plain_in
 
 MODEL = load_task_model()
 HEAD = "prompt_id,prompt,model,score,output_tokens,tokens_kind\n"
@@ -40,25 +40,28 @@ def test_several_answers_to_one_prompt_are_averaged(tmp_path: Path) -> None:
 
 
 def test_a_count_that_leaves_hidden_thinking_out_is_none(tmp_path: Path) -> None:
-    found = answers_of(written(tmp_path, "a,Why?,o1-mini,1,10,cl100k_visible"), MODEL)
+    found = answers_of(written(tmp_path, "a,Why?,o1-mini,1,10,cl100k_visible", "a,Why?,phi-4,1,,"), MODEL)
     assert np.isnan(found.tokens).all()
 
 
-def test_an_answer_without_a_score_is_no_outcome(tmp_path: Path) -> None:
-    found = answers_of(written(tmp_path, "a,Why?,m,,10,reported", "b,How?,m,1,10,reported"), MODEL)
-    assert found.scores.tolist() == [[1.0]]
+def test_a_table_with_a_column_for_each_model_counts_no_tokens(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("prompt,gpt-4o-mini,phi-4\nWhy?,1,0\nHow?,0,1\n")
+    found = answers_of(path, MODEL)
+    assert found.models == ("gpt-4o-mini", "phi-4")
+    assert np.isnan(found.tokens).all()
+
+
+def test_an_answer_without_a_score_is_refused_with_its_row(tmp_path: Path) -> None:
+    with pytest.raises(ArtefactError, match=r"row 2 of own\.csv has no `score`"):
+        answers_of(written(tmp_path, "a,Why?,m,,10,reported", "b,How?,n,1,10,reported"), MODEL)
 
 
 def test_of_many_prompts_an_even_sample_is_read(tmp_path: Path) -> None:
-    found = answers_of(written(tmp_path, *(f"{n},Why {n}?,m,1,," for n in range(2 * PROMPTS_EACH))), MODEL)
+    found = answers_of(written(tmp_path, *(f"{n},Why {n}?,{m},1,," for n in range(2 * PROMPTS_EACH) for m in "mn")), MODEL)
     assert len(found.scores) == PROMPTS_EACH
 
 
 def test_names_mean_what_they_meant_when_their_source_was_made() -> None:
     assert plain_in("farel_bench", "gpt-4o-sys") == "gpt-4o-2024-05-13"
     assert plain_in("zeroeval_gsm", "gpt-4o-2024-08-06") == "gpt-4o-2024-08-06"
-
-
-def test_a_folder_without_a_source_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ArtefactError, match="holds none of"):
-        load_answers(tmp_path, MODEL)

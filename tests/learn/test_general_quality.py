@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from learn.known_answers import NAMES, known_answers
 from waypost.decide.abilities import Abilities
 from waypost.decide.lengths import LengthForecast
-from waypost.learn.general_quality import general_lines, train_general
+from waypost.decide.task_model import load_task_model
+from waypost.learn.general_quality import general_lines, learn_general, train_general
 
 
 def test_both_pieces_are_made_and_the_card_says_how_they_did() -> None:
     steps: list[tuple[int, int]] = []
-    pieces, card = train_general(known_answers(), lambda done, of: steps.append((done, of)))
+    pieces, card = learn_general(known_answers(), lambda done, of: steps.append((done, of)))
     assert set(Abilities.of_arrays(pieces["abilities"]).names) == set(NAMES)
     assert set(LengthForecast.of_arrays(pieces["lengths"]).names) == set(NAMES)
     assert steps[-1] == (6, 6)
@@ -20,8 +23,21 @@ def test_both_pieces_are_made_and_the_card_says_how_they_did() -> None:
 
 
 def test_the_card_can_be_read_by_people() -> None:
-    _, card = train_general(known_answers(), lambda _, __: None)
+    _, card = learn_general(known_answers(), lambda _, __: None)
     lines = general_lines(card)
     assert lines[0] == "## Models that are known"
     assert any(line.startswith("| plain | 10 |") for line in lines)
     assert general_lines({}) == []
+
+
+def test_every_file_is_a_source_and_two_are_too_few(tmp_path: Path) -> None:
+    files = []
+    for name in ("one", "two", "three"):
+        path = tmp_path / f"{name}.csv"
+        rows = [f"p{i},What is {i} + {i}?,{m},{int(i % 3 > 0)}" for i in range(30) for m in ("gpt-4o-mini", "phi-4")]
+        path.write_text("\n".join(["prompt_id,prompt,model,score", *rows]))
+        files.append(path)
+    pieces, card = train_general(files, load_task_model(), lambda _, __: None)
+    assert set(pieces) == {"abilities"}
+    assert card["abilities"]["sources"] == {"one": 60, "two": 60, "three": 60}
+    assert train_general(files[:2], load_task_model(), lambda _, __: None) == ({}, {})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -15,25 +15,11 @@ import numpy.typing as npt
 from waypost.decide.known_models import plain_name
 from waypost.decide.reading import read_turn
 from waypost.decide.task_model import LinearTaskModel
-from waypost.errors import ArtefactError
-from waypost.learn.datasets import Row, turn_of
+from waypost.learn.outcome_files import load_outcomes
+from waypost.learn.outcomes import Outcomes
 from waypost.learn.records import records_of
 
 Floats = npt.NDArray[np.float64]
-
-SOURCES = (
-    "zeroeval_gsm",
-    "zeroeval_mathl5",
-    "zeroeval_crux",
-    "mmlu_pro",
-    "llmrouter_9",
-    "routellm_gsm8k",
-    "routellm_mmlu",
-    "misguided_attention",
-    "farel_bench",
-    "conduit_gsm8k",
-)
-"""Outcomes whose licence allows shipping what was learned from them. MT-Bench's are left out: its judge marks out of ten."""
 
 PROMPTS_EACH = 2000
 """More prompts of one source tell nothing more of its models, and would outweigh the other sources."""
@@ -93,14 +79,6 @@ class Answers:
     tokens: Floats
 
 
-def load_answers(folder: Path, model: LinearTaskModel, sources: Sequence[str] = SOURCES) -> list[Answers]:
-    """The sources that the folder holds, a parquet file each. Raises ArtefactError where it holds none of them."""
-    found = [answers_of(folder / f"{name}.parquet", model) for name in sources if (folder / f"{name}.parquet").is_file()]
-    if not found:
-        raise ArtefactError(f"the folder of outcomes holds none of {', '.join(sources)}")
-    return found
-
-
 def plain_in(source: str, model: str) -> str:
     """The plain name of what a source calls ``model``."""
     model = model.removesuffix(_PROMPTED)
@@ -108,29 +86,34 @@ def plain_in(source: str, model: str) -> str:
 
 
 def answers_of(path: Path, model: LinearTaskModel) -> Answers:
-    """One file with a row for each answer (docs/quality.md), as the task model reads it. Raises what `records_of` raises."""
-    records = [record for _, record in records_of(path) if record.get("score") is not None]
-    prompts = {_identity(record): record for record in records}
-    step = max(1, len(prompts) // PROMPTS_EACH)
-    kept = {name: row for row, name in enumerate(list(prompts)[::step][:PROMPTS_EACH])}
-    columns = {name: column for column, name in enumerate(sorted({record["model"] for record in records}))}
-    cells: dict[tuple[int, int], list[tuple[float, float]]] = {}
-    for record in records:
-        row = kept.get(_identity(record))
-        if row is not None:
-            outcome = float(record["score"]), _tokens(record)
-            cells.setdefault((row, columns[record["model"]]), []).append(outcome)
-    tables = np.full((2, len(kept), len(columns)), np.nan)
-    for (row, column), outcomes in cells.items():
-        tables[:, row, column] = np.mean(outcomes, axis=0)
-    rows = [Row(prompts[name]["prompt"], "chat", ("chat",), has_tools=bool(prompts[name].get("tools"))) for name in kept]
-    inputs = np.array([model.difficulty_inputs(read_turn(turn_of(row)))[:-1] for row in rows])
-    models = tuple(plain_in(path.stem, name) for name in columns)
-    return Answers(path.stem, models, tuple(columns), inputs, tables[0], tables[1])
+    """The outcomes of a file, in any form that `load_outcomes` reads, as the task model reads their prompts; of a prompt and
+    model that it tells twice of, the mean. Raises ArtefactError where the file cannot be used.
+    """
+    outcomes = load_outcomes([path], mend=True)
+    step = max(1, len(outcomes.prompts) // PROMPTS_EACH)
+    kept = np.arange(0, len(outcomes.prompts), step)[:PROMPTS_EACH]
+    outcomes = outcomes.taking(kept)
+    seen = [read_turn(prompt.turn) for prompt in outcomes.prompts]
+    inputs = np.array([model.difficulty_inputs(one)[:-1] for one in seen])
+    names = tuple(plain_in(path.stem, name) for name in outcomes.models)
+    return Answers(path.stem, names, outcomes.models, inputs, outcomes.scores, _counted(path, outcomes))
 
 
-def _identity(record: Mapping[str, Any]) -> str:
-    return str(record.get("prompt_id") or record["prompt"])
+def _counted(path: Path, outcomes: Outcomes) -> Floats:
+    """The tokens of each answer, where the file has a row for each."""
+    rows = {(prompt.split, prompt.id): row for row, prompt in enumerate(outcomes.prompts)}
+    columns = {model: column for column, model in enumerate(outcomes.models)}
+    cells: dict[tuple[int, int], list[float]] = {}
+    for _, record in records_of(path):
+        row = rows.get((str(record.get("split") or ""), str(record.get("prompt_id"))))
+        column = columns.get(str(record.get("model")))
+        tokens = _tokens(record)
+        if row is not None and column is not None and not math.isnan(tokens):
+            cells.setdefault((row, column), []).append(tokens)
+    found = np.full(outcomes.scores.shape, np.nan)
+    for place, counts in cells.items():
+        found[place] = np.mean(counts)
+    return found
 
 
 def _tokens(record: Mapping[str, Any]) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,18 +13,34 @@ import numpy.typing as npt
 from waypost.decide.abilities import ABILITIES
 from waypost.decide.lengths import LENGTHS
 from waypost.decide.model_kinds import KIND
+from waypost.decide.task_model import LinearTaskModel
 from waypost.learn.abilities import Spreads, train_abilities
 from waypost.learn.abilities_judging import judge_abilities
-from waypost.learn.answers import Answers
+from waypost.learn.answers import Answers, answers_of
 from waypost.learn.lengths import judge_lengths, train_lengths
+
+LEAST_SOURCES = 3
 
 Pieces = dict[str, dict[str, npt.NDArray[Any]]]
 
 
-def train_general(answers: Sequence[Answers], progress: Callable[[int, int], None]) -> tuple[Pieces, dict[str, Any]]:
+def train_general(
+    files: Sequence[Path], model: LinearTaskModel, progress: Callable[[int, int], None]
+) -> tuple[Pieces, dict[str, Any]]:
     """The arrays of each piece by its name, and what the card says of them: what they were learned from, and how they did on
-    sources that were left out. Where no tokens are counted there are no lengths. Raises ArtefactError without answers.
+    sources that were left out.
+
+    Each file is a source. Of fewer than ``LEAST_SOURCES`` nothing is learned: what is true of a model everywhere cannot be told
+    from what is true of it there. Where no tokens are counted there are no lengths. Raises ArtefactError where a file cannot be
+    used.
     """
+    if len(files) < LEAST_SOURCES:
+        return {}, {}
+    return learn_general([answers_of(file, model) for file in files], progress)
+
+
+def learn_general(answers: Sequence[Answers], progress: Callable[[int, int], None]) -> tuple[Pieces, dict[str, Any]]:
+    """The same, of answers that were read."""
     steps = 2 * len(answers)
     abilities, lengths = train_abilities(answers), train_lengths(answers)
     pieces = {ABILITIES: abilities.to_arrays()}
