@@ -158,10 +158,9 @@ def _ordered(
         utility = round(dial * (quality.mean + stays) - (1 - dial) * one.share, _DIGITS)
         return 0.0, -utility, one.share, -quality.mean, away, one.place
 
-    keys = {one.place: key(one) for one in found}
-    ordered = sorted(found, key=lambda one: keys[one.place])
-    for rank, one in enumerate(ordered):
-        behind = keys[one.place][0]
+    # Places differ, so that no key is equal to another one.
+    ordered = [(keyed[0], one) for keyed, one in sorted([(key(one), one) for one in found])]
+    for rank, (behind, one) in enumerate(ordered):
         if judged and one.deployment.id in last:
             one.said += ", the conversation is here"
         if behind:
@@ -170,7 +169,7 @@ def _ordered(
             continue
         quality = one.quality.mean if one.quality is not None and dial else -rules.order_step * rank
         one.worth = quality - one.share * (1 - dial) / max(dial, _LEAST_DIAL)
-    return ordered
+    return [one for _, one in ordered]
 
 
 def _quality_in_words(one: Expected) -> str:
