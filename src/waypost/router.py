@@ -41,6 +41,7 @@ from waypost.ids import new_id
 from waypost.ledger import Ledger, open_ledger
 from waypost.ledger.record import Outcome, PromptDigest, known_cost
 from waypost.opinions import Opinions
+from waypost.quality_source import QualitySource
 from waypost.ratings import Ratings
 from waypost.startup import Assembly, put_in_force
 from waypost.turn import EMPTY, Turn
@@ -56,14 +57,22 @@ class Router(Opinions):
     take what OpenAI's chat completions take. Use it as a context manager, or call `close`, so that the ledger is written out.
     """
 
-    def __init__(self, config: Config, *, ledger: Ledger | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        config: Config,
+        *,
+        ledger: Ledger | None = None,
+        quality: QualitySource | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.clock = clock
         self._catalogue = Catalogue.load()
         self._config = config
         self._policy = config.setup.policy
         self._cache = open_cache(config, clock)
         self._task_model = load_task_model()
-        self._artefacts = Artefacts(self._task_model)
+        self.quality = QualitySource() if quality is None else quality
+        self.quality.follow(config.quality, self._policy)
         self._learned: OwnTasks | None = None
         self._learning = threading.Lock()
         self._learn(lambda model: model.with_own_tasks(self.learn(config.setup.policy)))
@@ -73,6 +82,7 @@ class Router(Opinions):
         self._assembly: Assembly | None = None
         self.fleet = Fleet(self._known(config.setup.deployments), clock=clock, engines=config.discovery.engines)
         self.fleet.batch_s = self._policy.batch_s
+        self.quality.count_probes(self.view().deployments)
         self.budget = RetryBudget(config.policy.retry_budget, clock)
         self.ledger = open_ledger(config.ledger) if ledger is None else ledger
         self.ledger.start()
@@ -133,6 +143,7 @@ class Router(Opinions):
         given = config.setup.policy.routes
         filled = {name: replace(route, candidates=routes.get(name, route.candidates)) for name, route in given.items()}
         self.fleet.replace(self._known(deployments), config.discovery.engines)
+        self.quality.count_probes(self.view().deployments)
         if config.version != self._config.version:  # no answer under the old rules is one under the new ones
             self._cache = open_cache(config, self.clock)
         self._config, self._policy = config, replace(config.setup.policy, routes=filled)
@@ -145,6 +156,12 @@ class Router(Opinions):
         """The decision for a turn, for the fleet as it is now or as it was seen in ``fleet``."""
         conversation = turn.session or (turn.exchange if turn.tool_loop_open else None)
         return decide(turn, self.fleet.view_for(conversation, fleet), self._policy, self._artefacts)
+
+    async def decide_beside(self, turn: Turn, fleet: FleetView | None = None) -> Decision:
+        """`decide`, in a thread where a router of RouteLLM may be asked: it takes up to a second, and others must not wait."""
+        if self.quality.win_rates and self._policy.aliases.get(turn.model, turn.model).startswith("router-"):
+            return await asyncio.to_thread(self.decide, turn, fleet)
+        return self.decide(turn, fleet)
 
     async def open(self, turn: Turn, decision: Decision, fleet: FleetView, *, started: float) -> Exchange:
         """Makes the call that was decided on for ``fleet``. ``started`` is when the request was read, on this router's clock.
@@ -241,7 +258,7 @@ class Router(Opinions):
         started = self.clock()
         turn = _turn(messages, model, headers, {**params, "stream": stream})
         fleet = self.view()
-        exchange = await self.open(turn, self.decide(turn, fleet), fleet, started=started)
+        exchange = await self.open(turn, await self.decide_beside(turn, fleet), fleet, started=started)
         if stream:
             return ReplyStream(exchange, with_usage=wants_usage(turn))
         async with aclosing(exchange):
@@ -301,7 +318,7 @@ class Router(Opinions):
         """Puts another model in force, from any thread. Decisions under way keep the one that they began with."""
         with self._learning:
             self._task_model = change(self._task_model)
-            self._artefacts = Artefacts(self._task_model)
+            self._artefacts = Artefacts(self._task_model, self.quality, self.quality, self.quality.win_rates)
 
     async def _dispatcher(self) -> Dispatcher:
         """The dispatcher of the running loop: connections belong to the loop that opened them."""

@@ -13,6 +13,7 @@ from waypost.config import Config, load, loads
 from waypost.config.bundles import drops, lacking
 from waypost.decide.policy import Policy
 from waypost.defaults import CONFIG_FILE
+from waypost.errors import ArtefactError
 from waypost.fleet.deployment import Deployment
 from waypost.fleet.discovery import DEFAULT_TARGETS, Discovery, discover
 from waypost.fleet.simulated import simulated_fleet, simulated_routes
@@ -56,6 +57,10 @@ async def put_in_force(router: Router, config: Config, session: HttpSession, bef
     assembly = await _assemble(config, session, before)
     # Whatever is being answered meanwhile must not wait for it.
     await asyncio.to_thread(router.learn, config.setup.policy)
+    try:
+        await asyncio.to_thread(router.quality.follow, config.quality, config.setup.policy)
+    except ArtefactError as error:
+        _log.error("the estimates of quality stay those that were in force: %s", error.message)
     told = _dropped(router.view().deployments, router.policy) | _dropped(config.setup.deployments, config.setup.policy)
     router.apply(config, assembly.deployments, assembly.routes)
     await router.fleet.refresh(session, assembly.found.reports, timeout_s=config.discovery.timeout_s)

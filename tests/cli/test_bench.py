@@ -36,5 +36,12 @@ def test_what_is_loaded_can_be_part_of_it() -> None:
     assert json.loads(bench("--one-engine", "--json").stdout)["one_engine"] is True
 
 
+def test_the_dial_can_be_part_of_it() -> None:
+    result = bench("--cost-quality", "0.5")
+    assert result.exit_code == 0
+    assert "10 deployments, the dial at 0.5, 10 decisions: p50 " in result.stdout
+    assert json.loads(bench("--cost-quality", "0.5", "--json").stdout)["cost_quality"] == 0.5
+
+
 def test_a_number_out_of_bounds_is_a_wrong_command_line() -> None:
     assert bench("--deployments", "0").exit_code == 2

@@ -27,6 +27,12 @@ _PROMPT = (
     "parts of it we know from letters and which are only guesses by people who wrote about it later?"
 )
 
+# Ten that estimators know.
+_MODELS = (
+    *("gpt-4o", "gpt-4o-mini", "gpt-4-turbo", "claude-3-5-sonnet", "claude-3-haiku"),
+    *("llama-3.1-8b-instruct", "llama-3.1-70b-instruct", "qwen2.5-7b-instruct", "mistral-large", "gemma-2-27b-it"),
+)
+
 
 @click.group()
 def command() -> None:
@@ -44,33 +50,41 @@ command.add_command(faultd_command)
 @click.option("--repeat", default=2000, show_default=True, type=click.IntRange(10, 1_000_000), help="How many decisions.")
 @click.option("--tokens", default=100, show_default=True, type=click.IntRange(1, 200_000), help="The prompt's length, about.")
 @click.option("--one-engine", is_flag=True, help="All of them are models of one Ollama, which has room for two.")
+@click.option("--cost-quality", type=click.FloatRange(0, 1), help="The dial, for which the quality of each is estimated.")
 @json_option
-def decide_command(deployments: int, repeat: int, tokens: int, one_engine: bool, as_json: bool) -> None:
+def decide_command(
+    deployments: int, repeat: int, tokens: int, one_engine: bool, cost_quality: float | None, as_json: bool
+) -> None:
     """How long a decision takes, from the Turn to the card, on one core. No prompt comes twice.
 
-    JSON keys: prompt_tokens, deployments, one_engine, repeat, p50_us, p99_us, parse_p50_us.
+    JSON keys: prompt_tokens, deployments, one_engine, cost_quality, repeat, p50_us, p99_us, parse_p50_us.
     """
     import orjson
 
+    from waypost.config.quality import QualitySettings
     from waypost.decide.decision import Artefacts, decide
     from waypost.decide.labels import TASKS
     from waypost.decide.policy import Policy, Route
     from waypost.decide.task_model import load_task_model
     from waypost.dialects.openai import parse
+    from waypost.quality_source import QualitySource
 
     text = (_PROMPT * (tokens // 100 + 1))[: len(_PROMPT) * tokens // 100]
     numbered = (f"{text} {number:07}" for number in count())
     requests = (orjson.dumps({"model": "auto", "messages": [{"role": "user", "content": said}]}) for said in numbered)
     turns = (parse(raw, turn_id="bench") for raw in requests)
     view = _one_ollama(deployments) if one_engine else _places(deployments)
-    policy = Policy("bench", {task: Route(task) for task in TASKS})
-    artefacts = Artefacts(load_task_model())
+    policy = Policy("bench", {task: Route(task) for task in TASKS}, cost_quality=cost_quality)
+    quality = QualitySource()
+    quality.follow(QualitySettings(), policy)
+    artefacts = Artefacts(load_task_model(), quality, quality)
     decided = _times_us(lambda turn: decide(turn, view, policy, artefacts), turns, repeat)
     parsed = _times_us(lambda raw: parse(raw, turn_id="bench"), requests, repeat)
     found = {
         "prompt_tokens": next(turns).prompt_tokens,
         "deployments": deployments,
         "one_engine": one_engine,
+        "cost_quality": cost_quality,
         "repeat": repeat,
         "p50_us": round(statistics.median(decided), 1),
         "p99_us": round(statistics.quantiles(decided, n=100)[98], 1),
@@ -80,19 +94,24 @@ def decide_command(deployments: int, repeat: int, tokens: int, one_engine: bool,
         print_json(found)
         return
     click.echo(
-        f"{found['prompt_tokens']} tokens, {deployments} deployments{' of one engine' * one_engine}, {repeat} decisions: "
+        f"{found['prompt_tokens']} tokens, {deployments} deployments{' of one engine' * one_engine}"
+        f"{'' if cost_quality is None else f', the dial at {cost_quality:g}'}, {repeat} decisions: "
         f"p50 {found['p50_us']} µs, p99 {found['p99_us']} µs; parsing the request: p50 {found['parse_p50_us']} µs"
     )
 
 
 def _places(deployments: int) -> FleetView:
-    """Models at places of their own, half of them elsewhere, of which nobody knows what is loaded."""
+    """Known models at places of their own, half of them elsewhere, of which nobody knows what is loaded."""
     from waypost.fleet.view import Capabilities, Deployment, FleetView, Price
 
     able = Capabilities(tools=True, vision=True)
     return FleetView(
         tuple(
-            Deployment(f"d{n}", f"d{n}", "openai", "m", "openai", n % 2 == 0, capabilities=able, price=Price(1e-6, 2e-6))
+            Deployment(
+                *(f"d{n}", f"d{n}", "openai", _MODELS[n % len(_MODELS)], "openai", n % 2 == 0),
+                capabilities=able,
+                price=Price(1e-6 * (n + 1), 2e-6 * (n + 1)),
+            )
             for n in range(deployments)
         )
     )

@@ -16,7 +16,8 @@ class QualitySettings(Block):
         description="Estimate the quality and the length of answers. Without it, only what the config states counts.",
     )
     artefact: FilePath | None = Field(
-        default=None, description="What `waypost train quality` wrote, relative to the current folder. Unset: what is shipped."
+        default=None,
+        description="The folder that `waypost train quality` wrote, relative to the current one. Unset: what is shipped.",
     )
 
 

@@ -61,7 +61,7 @@ class Endpoints:
             return Response(status_code=499)
         headers = request_headers(request.scope)
         turn = openai.parse(raw, turn_id=self._router.new_id(), headers=headers)
-        decision = self._router.decide(turn)
+        decision = await self._router.decide_beside(turn)
         self._router.remember(decision)
         return Json(decision.to_dict(), headers=decision_headers(decision, headers.get("x-request-id") or turn.id))
 

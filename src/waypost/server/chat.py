@@ -67,7 +67,7 @@ class ChatEndpoint:
             turn = dialect.parse(raw, turn_id=turn_id, headers=headers)
             rendering = dialect.rendering(turn)
             fleet = router.view()
-            decision = router.decide(turn, fleet)
+            decision = await router.decide_beside(turn, fleet)
             ours = decision_headers(decision, request_id)
             if not turn.messages and dialect.loaded is not None:
                 # What is loaded is the router's to say: one client must not unload what another one uses.
