@@ -199,3 +199,27 @@ async def test_the_candidates_of_a_card_come_back() -> None:
         (one["deployment"], one["group"], one["fallback"]) for one in entry["card"]["candidates"]
     ]
     assert [one.expected_quality for one in found] == [QualityEstimate(0.6, 0.0, 1.0, 5), *[None] * (len(found) - 1)]
+
+
+class Rate:
+    """A router of RouteLLM that wants the strong model for long prompts."""
+
+    def calculate_strong_win_rate(self, prompt: str) -> float:
+        return min(1.0, len(prompt) / 100)
+
+
+async def test_a_router_that_reads_the_text_needs_the_text() -> None:
+    given = {**FLEET, "router_pairs": {"own": {"strong": "hands", "weak": "plain"}}}
+    (entry,) = await asked(given, {"model": "router-own-0.5"})
+    rules = rules_of(given)
+    pair = replace(rules.policy.pairs["own"], router="routellm")
+    rules = replace(
+        rules,
+        policy=replace(rules.policy, pairs={"own": pair}),
+        artefacts=replace(rules.artefacts, win_rates={"own": Rate()}),
+    )
+    assert replay(entry, rules) is None
+    for text, first in (("hello there", "plain"), ("hello " * 20, "hands")):
+        again = replay({**entry, "prompt": {**entry["prompt"], "text": text}}, rules)
+        assert again is not None
+        assert again.candidates[0].deployment == first

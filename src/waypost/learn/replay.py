@@ -14,7 +14,7 @@ from waypost.decide.card import Candidate, Decision
 from waypost.decide.decision import Artefacts, decide
 from waypost.decide.explanation import Explanation
 from waypost.decide.policy import Policy
-from waypost.decide.quality import QualityEstimate, QualityEstimator
+from waypost.decide.quality import QualityEstimate, QualityEstimator, WinRates
 from waypost.decide.task import Known, OwnMatch, TaskModel, TaskScores
 from waypost.fleet.view import Deployment, FleetView, Status
 from waypost.turn import EMPTY, Audio, File, Image, Message, Part, Text, Tool, Turn
@@ -23,7 +23,7 @@ Entry = Mapping[str, Any]
 
 VECTORS = "they ask for vectors, which a name makes with one model only"
 TOO_OLD = "an older Waypost wrote them, without what they needed"
-NO_ESTIMATE = "the new rules weigh a quality that was not estimated then, and their text is not stored"
+NO_ESTIMATE = "the new rules weigh what was not estimated then, and their text is not stored"
 
 _NOT_TEXT: Mapping[str, Part] = {"audio": Audio(None), "file": File(None)}
 _DOWN = Status(up=False, reason="it was down or cooled then")
@@ -65,9 +65,11 @@ def replay(entry: Entry, rules: Rules) -> Decision | None:
     if given.quality is not None:
         live, judged = None if text is None else given.quality, card["quality_version"] is not None
         estimates = _Estimates(given.quality.version, by_name, judged, live)
-    learned = Artefacts(_Task(given.task_model, scores), estimates, _Lengths(by_name))
+    rates = {name: _WinRate(None if text is None else rate) for name, rate in given.win_rates.items()}
+    learned = Artefacts(_Task(given.task_model, scores), estimates, _Lengths(by_name), rates)
     decision = decide(turn, _fleet_of(card, turn, recorded, rules), rules.policy, learned)
-    return None if estimates is not None and estimates.lacking else decision
+    lacking = (estimates is not None and estimates.lacking) or any(rate.lacking for rate in rates.values())
+    return None if lacking else decision
 
 
 def candidates_of(card: Mapping[str, Any]) -> tuple[Candidate, ...]:
@@ -181,6 +183,21 @@ class _Estimates:
             return self.live.estimate(turn, [deployment], task)[0]
         self.lacking = True
         return None
+
+
+@dataclass(slots=True)
+class _WinRate:
+    """A router of RouteLLM, which reads the text. ``lacking``: it was asked, and there is none."""
+
+    live: WinRates | None
+    lacking: bool = False
+
+    def calculate_strong_win_rate(self, prompt: str) -> float:
+        """What it says now: nothing of that is kept."""
+        if self.live is not None:
+            return self.live.calculate_strong_win_rate(prompt)
+        self.lacking = True
+        return 1.0
 
 
 @dataclass(frozen=True, slots=True)
