@@ -223,3 +223,14 @@ async def test_a_router_that_reads_the_text_needs_the_text() -> None:
         again = replay({**entry, "prompt": {**entry["prompt"], "text": text}}, rules)
         assert again is not None
         assert again.candidates[0].deployment == first
+
+
+async def test_what_was_estimated_then_and_what_is_now_are_never_mixed() -> None:
+    (entry,) = await asked(FLEET, {"model": "chat"})
+    entry = judged(entry, plain=0.99)
+    entry["prompt"]["text"] = "hello there"
+    late = config(PLAIN, model("late"), routes={"chat": {"candidates": ["plain", "late"], "cost_quality": 1.0}})
+    again = replay(entry, rules_with(Fixed(plain=0.2, late=0.3), late))
+    assert again is not None
+    means = [one.expected_quality and one.expected_quality.mean for one in again.candidates]
+    assert (again.candidates[0].deployment, means) == ("late", [0.3, 0.2])

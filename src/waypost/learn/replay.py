@@ -160,9 +160,9 @@ class _Task:
 
 @dataclass(slots=True)
 class _Estimates:
-    """What was estimated then; of other deployments what ``live`` says, where the text is there for it.
+    """What was estimated then; or what ``live`` says, where the text is there for it, if any of them was not.
 
-    ``lacking``: an estimate was wanted that neither could give.
+    Never some of both: estimates are on one scale within a decision only. ``lacking``: one was wanted that neither could give.
     """
 
     version: str
@@ -173,16 +173,13 @@ class _Estimates:
 
     def estimate(self, turn: Turn, deployments: Sequence[Deployment], task: TaskScores) -> Sequence[QualityEstimate | None]:
         """One for each. A deployment that nobody knew anything of then stays unknown."""
-        return [self._of(turn, deployment, task) for deployment in deployments]
-
-    def _of(self, turn: Turn, deployment: Deployment, task: TaskScores) -> QualityEstimate | None:
-        known = self.recorded.get(deployment.id)
-        if known is not None and (known.expected_quality is not None or (self.judged and not known.fallback)):
-            return known.expected_quality
+        known = [self.recorded.get(deployment.id) for deployment in deployments]
+        if all(one is not None and (one.expected_quality or (self.judged and not one.fallback)) for one in known):
+            return [None if one is None else one.expected_quality for one in known]
         if self.live is not None:
-            return self.live.estimate(turn, [deployment], task)[0]
+            return self.live.estimate(turn, deployments, task)
         self.lacking = True
-        return None
+        return [None] * len(deployments)
 
 
 @dataclass(slots=True)

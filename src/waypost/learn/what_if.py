@@ -102,12 +102,15 @@ class _Case:
         name = None if candidate is None else candidate.deployment
         return next((one for one in self.recorded if one.deployment == name), candidate)
 
-    def quality(self, candidate: Candidate | None) -> float:
-        """The score that was to be expected of its answer, else the one that the new rules expect; NaN where nobody knows."""
-        for one in (self.expected(candidate), candidate):
-            if one is not None and one.expected_quality is not None:
-                return one.expected_quality.mean
-        return math.nan
+    @property
+    def qualities(self) -> tuple[float, float]:
+        """The scores that were to be expected of the answers of both, else those that are now; NaN where nobody knew both."""
+        for told in (self.recorded, self.decision.candidates):
+            means = {one.deployment: one.expected_quality.mean for one in told if one.expected_quality is not None}
+            pair = [means.get(one.deployment) for one in (self.old, self.new) if one is not None]
+            if len(pair) == 2 and pair[0] is not None and pair[1] is not None:
+                return pair[0], pair[1]
+        return math.nan, math.nan
 
 
 class WhatIf:
@@ -141,7 +144,7 @@ class WhatIf:
         case = _Case(entry, candidates_of(entry["card"]), decision)
         self._moves[_group(case.old), _group(case.new)] += 1
         self._costs.add(entry["cost_usd"], self._cost(case), exact=case.stays)
-        self._expected.append((case.quality(case.old), case.quality(case.new)))
+        self._expected.append(case.qualities)
         self._rate(case)
         if self._before is not None and entry["card"]["policy_version"] == self._before.policy.version:
             again = replay(entry, self._before)
@@ -198,8 +201,8 @@ class WhatIf:
             return
         chances, new = case.chances, _group(case.new)
         facts = (case.stays, new != chances[0], new in chances)
-        expected = case.quality(case.old), case.quality(case.new)
-        self._rated.append((sum(scores) / len(scores), case.entry["card"]["propensity"], *map(float, facts), *expected))
+        told = case.entry["card"]["propensity"], *map(float, facts), *case.qualities
+        self._rated.append((sum(scores) / len(scores), *told))
         self._clusters.append(case.entry["session"] or case.entry["id"])
 
     def _evidence(self) -> Evidence:
