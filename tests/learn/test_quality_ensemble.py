@@ -22,7 +22,7 @@ from waypost.learn.outcomes import Outcomes, Prompt
 from waypost.learn.quality_ensemble import LEAST_PROMPTS, learn_pool
 from waypost.learn.quality_evaluation import QualityEvaluation
 from waypost.learn.quality_learned import Learned, learned_policies
-from waypost.learn.quality_policies import baselines, deployment_of
+from waypost.learn.quality_policies import Estimated, baselines, deployment_of
 from waypost.learn.quality_rows import PromptReader
 
 pytest.importorskip("scipy")
@@ -167,6 +167,14 @@ def test_one_prompt_is_rated_as_among_many() -> None:
     policy = Learned(learn_pool(outcomes, READER, 1), READER)
     assert policy.rate(outcomes.prompts[:1])[0].tolist() == pytest.approx(policy.rate(outcomes.prompts)[0].tolist(), abs=1e-5)
     assert policy.rate([]).shape == (0, 3)
+
+
+def test_its_bounds_are_those_of_its_estimates() -> None:
+    outcomes = one_for_each(60)
+    pool = learn_pool(outcomes, READER, 1)
+    served = Estimated(PoolQuality.of("mine", [pool]), outcomes.models, MODEL)
+    for own, same in zip(Learned(pool, READER).bounds(outcomes.prompts), served.bounds(outcomes.prompts), strict=True):
+        assert own == pytest.approx(same, abs=1e-5)
 
 
 def fixed(calibration: list[list[float]], lead: float, scores: Sequence[float]) -> Pool:

@@ -42,8 +42,17 @@ class Learned:
 
     def rate(self, prompts: Sequence[Prompt]) -> Floats:
         """Expected scores."""
-        told = self.reader.read(prompts).seen_by(self.pool.experts.topics)
-        return np.array(self.pool.expected(told)[0]).reshape(len(prompts), len(self.pool.models))
+        return self._expected(prompts)[0]
+
+    def bounds(self, prompts: Sequence[Prompt]) -> tuple[Floats, Floats]:
+        """Those of the estimates."""
+        means, counts = self._expected(prompts)
+        half = np.vectorize(self.pool.half_width, otypes=[np.float64])(means, counts)
+        return np.maximum(means - half, 0.0), np.minimum(means + half, 1.0)
+
+    def _expected(self, prompts: Sequence[Prompt]) -> tuple[Floats, Floats]:
+        means, counts = self.pool.expected(self.reader.read(prompts).seen_by(self.pool.experts.topics))
+        return np.array(means).reshape(len(prompts), len(self.pool.models)), counts.astype(np.float64)
 
 
 @dataclass(frozen=True, slots=True)
