@@ -17,6 +17,7 @@ from waypost.decide.quality_experts import EXPERTS, Experts, Landmarks, Rows, To
 from waypost.decide.quality_pool import Pool
 from waypost.decide.quality_pools import PoolQuality
 from waypost.decide.task_model import load_task_model
+from waypost.errors import ArtefactError
 from waypost.learn.outcome_splits import cross_validated
 from waypost.learn.outcomes import Outcomes, Prompt
 from waypost.learn.quality_ensemble import LEAST_PROMPTS, learn_pool
@@ -175,6 +176,16 @@ def test_its_bounds_are_those_of_its_estimates() -> None:
     served = Estimated(PoolQuality.of("mine", [pool]), outcomes.models, MODEL)
     for own, same in zip(Learned(pool, READER).bounds(outcomes.prompts), served.bounds(outcomes.prompts), strict=True):
         assert own == pytest.approx(same, abs=1e-5)
+
+
+def test_the_untrained_router_sends_long_and_hard_prompts_to_the_strong_one_of_two() -> None:
+    maker = learned_policies(MODEL, 1, "a")["untrained"]
+    prompts = [Prompt("", "", text) for text in ("Prove that 17 is prime, step by step.", "Hello there!")]
+    found = maker(table(asked(3), [[1, 0]] * 3)).rate(prompts)
+    assert found[0, 0] > found[1, 0]
+    assert found.sum(axis=1).tolist() == pytest.approx([1, 1])
+    with pytest.raises(ArtefactError, match="rates two models"):
+        maker(noise(4))
 
 
 def fixed(calibration: list[list[float]], lead: float, scores: Sequence[float]) -> Pool:

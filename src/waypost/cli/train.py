@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,7 @@ from waypost.cli.progress import bars, shown_on
 from waypost.cli.table import print_table
 
 if TYPE_CHECKING:
+    from waypost.learn.quality_run import QualityRun
     from waypost.learn.task_run import TaskRun
 
 OUT = Path("trained")
@@ -47,6 +48,53 @@ def task(data: Path, out: Path, outcomes: Path | None, seed: int, as_json: bool)
         print_json(done.card)
     else:
         _print(done)
+
+
+@command.command()
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), default=OUT, show_default=True, help="Folder for weights and card.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Of every random choice.")
+@click.option("--drop-flag", "drop_flags", multiple=True, metavar="FLAG", help="Leave out prompts with this flag. Repeatable.")
+@click.option(
+    "--licence", "licences", multiple=True, metavar="FILE=TEXT", help="The licence of a file, for the card. Repeatable."
+)
+@json_option
+def quality(
+    files: tuple[Path, ...], out: Path, seed: int, drop_flags: tuple[str, ...], licences: tuple[str, ...], as_json: bool
+) -> None:
+    """Train what expects how well models answer, on outcomes of theirs.
+
+    FILE is one that `waypost eval quality` reads; files with the same models are parts of one data set. Judges the learner by
+    leaving questions out, learns from everything, and writes quality-model.npz, quality-model.json and quality-model.md. The
+    same files, seed and versions give the same weights.
+
+    JSON keys: name, schema, sha256, bytes, features_version, command, seed, date, limits, data, pools.
+    """
+    from waypost.decide.task_model import load_task_model
+    from waypost.learn.quality_run import QualityTraining, run
+
+    stated = dict(one.split("=", 1) for one in licences if "=" in one)
+    if len(stated) < len(licences) or not stated.keys() <= {file.name for file in files}:
+        raise click.UsageError("--licence names one of the files and its licence: --licence outcomes.csv=MIT")
+    training = QualityTraining(seed, drop_flags=drop_flags, licences=stated)
+    with bars() as shown_bars:
+        done = run(files, out, load_task_model(), training, shown_on(shown_bars))
+    if as_json:
+        print_json(done.card)
+    else:
+        _print_pools(done)
+
+
+def _print_pools(done: QualityRun) -> None:
+    keys = ("n", "best_single", "quality", "over_best_single", "oracle", "ece", "apgr", "coverage90")
+    rows = [(", ".join(pool["files"]), *(_value(pool["scores"][key]) for key in keys)) for pool in done.card["pools"]]
+    names = [key.replace("_", " ") for key in keys]
+    print_table(console(), ("judged on", *names), rows, title="Quality model", right=names)
+    click.echo(f"wrote {done.out}: {done.card['bytes']} bytes of weights, sha256 {done.card['sha256'][:12]}")
+
+
+def _value(measured: Any) -> str:
+    return shown(measured["value"] if isinstance(measured, dict) else measured)
 
 
 def _print(done: TaskRun) -> None:

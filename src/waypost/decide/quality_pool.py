@@ -19,7 +19,7 @@ IN_NINE_OF_TEN = 1.645
 _NARROWEST = 0.02
 """A share that is nearer to 0 or 1 is as uncertain as this one."""
 
-_PRIOR_OUTCOMES = 2
+PRIOR_OUTCOMES = 2
 """Of one good and one bad answer: Laplace's prior."""
 
 _BEHIND = 1e-4
@@ -73,7 +73,7 @@ class Pool:
     def half_width(self, mean: float, n: float) -> float:
         """Half the width of the interval around a mean: that of a Beta posterior after ``n`` outcomes, or ``strength``."""
         share = min(max(mean, _NARROWEST), 1 - _NARROWEST)
-        return IN_NINE_OF_TEN * math.sqrt(share * (1 - share) * (1 / (n + _PRIOR_OUTCOMES) + 1 / self.strength))
+        return IN_NINE_OF_TEN * math.sqrt(share * (1 - share) * (1 / (n + PRIOR_OUTCOMES) + 1 / self.strength))
 
     def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Everything, by name."""

@@ -5,16 +5,17 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from waypost.decide.quality_experts import EXPERTS, NEIGHBOURS, TABLES, Floats, Rows, Topics
-from waypost.decide.quality_pool import IN_NINE_OF_TEN, Pool
+from waypost.decide.quality_pool import Pool
 from waypost.learn.outcome_splits import question_of
 from waypost.learn.outcomes import Bools, Ints, Outcomes, Prompt
 from waypost.learn.quality_fitting import LANDMARKS, Known, fit_experts, fit_topics
+from waypost.learn.quality_intervals import LEAST_STRENGTH, cells_of, strength_of
 from waypost.learn.quality_rows import PromptReader, PromptRows
 
 FOLDS = 4
@@ -40,9 +41,6 @@ _OWN_SHARE = 0.02
 
 _STRAIGHT = np.array([[0, 1], [0, 1]], np.float64)
 """What is expected is what is scored."""
-
-_STRENGTHS = np.geomspace(5, 5000, 61)
-_SHARE_INSIDE = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +85,18 @@ def learn_pool(train: Outcomes, reader: PromptReader, seed: int) -> Pool:
     experts = fit_experts(known, topics, rng)
     if few:
         alone = tuple(float(expert == TABLES[0]) for expert in range(len(EXPERTS)))
-        return Pool(train.models, experts, alone, _STRAIGHT, math.inf, float(_STRENGTHS[0]))
+        return Pool(train.models, experts, alone, _STRAIGHT, math.inf, LEAST_STRENGTH)
     unseen = _ask(known, topics, fold, questions, rng)
     weights = _mixture(unseen, neighbours=len(train.prompts) <= LANDMARKS)
     mixed = np.tensordot(weights, unseen.rated, 1)
     calibration = _calibration(mixed[unseen.answered], unseen.scores[unseen.answered])
     means = np.interp(mixed, *calibration)
     lead = _lead(means, experts.overall, unseen)
-    return Pool(train.models, experts, tuple(weights.tolist()), calibration, lead, _strength(means, unseen))
+    strength = strength_of(cells_of(means, unseen.counts, scores, kinds))
+    return Pool(train.models, experts, tuple(weights.tolist()), calibration, lead, strength)
 
 
-def _kinds(prompts: tuple[Prompt, ...]) -> tuple[Ints, int]:
+def _kinds(prompts: Sequence[Prompt]) -> tuple[Ints, int]:
     """The kind of each prompt, and how many kinds there are: categories, rare ones together; 0 where all are alike."""
     sizes = Counter(prompt.category for prompt in prompts)
     names = [prompt.category if sizes[prompt.category] >= LEAST_OF_KIND else None for prompt in prompts]
@@ -129,18 +128,16 @@ def _ask(known: Known, topics: Topics | None, fold: Ints, questions: Ints, rng: 
 def _mixture(unseen: _Unseen, *, neighbours: bool) -> Floats:
     """The mixture that tells models apart best; a table alone where none is better by more than a standard error.
 
-    Measured by the square error of what a model is expected to be better or worse than the mean of the prompt; each kind of
-    prompt counts alike. (The rule of one standard error: Breiman et al. 1984.)
+    Measured by the square error of what a model is expected to be better or worse than the mean of the prompt. (The rule of one
+    standard error: Breiman et al. 1984.)
     """
     asked = [expert for expert in range(len(EXPERTS)) if neighbours or expert != NEIGHBOURS]
-    sizes = np.bincount(unseen.kinds)
-    shares = 1 / sizes[unseen.kinds]
     losses: dict[tuple[int, ...], Floats] = {}
     for chosen in itertools.combinations_with_replacement(asked, _MIXED_IN):
         if not set(TABLES) <= set(chosen):
             mixed = unseen.rated[list(chosen)].mean(axis=0)
             off = np.where(unseen.answered, mixed - unseen.scores, np.nan)
-            losses[chosen] = np.nanvar(off, axis=1) * shares / shares.mean()
+            losses[chosen] = np.nanvar(off, axis=1)
     best = min(losses, key=lambda one: float(losses[one].mean()))
     for simple in [(table,) * _MIXED_IN for table in reversed(TABLES)]:
         worse = unseen.by_question(losses[simple] - losses[best])
@@ -195,37 +192,3 @@ def _lead(means: Floats, overall: Floats, unseen: _Unseen) -> float:
         if sure > surest:
             surest, found = sure, lead
     return found
-
-
-def _strength(means: Floats, unseen: _Unseen) -> float:
-    """How many outcomes the kind of a prompt is worth at most: so many that nine of ten intervals hold what they are about.
-
-    They are about the mean of prompts that read alike: of those of one kind for which a model is expected to score alike. What
-    those scored is such a mean but for its own standard error, which is added.
-    """
-    cells = [
-        (
-            abs(float(unseen.scores[cell, model].mean() - means[cell, model].mean())),
-            float(unseen.scores[cell, model].var() / len(cell)),
-            float((means[cell, model] * (1 - means[cell, model])).mean()),
-            float(unseen.counts[cell, model].mean()),
-        )
-        for cell, model in _cells(means, unseen)
-    ]
-    off, error, share, counts = np.array(cells).T if cells else np.ones((4, 1))
-    for strength in reversed(_STRENGTHS.tolist()):
-        spread = np.sqrt(share * (1 / (counts + 2) + 1 / strength) + error)
-        if np.mean(off <= IN_NINE_OF_TEN * spread) >= _SHARE_INSIDE:
-            return float(strength)
-    return float(_STRENGTHS[0])
-
-
-def _cells(means: Floats, unseen: _Unseen) -> Iterator[tuple[Ints, int]]:
-    """Prompts of one kind for which a model, the second of the pair, is expected to score alike."""
-    for kind in np.unique(unseen.kinds):
-        inside = np.flatnonzero(unseen.kinds == kind)
-        for model in range(means.shape[1]):
-            known = inside[unseen.answered[inside, model]]
-            if len(known) >= _OF_A_BIN // 2:
-                order = known[np.argsort(means[known, model], kind="stable")]
-                yield from ((cell, model) for cell in np.array_split(order, max(1, len(order) // _OF_A_BIN)))
