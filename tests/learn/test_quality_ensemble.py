@@ -123,6 +123,18 @@ def test_intervals_hold_what_is_expected_of_prompts_of_a_kind() -> None:
     assert np.mean(held) >= 0.8
 
 
+def test_what_reads_like_nothing_before_has_wider_intervals() -> None:
+    train = one_for_each(200)
+    quality, deployments = PoolQuality.of("x", [learn_pool(train, READER, 1)]), [deployment_of("a")]
+    widths = []
+    for text in (SUMS.format(3, 4), "def f(x):\n    return {k: v for k, v in x.items()}", "今日の天気はどうですか"):
+        turn = Prompt("", "", text).turn
+        found = quality.estimate(turn, deployments, MODEL.predict(turn))[0]
+        assert found is not None
+        widths.append(found.upper - found.lower)
+    assert widths[0] < min(widths[1:])
+
+
 def test_a_deployment_is_known_by_its_model_its_group_or_its_id() -> None:
     quality = PoolQuality.of("x", [learn_pool(one_for_each(100), READER, 1)])
     turn = asked(1)[0].turn
@@ -194,9 +206,8 @@ def fixed(calibration: list[list[float]], lead: float, scores: Sequence[float]) 
     none = np.empty((0, 0), np.float32)
     wide = 32
     tables = np.tile(np.array(scores, np.float32), (2, wide, 1))
-    experts = Experts(
-        none, none, None, none, tables, np.full((wide, models), 8.0), Landmarks(none, none), none, none, none, np.array(scores)
-    )
+    counts, near = np.full((wide, models), 8.0), Landmarks(none, none)
+    experts = Experts(none, none, None, none, tables, counts, near, none, none, none, np.array(scores), none)
     names = tuple("abcdefgh"[:models])
     return Pool(names, _Plain(experts), (1.0, *[0.0] * (len(EXPERTS) - 1)), np.array(calibration), lead, 50.0)  # type: ignore[arg-type]
 
@@ -207,9 +218,9 @@ class _Plain:
     def __init__(self, experts: Experts) -> None:
         self.overall, self._experts = experts.overall, experts
 
-    def rate(self, told: Rows, asked: Sequence[int]) -> tuple[list[np.ndarray], np.ndarray]:
+    def rate(self, told: Rows, asked: Sequence[int]) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
         del asked
-        return [told.labels @ self._experts.tables[0]], told.labels @ self._experts.counts
+        return [told.labels @ self._experts.tables[0]], told.labels @ self._experts.counts, np.ones(1)
 
 
 LABELS = np.full((1, 32), 1 / 32, np.float32)

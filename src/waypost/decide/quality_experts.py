@@ -39,6 +39,9 @@ _FORM_WEIGHT, _LABEL_WEIGHT, _LABEL_FLOOR, _CUT = 0.5, 0.4, 1e-4, 4.0
 _NEARNESS = 2.0
 """Neighbours count by similarity to this power."""
 
+_FARTHEST = 1e-3
+"""What is less similar to everything is as far away as that."""
+
 _PRIOR_NEIGHBOURS = 0.05
 """The mean of everybody counts like so much similarity."""
 
@@ -108,6 +111,7 @@ class Experts:
     ``tables`` holds for both tables the mean of each kind (row) and model (column), ``counts`` how many outcomes those are.
     ``landmarks`` are prompts of the training; ``heads`` weigh the similarity to each of them, the last row is added.
     ``near`` holds their scores and ``known`` whether there is one, both empty where there are too many for neighbours.
+    ``usual`` is the similarity that nine of ten landmarks have to the next one.
     """
 
     centre: Floats
@@ -121,6 +125,7 @@ class Experts:
     near: Floats
     known: Floats
     overall: Floats
+    usual: Floats
 
     def view(self, told: Rows) -> Floats:
         """What similarity is measured by: form and labels, then topics."""
@@ -133,11 +138,13 @@ class Experts:
             return labels
         return softmax((view @ self.kinds[:-1] + self.kinds[-1]) * np.float32(SHARPNESS))
 
-    def rate(self, told: Rows, asked: Sequence[int] = range(len(EXPERTS))) -> tuple[list[Floats], Floats]:
-        """What the experts ``asked`` expect of each prompt and model, and how many outcomes there are of such prompts."""
+    def rate(self, told: Rows, asked: Sequence[int] = range(len(EXPERTS))) -> tuple[list[Floats], Floats, Floats]:
+        """What the experts ``asked`` expect of each prompt and model, how many outcomes there are of such prompts, and how far
+        each prompt is from all landmarks: 1 for those that are not farther than landmarks are from each other, else more.
+        """
         view = self.view(told)
         kinds = self.kinds_of(view, told.labels)
-        by_form, both = self.landmarks.similar(weighted(view)) if max(asked) >= len(TABLES) else (kinds, kinds)
+        by_form, both = self.landmarks.similar(weighted(view))
         found = []
         for expert in asked:
             if expert in TABLES:
@@ -147,7 +154,7 @@ class Experts:
             else:
                 head = self.heads[expert - len(TABLES)]
                 found.append((both if expert == KERNEL else by_form) @ head[:-1] + head[-1])
-        return found, kinds @ self.counts
+        return found, kinds @ self.counts, np.maximum(1, self.usual / np.maximum(both.max(axis=1), _FARTHEST))
 
     def _near(self, similar: Floats) -> Floats:
         close = similar**_NEARNESS
@@ -192,7 +199,7 @@ _FACTORS = np.concatenate(
         for size, weight in ((len(STRUCTURE), _FORM_WEIGHT), (len(LABELS), _LABEL_WEIGHT))
     ]
 )
-_ARRAYS = ("centre", "scale", "kinds", "tables", "counts", "heads", "near", "known", "overall")
+_ARRAYS = ("centre", "scale", "kinds", "tables", "counts", "heads", "near", "known", "overall", "usual")
 
 
 def weighted(view: Floats) -> Floats:

@@ -42,16 +42,19 @@ class Pool:
     lead: float
     strength: float
 
-    def expected(self, told: Rows, asked: Sequence[int] | None = None) -> tuple[list[list[float]], Floats]:
-        """The expected scores of the models at the places ``asked``, and how many outcomes speak for them: a row a prompt."""
+    def expected(self, told: Rows, asked: Sequence[int] | None = None) -> tuple[list[list[float]], Floats, Floats]:
+        """The expected scores of the models at the places ``asked``, and how many outcomes speak for them: a row a prompt.
+
+        And how far each prompt is from what was learned from, as `Experts.rate` tells.
+        """
         experts = [number for number, weight in enumerate(self.weights) if weight]
-        rated, counts = self.experts.rate(told, experts)
+        rated, counts, far = self.experts.rate(told, experts)
         mixed = sum(one * np.float32(self.weights[expert]) for expert, one in zip(experts, rated, strict=True))
         means, overall = np.interp(mixed, *self.calibration), self.experts.overall
         if asked is not None:
             means, counts, overall = means.take(asked, axis=1), counts.take(asked, axis=1), overall.take(asked)
         best = int(overall.argmax())
-        return [self._careful(row, best) for row in means.tolist()], counts
+        return [self._careful(row, best) for row in means.tolist()], counts, far
 
     def _careful(self, means: list[float], best: int) -> list[float]:
         """Who does not lead the best single model by enough is expected to be just behind it. The order stays.
@@ -63,17 +66,21 @@ class Pool:
 
     def estimates(self, told: Rows, asked: Sequence[int]) -> list[QualityEstimate]:
         """Of one prompt, what each model at the places ``asked`` is expected to score."""
-        means, counts = self.expected(told, asked)
-        return [self._around(mean, n) for mean, n in zip(means[0], counts[0].tolist(), strict=True)]
+        means, counts, far = self.expected(told, asked)
+        away = float(far[0])
+        return [self._around(mean, n, away) for mean, n in zip(means[0], counts[0].tolist(), strict=True)]
 
-    def _around(self, mean: float, n: float) -> QualityEstimate:
-        half = self.half_width(mean, n)
+    def _around(self, mean: float, n: float, far: float) -> QualityEstimate:
+        half = self.half_width(mean, n, far)
         return QualityEstimate(mean, max(0.0, mean - half), min(1.0, mean + half), round(n))
 
-    def half_width(self, mean: float, n: float) -> float:
-        """Half the width of the interval around a mean: that of a Beta posterior after ``n`` outcomes, or ``strength``."""
+    def half_width(self, mean: float, n: float, far: float) -> float:
+        """Half the width of the interval around a mean: that of a Beta posterior after ``n`` outcomes, or ``strength``.
+
+        It is ``far`` times as wide where no prompt of the training is as near as they are to each other.
+        """
         share = min(max(mean, _NARROWEST), 1 - _NARROWEST)
-        return IN_NINE_OF_TEN * math.sqrt(share * (1 - share) * (1 / (n + PRIOR_OUTCOMES) + 1 / self.strength))
+        return far * IN_NINE_OF_TEN * math.sqrt(share * (1 - share) * (1 / (n + PRIOR_OUTCOMES) + 1 / self.strength))
 
     def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Everything, by name."""

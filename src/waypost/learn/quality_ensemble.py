@@ -121,7 +121,7 @@ def _ask(known: Known, topics: Topics | None, fold: Ints, questions: Ints, rng: 
     for one in range(FOLDS):
         inside, others = np.flatnonzero(fold == one), np.flatnonzero(fold != one)
         experts = fit_experts(known.taking(others), topics, rng)
-        rated[:, inside], counts[inside] = experts.rate(known.taking(inside).rows)
+        rated[:, inside], counts[inside], _ = experts.rate(known.taking(inside).rows)
     return _Unseen(rated, counts, scores, questions, known.kinds)
 
 

@@ -85,14 +85,15 @@ def fit_experts(known: Known, topics: Topics | None, rng: np.random.Generator) -
     scale = np.where(spread > _CONSTANT, 1 / np.maximum(spread, _CONSTANT), 0).astype(np.float32)
     overall = _means(real.sum(axis=0), answered.sum(axis=0))
     none = np.empty((0, 0), np.float32)
-    bare = Experts(centre, scale, topics, none, none, none, Landmarks(none, none), none, none, none, overall)
+    bare = Experts(centre, scale, topics, none, none, none, Landmarks(none, none), none, none, none, overall, none)
     view = bare.view(known.rows)
     shares = known.rows.labels if topics is None else np.eye(known.count, dtype=np.float32)[known.kinds]
     tables, counts = _fit_tables(shares, real, answered.astype(np.float32), overall)
     measured = weighted(view)
     chosen = np.sort(rng.permutation(len(measured))[:LANDMARKS])
     landmarks = Landmarks.of(measured[chosen])
-    pairs = zip(landmarks.similar(measured), landmarks.similar(measured[chosen]), strict=True)
+    own_by_form, own_both = landmarks.similar(measured[chosen])
+    pairs = zip(landmarks.similar(measured), (own_by_form, own_both), strict=True)
     by_form, both = (_fit_head(similar, own, real, answered, overall) for similar, own in pairs)
     few = len(measured) <= LANDMARKS
     return replace(
@@ -104,7 +105,14 @@ def fit_experts(known: Known, topics: Topics | None, rng: np.random.Generator) -
         heads=np.stack((both, by_form)),
         near=real[chosen] if few else none,
         known=answered[chosen].astype(np.float32) if few else none,
+        usual=_usual(own_both),
     )
+
+
+def _usual(own: Floats) -> Floats:
+    """The similarity that nine of ten have to the next one of them; 0 where there is no other."""
+    to_others = np.where(np.eye(len(own), dtype=np.bool_), 0.0, own).max(axis=1)
+    return np.array(np.percentile(to_others, 10), np.float32)
 
 
 def _fit_tables(shares: Floats, real: Floats, answered: Floats, overall: Floats) -> tuple[Floats, Floats]:

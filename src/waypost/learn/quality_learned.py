@@ -46,13 +46,14 @@ class Learned:
 
     def bounds(self, prompts: Sequence[Prompt]) -> tuple[Floats, Floats]:
         """Those of the estimates."""
-        means, counts = self._expected(prompts)
-        half = np.vectorize(self.pool.half_width, otypes=[np.float64])(means, counts)
+        means, counts, far = self._expected(prompts)
+        half = np.vectorize(self.pool.half_width, otypes=[np.float64])(means, counts, far[:, None])
         return np.maximum(means - half, 0.0), np.minimum(means + half, 1.0)
 
-    def _expected(self, prompts: Sequence[Prompt]) -> tuple[Floats, Floats]:
-        means, counts = self.pool.expected(self.reader.read(prompts).seen_by(self.pool.experts.topics))
-        return np.array(means).reshape(len(prompts), len(self.pool.models)), counts.astype(np.float64)
+    def _expected(self, prompts: Sequence[Prompt]) -> tuple[Floats, Floats, Floats]:
+        means, counts, far = self.pool.expected(self.reader.read(prompts).seen_by(self.pool.experts.topics))
+        wide = np.array(means).reshape(len(prompts), len(self.pool.models))
+        return wide, counts.astype(np.float64), far.astype(np.float64)
 
 
 @dataclass(frozen=True, slots=True)
