@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from samples import deployment, turn
 from waypost.cli import group
+from waypost.decide.learned_quality import load_quality
 from waypost.decide.quality_weights import load_pools
 from waypost.decide.task_model import load_task_model
 from waypost.errors import ArtefactError
@@ -121,3 +123,17 @@ def test_small_and_sparse_sources_leave_the_best_single_model_alone(name: str, t
         pytest.skip("the shared routing data is not here")
     pytest.importorskip("pyarrow")
     assert trained([path], tmp_path)["pools"][0]["lead"] is None
+
+
+def test_with_general_abilities_are_learned_across_files_and_told_on_the_card(tmp_path: Path) -> None:
+    files = [write(tmp_path / f"{name}.csv", ("gpt-4o-mini", "phi-4")) for name in ("one", "two", "three")]
+    training = QualityTraining(resampled=20, general=True)
+    card = run(files, tmp_path / "out", load_task_model(), training, lambda *_: None).card
+    assert card["command"].endswith("--seed 1 --general")
+    assert card["abilities"]["models"] == 2
+    learned = load_quality(tmp_path / "out")
+    mini = deployment("mini", model="openai/gpt-4o-mini")
+    asked = turn("What is 3 + 4?")
+    found = learned.estimator.estimate(asked, [mini], load_task_model().predict(asked))[0]
+    assert found is not None
+    assert "## Models that are known" in (tmp_path / "out" / "quality-model.md").read_text()

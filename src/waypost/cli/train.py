@@ -58,9 +58,16 @@ def task(data: Path, out: Path, outcomes: Path | None, seed: int, as_json: bool)
 @click.option(
     "--licence", "licences", multiple=True, metavar="FILE=TEXT", help="The licence of a file, for the card. Repeatable."
 )
+@click.option("--general", is_flag=True, help="Learn what is true of the models on any prompts, too; of 3 files at least.")
 @json_option
 def quality(
-    files: tuple[Path, ...], out: Path, seed: int, drop_flags: tuple[str, ...], licences: tuple[str, ...], as_json: bool
+    files: tuple[Path, ...],
+    out: Path,
+    seed: int,
+    drop_flags: tuple[str, ...],
+    licences: tuple[str, ...],
+    general: bool,
+    as_json: bool,
 ) -> None:
     """Train what expects how well models answer, on outcomes of theirs.
 
@@ -68,7 +75,11 @@ def quality(
     leaving questions out, learns from everything, and writes quality-model.npz, quality-model.json and quality-model.md. The
     same files, seed and versions give the same weights.
 
-    JSON keys: name, schema, sha256, bytes, features_version, command, seed, date, limits, data, pools.
+    With --general, abilities of the models and lengths of answers are learned across files. Without it, serving takes those
+    that are shipped, and moves them by these outcomes.
+
+    JSON keys: name, schema, sha256, bytes, features_version, command, seed, date, limits, data, pools, and with --general
+    abilities and lengths.
     """
     from waypost.decide.task_model import load_task_model
     from waypost.learn.quality_run import QualityTraining, run
@@ -76,7 +87,7 @@ def quality(
     stated = dict(one.split("=", 1) for one in licences if "=" in one)
     if len(stated) < len(licences) or not stated.keys() <= {file.name for file in files}:
         raise click.UsageError("--licence names one of the files and its licence: --licence outcomes.csv=MIT")
-    training = QualityTraining(seed, drop_flags=drop_flags, licences=stated)
+    training = QualityTraining(seed, drop_flags=drop_flags, general=general, licences=stated)
     with bars() as shown_bars:
         done = run(files, out, load_task_model(), training, shown_on(shown_bars))
     if as_json:

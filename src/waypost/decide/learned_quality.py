@@ -46,7 +46,7 @@ def load_quality(path: Path | None = None) -> LearnedQuality:
     """What is in the folder ``path``, or what is shipped.
 
     Pools count where they are of one's own outcomes: the shipped ones are of examinations, and speak for no other traffic.
-    Abilities and lengths that ``path`` does not hold are those that are shipped. Raises ArtefactError where something is
+    Where ``path`` holds no abilities, they and the lengths are those that are shipped. Raises ArtefactError where something is
     missing or damaged, does not belong together, or was learned for another reading of the text.
     """
     weights = load_weights(path)
@@ -56,10 +56,10 @@ def load_quality(path: Path | None = None) -> LearnedQuality:
         return LearnedQuality(weights.version, LiveQuality(abilities, version=weights.version), lengths)
     pools = _piece(weights, POOLS, functools.partial(PoolQuality.of_arrays, weights.version))
     version = weights.version
-    if abilities is None or lengths is None:
+    if abilities is None:
         shipped = load_weights()
         version = f"{version}+{shipped.version}"
-        abilities = abilities or _piece(shipped, ABILITIES, Abilities.of_arrays)
+        abilities = _piece(shipped, ABILITIES, Abilities.of_arrays)
         lengths = lengths or _piece(shipped, LENGTHS, LengthForecast.of_arrays)
     models = {} if abilities is None or pools is None else _own(pools, abilities)
     return LearnedQuality(version, LiveQuality(abilities, pools, models, version=version), lengths)

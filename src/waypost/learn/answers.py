@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from waypost.decide.abilities import inputs_of
 from waypost.decide.known_models import plain_name
-from waypost.decide.reading import read_turn
-from waypost.decide.task_model import LinearTaskModel
+from waypost.decide.task import TaskModel
 from waypost.learn.outcome_files import load_outcomes
 from waypost.learn.outcomes import Outcomes
 from waypost.learn.records import records_of
@@ -67,8 +67,8 @@ VISIBLE_ONLY = "cl100k_visible"
 class Answers:
     """One source: a row for each prompt, a column for each run of a model; NaN where there is no outcome, or no count.
 
-    ``models`` are the plain names of the columns' models, ``spelled`` those of the source. ``inputs`` are what the task model
-    tells of the prompts (`LinearTaskModel.difficulty_inputs`, without the 1).
+    ``models`` are the plain names of the columns' models, ``spelled`` those of the source. ``inputs`` are the `INPUTS` of the
+    prompts.
     """
 
     source: str
@@ -85,16 +85,17 @@ def plain_in(source: str, model: str) -> str:
     return plain_name(_MEANT.get(source, {}).get(model, model))
 
 
-def answers_of(path: Path, model: LinearTaskModel) -> Answers:
+def answers_of(path: Path, model: TaskModel, drop_flags: Collection[str] = ()) -> Answers:
     """The outcomes of a file, in any form that `load_outcomes` reads, as the task model reads their prompts; of a prompt and
-    model that it tells twice of, the mean. Raises ArtefactError where the file cannot be used.
+    model that it tells twice of, the mean. Prompts that say nothing, or with one of these flags, are left out. Raises
+    ArtefactError where the file cannot be used.
     """
     outcomes = load_outcomes([path], mend=True)
-    step = max(1, len(outcomes.prompts) // PROMPTS_EACH)
-    kept = np.arange(0, len(outcomes.prompts), step)[:PROMPTS_EACH]
-    outcomes = outcomes.taking(kept)
-    seen = [read_turn(prompt.turn) for prompt in outcomes.prompts]
-    inputs = np.array([model.difficulty_inputs(one)[:-1] for one in seen])
+    wanted = [row for row, prompt in enumerate(outcomes.prompts) if prompt.flags.isdisjoint(drop_flags)]
+    kept = np.array(wanted[:: max(1, len(wanted) // PROMPTS_EACH)][:PROMPTS_EACH], np.int64)
+    told = [inputs_of(model.predict(outcomes.prompts[row].turn)) for row in kept.tolist()]
+    outcomes = outcomes.taking(kept[[one is not None for one in told]])
+    inputs = np.array([one for one in told if one is not None])
     names = tuple(plain_in(path.stem, name) for name in outcomes.models)
     return Answers(path.stem, names, outcomes.models, inputs, outcomes.scores, _counted(path, outcomes))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from waypost.decide.abilities import ABILITIES
 from waypost.decide.lengths import LENGTHS
 from waypost.decide.model_kinds import KIND
-from waypost.decide.task_model import LinearTaskModel
+from waypost.decide.task import TaskModel
 from waypost.learn.abilities import Spreads, train_abilities
 from waypost.learn.abilities_judging import judge_abilities
 from waypost.learn.answers import Answers, answers_of
@@ -25,7 +25,7 @@ Pieces = dict[str, dict[str, npt.NDArray[Any]]]
 
 
 def train_general(
-    files: Sequence[Path], model: LinearTaskModel, progress: Callable[[int, int], None]
+    files: Sequence[Path], model: TaskModel, progress: Callable[[int, int], None], drop_flags: Collection[str] = ()
 ) -> tuple[Pieces, dict[str, Any]]:
     """The arrays of each piece by its name, and what the card says of them: what they were learned from, and how they did on
     sources that were left out.
@@ -36,7 +36,7 @@ def train_general(
     """
     if len(files) < LEAST_SOURCES:
         return {}, {}
-    return learn_general([answers_of(file, model) for file in files], progress)
+    return learn_general([answers_of(file, model, drop_flags) for file in files], progress)
 
 
 def learn_general(answers: Sequence[Answers], progress: Callable[[int, int], None]) -> tuple[Pieces, dict[str, Any]]:

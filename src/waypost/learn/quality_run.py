@@ -13,6 +13,7 @@ import numpy as np
 from waypost.decide.quality_pools import PoolQuality
 from waypost.decide.quality_weights import POOLS
 from waypost.decide.task import TaskModel
+from waypost.learn.general_quality import Pieces, general_lines, train_general
 from waypost.learn.outcome_files import load_outcomes
 from waypost.learn.outcome_splits import cross_validated, question_of
 from waypost.learn.outcomes import Outcomes
@@ -43,12 +44,14 @@ class QualityRun:
 class QualityTraining:
     """How estimates are trained. ``resampled`` is how many resamples the intervals of the card are from.
 
+    With ``general``, what is true of models on any prompts is learned too (docs/quality.md), of three files at least.
     ``licences`` are those of the data by the names of their files, for the card; ``today`` is the day that it tells.
     """
 
     seed: int = 1
     resampled: int = 1000
     drop_flags: tuple[str, ...] = ()
+    general: bool = False
     licences: Mapping[str, str] | None = None
     today: Callable[[], date] = date.today
 
@@ -77,16 +80,31 @@ def run(files: Sequence[Path], out: Path, task_model: TaskModel, training: Quali
             }
         )
     progress("learning", len(groups), len(groups))
+    general, of_general = _general(files, task_model, training, progress)
+    options = [f"--seed {training.seed}", *(["--general"] if general else [])]
     report = {
-        "command": " ".join(["waypost train quality", *(file.name for file in files), f"--seed {training.seed}"]),
+        "command": " ".join(["waypost train quality", *(file.name for file in files), *options]),
         "seed": training.seed,
         "date": training.today().isoformat(),
         "limits": LIMITS,
         "data": _data(files, training),
         "pools": told,
+        **of_general,
     }
-    pieces = {POOLS: PoolQuality.of("", pools).to_arrays()}
-    return QualityRun(out, write_artefact(out, pieces, report, []))
+    pieces = {POOLS: PoolQuality.of("", pools).to_arrays(), **general}
+    return QualityRun(out, write_artefact(out, pieces, report, general_lines(of_general)))
+
+
+def _general(
+    files: Sequence[Path], task_model: TaskModel, training: QualityTraining, progress: Progress
+) -> tuple[Pieces, dict[str, Any]]:
+    if not training.general:
+        return {}, {}
+
+    def learned(done: int, of: int) -> None:
+        progress("learning what is true anywhere", done, of)
+
+    return train_general(files, task_model, learned, training.drop_flags)
 
 
 def _load(files: Sequence[Path], training: QualityTraining) -> Outcomes:
