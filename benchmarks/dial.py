@@ -1,6 +1,6 @@
 """Where the dial sends real traffic: two real engines behind the real server, and a mixed set of prompts.
 
-    PYTHONPATH=tests python benchmarks/dial.py [--strong MODEL] [--weak MODEL] [--prompts FILE] [--json FILE]
+    PYTHONPATH=tests python benchmarks/dial.py [--strong MODEL] [--weak MODEL] [--artefact FOLDER] [--json FILE]
 
 Two llama.cpp servers with tiny models stand for a dear and a cheap model: they answer under the names of these, so that Waypost
 estimates what those would do, and their prices are the ones given. For each setting of the dial every prompt is sent once. It
@@ -24,13 +24,13 @@ from engines.gateway import start_waypost
 from engines.llamacpp import start_llamacpp
 
 ROOT = Path(__file__).parents[1]
-DIALS = (0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 1.0)
+DIALS = (0.0, 0.5, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0)
 # US dollars a million tokens, in and out: as providers list GPT-4o and Llama 3.1 8B.
 PRICES = {"strong": (2.5, 10.0), "weak": (0.05, 0.08)}
 CALLERS = 4
 
 
-def config(models: dict[str, str], addresses: dict[str, str], folder: Path) -> dict[str, Any]:
+def config(models: dict[str, str], addresses: dict[str, str], folder: Path, artefact: Path | None) -> dict[str, Any]:
     """Both deployments, with prices, and nothing said of their quality."""
     return {
         "model_list": [
@@ -44,6 +44,7 @@ def config(models: dict[str, str], addresses: dict[str, str], folder: Path) -> d
             }
             for name, model in models.items()
         ],
+        "quality": {} if artefact is None else {"artefact": str(artefact.resolve())},
         "ledger": {"path": str(folder / "ledger.db")},
     }
 
@@ -104,6 +105,7 @@ def main() -> None:
     parser.add_argument("--strong", default="gpt-4o", help="the model that the dear engine stands for")
     parser.add_argument("--weak", default="llama-3.1-8b-instruct", help="the model that the cheap engine stands for")
     parser.add_argument("--prompts", type=Path, default=ROOT / "tests" / "data" / "prompts_100.jsonl")
+    parser.add_argument("--artefact", type=Path, help="what `waypost train quality` wrote, instead of what is shipped")
     parser.add_argument("--json", type=Path, help="write the rows here")
     given = parser.parse_args()
     asked = [json.loads(line) for line in given.prompts.read_text().splitlines()]
@@ -115,7 +117,9 @@ def main() -> None:
             engines = {name: start_llamacpp(folder, name) for name in PRICES}
             started += engines.values()
             addresses = {name: engine.base_url for name, engine in engines.items()}
-            server = start_waypost(folder, config({"strong": given.strong, "weak": given.weak}, addresses, folder))
+            server = start_waypost(
+                folder, config({"strong": given.strong, "weak": given.weak}, addresses, folder, given.artefact)
+            )
             started.append(server)
             rows = [asyncio.run(play(server.base_url, prompts, dial)) for dial in DIALS]
         finally:

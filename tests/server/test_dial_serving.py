@@ -9,6 +9,7 @@ import pytest
 from front import Front, Said, Serve, chat
 
 from engines.llamacpp import LlamaCpp
+from servers.ollama_server import OllamaModel, in_thread
 
 CODING = ("Write a Python function that reverses a string.", "Write a bash script that renames all files to lower case.")
 TALK = ("Good morning, how are you?", "Tell me a joke about cats.")
@@ -99,3 +100,27 @@ async def test_a_number_that_is_none_is_a_400_in_the_form_of_each_dialect(
     else:
         assert set(json.loads(said.body)) == {"error"}
         assert WRONG in json.loads(said.body)["error"]
+
+
+async def test_one_model_with_less_thinking_is_an_arm_that_the_dial_chooses_and_loads_nothing(serve: Serve) -> None:
+    """The dial takes the arm by its cap and what is stated of it, and the engine gets that arm's settings."""
+    with in_thread(OllamaModel("qwen3:8b", load_s=40, capabilities=("completion", "thinking"))) as ollama:
+        arms = [
+            {
+                "model_name": name,
+                "litellm_params": {"model": "ollama_chat/qwen3:8b", "api_base": ollama.url, "think": think, "max_tokens": cap},
+                "model_info": {
+                    "input_cost_per_token": 1e-6,
+                    "output_cost_per_token": 1e-6,
+                    "waypost": {"quality": quality},
+                },
+            }
+            for name, think, cap, quality in (("deep", True, 4000, 0.81), ("brief", False, 800, 0.62))
+        ]
+        front = await serve(*arms)
+        answered = [await front.ask(chat(f"auto@{dial}")) for dial in (0, 1, 0)]
+        asked = ollama.asked("/api/chat")
+        assert [said.headers["x-waypost-deployment"] for said in answered] == ["brief", "deep", "brief"]
+        assert [request.body["think"] for request in asked] == [False, True, False]
+        assert [request.body["options"]["num_predict"] for request in asked] == [800, 4000, 800]
+        assert (len(ollama.loads), ollama.reloads) == (1, [])
