@@ -341,3 +341,17 @@ def test_who_may_answer_and_why_others_may_not_is_the_same_with_and_without_a_di
 def test_without_a_dial_or_a_floor_the_card_is_what_it_was(world: tuple[FleetView, FixedQuality]) -> None:
     view, quality = world
     assert made(view, turn(), quality=quality) == decide(turn(), view, policy(), artefacts("chat"))
+
+
+@given(fleets(), st.floats(0, 1))
+def test_a_floor_asks_first_the_cheapest_of_those_that_reach_it(world: tuple[FleetView, FixedQuality], floor: float) -> None:
+    view, quality = world
+    decision = made(view, turn(), policy(quality_floor=floor), quality=quality)
+    known = [(one, one.expected_quality) for one in decision.candidates if one.expected_quality is not None]
+    best = max(estimate.mean for _, estimate in known)
+    reach = [one for one, estimate in known if estimate.mean == best or estimate.lower >= best - floor]
+    costs = {one.deployment: one.expected_cost_usd or 0.0 for one in decision.candidates}
+    first = decision.candidates[0]
+    assert first in reach
+    assert costs[first.deployment] <= min(costs[one.deployment] for one in reach) + 1e-6 * max(costs.values())
+    assert [one for one in decision.candidates if one in reach] == list(decision.candidates[: len(reach)])
