@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from waypost.decide.labels import DEFAULT_TASK
-from waypost.decide.quality import QualityEstimate, QualityEstimator
+from waypost.decide.quality import QualityEstimate, QualityEstimator, WinRates
 from waypost.decide.task import TaskModel
 from waypost.errors import ArtefactError
 from waypost.fleet.view import Deployment
@@ -50,14 +50,6 @@ class Bounded(Protocol):
 
 Maker = Callable[[Outcomes], Policy]
 """Learns a policy from training outcomes."""
-
-
-class WinRates(Protocol):
-    """RouteLLM's routers: how probable it is that the strong model's answer is the better one."""
-
-    def calculate_strong_win_rate(self, prompt: str) -> float:
-        """From 0 to 1."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
