@@ -56,3 +56,12 @@ def test_the_file_of_this_folder_is_the_default(tmp_path: Path, monkeypatch: pyt
     assert "`waypost.yaml` is not a file" in missing.stderr
     Path("waypost.yaml").write_text(GOOD)
     assert CliRunner().invoke(group, ["check"]).exit_code == 0
+
+
+def test_an_artefact_that_cannot_be_used_is_a_problem(file: Path) -> None:
+    file.write_text(f"{GOOD}quality: {{artefact: {file.parent / 'nothing'}}}\n")
+    result = CliRunner().invoke(group, ["check", str(file)])
+    assert result.exit_code == 1
+    assert result.stderr.startswith("problem: waypost.yaml: quality.artefact: quality-model.npz or its card is missing")
+    file.write_text(f"{GOOD}quality: {{artefact: nothing, enabled: false}}\n")
+    assert CliRunner().invoke(group, ["check", str(file)]).exit_code == 0

@@ -31,8 +31,10 @@ def command(file: Path, as_json: bool) -> None:
     config, problems = None, list[str]()
     try:
         config = load(file)
+        problems.extend(_unusable(config))
     except ConfigError as error:
         problems.extend(error.problems)
+    config = None if problems else config
     warnings = (*config.warnings, *_too_vague(config)) if config else ()
     policy = config.setup.policy if config else None
     counts = {
@@ -52,6 +54,20 @@ def command(file: Path, as_json: bool) -> None:
             click.echo(f"{file} is fine: {summary}")
     if problems:
         raise SystemExit(1)
+
+
+def _unusable(config: Config) -> list[str]:
+    """A sentence for an artefact that the config names and that Waypost would not start with."""
+    from waypost.decide.learned_quality import load_quality
+    from waypost.errors import ArtefactError
+
+    if not config.quality.enabled or config.quality.artefact is None:
+        return []
+    try:
+        load_quality(Path(config.quality.artefact).expanduser())
+    except ArtefactError as error:
+        return [f"{config.source}: quality.artefact: {error.message}"]
+    return []
 
 
 def _too_vague(config: Config) -> list[str]:
