@@ -130,6 +130,7 @@ async def test_a_rating_counts_for_who_was_chosen_only_if_that_one_answered_just
     assert seen([*cached, fallen_back, {**entries[2], "cache": "miss"}], NOW)["rated"] == {
         "decisions": 1,
         "not_counting": 3,
+        "later_turns": 0,
         "sources": ["user"],
     }
 
@@ -171,3 +172,36 @@ async def test_replicas_are_one_choice() -> None:
     entries = await answered(30, twice)
     assert len({entry["deployment"] for entry in entries}) == 2
     assert seen(entries, twice)["changed"] == 0
+
+
+def conversation(number: int, turns: int) -> list[dict[str, Any]]:
+    """Requests of one conversation."""
+    return [{"model": "chat", "headers": {"x-waypost-session": f"s{number}"}}] * turns
+
+
+def stated(*order: str, explore: float = 0.0, **rules: Any) -> dict[str, Any]:
+    """Models whose quality the config states, about alike: a dial goes on with who began a conversation."""
+    models = [model(name, usd=usd, waypost={"quality": {"*": 0.8}}) for name, usd in (("small", 1), ("large", 1))]
+    return config(*models, routes={"chat": {"candidates": list(order), "explore": explore, **rules}})
+
+
+async def test_later_turns_speak_for_rules_that_would_have_begun_as_they_did() -> None:
+    now = stated("small", "large", explore=0.2, cost_quality=1.0)
+    entries = await asked(now, *(turn for number in range(400) for turn in conversation(number, 2)))
+    entries = [rated(entry, float(entry["deployment"] == "large")) for entry in entries]
+    begun = [entry for entry in entries if entry["card"]["explored"]]
+    assert all(entry["card"]["propensity"] == 1.0 for entry in entries[1::2])
+    report = seen(entries, stated("large", "small", cost_quality=1.0), before=rules_of(now))
+    assert report["again"]["decisions"] == 800
+    assert report["rated"]["later_turns"] == 0
+    assert report["quality"]["decisions"] == 800
+    assert report["quality"]["drawn"] == 2 * len(begun)
+    assert report["quality"]["weighted"]["value"] == 1.0
+
+
+async def test_later_turns_that_go_back_to_the_usual_one_are_left_out() -> None:
+    entries = await asked(NOW, *(turn for number in range(450) for turn in conversation(number, 2)))
+    entries = [rated(entry, float(entry["deployment"] == "large")) for entry in entries]
+    report = seen(entries, fleet("large", "small"))
+    assert (report["rated"]["decisions"], report["rated"]["later_turns"]) == (450, 450)
+    assert report["quality"]["drawn"] == sum(entry["card"]["explored"] for entry in entries)

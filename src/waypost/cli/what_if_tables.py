@@ -50,6 +50,8 @@ def _facts(report: Mapping[str, Any]) -> dict[str, str]:
     }
     if rated["not_counting"]:
         facts["rated"] += f"; {rated['not_counting']:,} more say nothing: another one answered than was chosen, or the cache"
+    if rated["later_turns"]:
+        facts["rated"] += f"; {rated['later_turns']:,} later turns of conversations are left out, as nothing in them explores"
     if again is not None and again["decisions"]:
         facts["repeatable"] = (
             f"{again['same']:,} of {again['decisions']:,} made under the config in force come out the same under it; "

@@ -54,8 +54,11 @@ def why_not(entry: Entry) -> str | None:
     return VECTORS if "vectors" in needs else None
 
 
-def replay(entry: Entry, rules: Rules) -> Decision | None:
-    """The decision under ``rules``, which are ``without_chance``; ``None`` where it takes an estimate that nobody can make."""
+def replay(entry: Entry, rules: Rules, answered_last: tuple[str, ...] = ()) -> Decision | None:
+    """The decision under ``rules``, which are ``without_chance``; ``None`` where it takes an estimate that nobody can make.
+
+    ``answered_last`` are those who answered its conversation last, the latest first.
+    """
     card, text, given = entry["card"], entry["prompt"]["text"], rules.artefacts
     turn, scores, recorded = _turn_of(entry), _scores_of(card["task"]), candidates_of(card)
     if text is not None:
@@ -67,7 +70,7 @@ def replay(entry: Entry, rules: Rules) -> Decision | None:
         estimates = _Estimates(given.quality.version, by_name, judged, live)
     rates = {name: _WinRate(None if text is None else rate) for name, rate in given.win_rates.items()}
     learned = Artefacts(_Task(given.task_model, scores), estimates, _Lengths(by_name), rates)
-    decision = decide(turn, _fleet_of(card, turn, recorded, rules), rules.policy, learned)
+    decision = decide(turn, _fleet_of(card, turn, recorded, rules, answered_last), rules.policy, learned)
     lacking = (estimates is not None and estimates.lacking) or any(rate.lacking for rate in rates.values())
     return None if lacking else decision
 
@@ -127,13 +130,19 @@ def _scores_of(task: Mapping[str, Any]) -> TaskScores:
     )
 
 
-def _fleet_of(card: Mapping[str, Any], turn: Turn, recorded: Sequence[Candidate], rules: Rules) -> FleetView:
-    """The deployments that there would be, as far as the card tells how they were."""
+def _fleet_of(
+    card: Mapping[str, Any], turn: Turn, recorded: Sequence[Candidate], rules: Rules, answered_last: tuple[str, ...]
+) -> FleetView:
+    """The deployments that there would be, as far as the card tells how they were.
+
+    A tool loop of a conversation that nobody named stays with who was asked.
+    """
     statuses = {one.deployment: Status(loaded=not one.loads) for one in recorded if one.loads is not None}
     statuses |= {one.deployment: _DOWN for one in recorded if one.last_resort}
     statuses |= {one["deployment"]: _DOWN for one in card["removed"] if one["guard"] == "health"}
-    called = (recorded[0].deployment,) if turn.tool_loop_open and recorded else ()
-    return FleetView(rules.deployments, statuses, called)
+    if not answered_last and turn.tool_loop_open and recorded:
+        answered_last = (recorded[0].deployment,)
+    return FleetView(rules.deployments, statuses, answered_last)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ import numpy as np
 from waypost.decide.card import Candidate, Decision
 from waypost.decide.exploration import drawable
 from waypost.errors import ThinData
-from waypost.learn.off_policy import Evidence, Interval, judge
+from waypost.learn.conversations import Conversations, Thread
+from waypost.learn.off_policy import MOST_UNJUDGED, Evidence, Interval, judge
 from waypost.learn.replay import NO_ESTIMATE, Entry, Rules, candidates_of, replay, why_not
 from waypost.ledger.rating import scores_of
 
@@ -97,6 +98,14 @@ class _Case:
         others = drawable(usual) if usual and card["propensity"] < 1 else ()
         return tuple(dict.fromkeys([*(one.group for one in usual[:1]), *others]))
 
+    def joined(self, thread: Thread) -> Thread:
+        """The conversation before, with this decision."""
+        chances, new = self.chances, _group(self.new)
+        if not chances:
+            return thread
+        propensity = self.entry["card"]["propensity"]
+        return thread.then(propensity=propensity, stays=self.stays, changes=new != chances[0], possible=new in chances)
+
     def expected(self, candidate: Candidate | None) -> Candidate | None:
         """The candidate as the card has it, if it does: there is what was forecast of it."""
         name = None if candidate is None else candidate.deployment
@@ -132,12 +141,15 @@ class WhatIf:
         self._expected: list[tuple[float, float]] = []
         self._rated: list[tuple[float, ...]] = []
         self._clusters: list[str] = []
+        self._later: list[bool] = []
         self._not_counting = 0
+        self._conversations = Conversations()
 
     def see(self, entry: Entry) -> None:
         """One entry, whole, as the ledger gives it."""
         reason = why_not(entry)
-        decision = None if reason else replay(entry, self._rules)
+        thread = self._conversations.before(entry)
+        decision = None if reason else replay(entry, self._rules, thread.new)
         if decision is None:
             self._left_out[reason or NO_ESTIMATE] += 1
             return
@@ -145,9 +157,11 @@ class WhatIf:
         self._moves[_group(case.old), _group(case.new)] += 1
         self._costs.add(entry["cost_usd"], self._cost(case), exact=case.stays)
         self._expected.append(case.qualities)
-        self._rate(case)
+        going_on, is_later = case.joined(thread), bool(thread.old)
+        self._conversations.answered(entry, going_on, None if case.new is None else case.new.deployment)
+        self._rate(case, going_on, is_later=is_later)
         if self._before is not None and entry["card"]["policy_version"] == self._before.policy.version:
-            again = replay(entry, self._before)
+            again = replay(entry, self._before, thread.old)
             if again is not None:
                 self._again[_group(next(iter(again.candidates), None)) == next(iter(case.chances), None)] += 1
 
@@ -156,8 +170,9 @@ class WhatIf:
         replayed, left_out = sum(self._moves.values()), dict(self._left_out.most_common())
         moves = [(pair, n) for pair, n in self._moves.most_common() if pair[0] != pair[1]]
         quality, refusal = None, None
+        evidence, left_turns = self._evidence()
         try:
-            quality = _told(self._evidence(), resampled, seed)
+            quality = _told(evidence, resampled, seed)
         except ThinData as error:
             refusal = error.message
         return {
@@ -166,7 +181,12 @@ class WhatIf:
             "moves": [{"from": old, "to": new, "decisions": n} for (old, new), n in moves],
             "again": None if self._before is None else {"decisions": self._again.total(), "same": self._again[True]},
             "cost_usd": self._costs.to_dict(),
-            "rated": {"decisions": len(self._rated), "not_counting": self._not_counting, "sources": sorted(self._sources)},
+            "rated": {
+                "decisions": len(evidence.scores),
+                "not_counting": self._not_counting,
+                "later_turns": left_turns,
+                "sources": sorted(self._sources),
+            },
             "quality": quality,
             "refusal": refusal,
             "expected": _means(self._expected),
@@ -190,7 +210,7 @@ class WhatIf:
         prompt = entry["prompt_tokens"]
         return price.cost_usd(entry["card"]["prompt_tokens"] if prompt is None else prompt, round(answer))
 
-    def _rate(self, case: _Case) -> None:
+    def _rate(self, case: _Case, thread: Thread, *, is_later: bool) -> None:
         """Keeps what is thought of the answer, if the one that was chosen gave it just then."""
         scores = scores_of(case.entry, self._sources)
         if not scores:
@@ -199,17 +219,25 @@ class WhatIf:
         if by is None or by != _group(case.old) or case.entry["cache"] in ("hit", "shared"):
             self._not_counting += 1
             return
-        chances, new = case.chances, _group(case.new)
-        facts = (case.stays, new != chances[0], new in chances)
-        told = case.entry["card"]["propensity"], *map(float, facts), *case.qualities
-        self._rated.append((sum(scores) / len(scores), *told))
+        facts = thread.propensity, float(thread.followed), float(thread.changed), float(thread.possible)
+        self._rated.append((sum(scores) / len(scores), *facts, *case.qualities))
         self._clusters.append(case.entry["session"] or case.entry["id"])
+        self._later.append(is_later)
 
-    def _evidence(self) -> Evidence:
-        columns = np.array(self._rated, np.float64).reshape(-1, 7).T
-        _, members = np.unique(np.array(self._clusters, np.str_), return_inverse=True)
+    def _evidence(self) -> tuple[Evidence, int]:
+        """The rated decisions, and how many later turns of conversations are left out.
+
+        Where later turns do not go on with who began, none of them had a chance to: then only beginnings count.
+        """
+        later = np.array(self._later, np.bool_)
+        table = np.array(self._rated, np.float64).reshape(-1, 7)
+        impossible = later & (table[:, 4] == 0)
+        kept = ~later if impossible.sum() > MOST_UNJUDGED * later.sum() else np.ones(len(later), np.bool_)
+        columns = table[kept].T
+        _, members = np.unique(np.array(self._clusters, np.str_)[kept], return_inverse=True)
         followed, changed, possible = (column > 0 for column in columns[2:5])
-        return Evidence(columns[0], columns[1], followed, changed, possible, columns[5], columns[6], members.astype(np.int64))
+        told = Evidence(columns[0], columns[1], followed, changed, possible, columns[5], columns[6], members.astype(np.int64))
+        return told, int((~kept).sum())
 
 
 def _group(candidate: Candidate | None) -> str | None:
