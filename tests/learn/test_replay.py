@@ -234,3 +234,25 @@ async def test_what_was_estimated_then_and_what_is_now_are_never_mixed() -> None
     assert again is not None
     means = [one.expected_quality and one.expected_quality.mean for one in again.candidates]
     assert (again.candidates[0].deployment, means) == ("late", [0.3, 0.2])
+
+
+class Lengths:
+    """Forecasts 50 tokens of everybody."""
+
+    def tokens(self, task: Any, deployments: Any, caps: Any) -> list[int]:
+        del task, caps
+        return [50 for _ in deployments]
+
+
+async def test_lengths_are_those_that_were_forecast_then_or_with_the_text_those_of_now() -> None:
+    (entry,) = await asked(FLEET, {"model": "chat"})
+    rules = rules_with(Fixed(plain=0.1, hands=0.9))
+    rules = replace(rules, artefacts=replace(rules.artefacts, lengths=Lengths()))
+    entry = {**entry, "prompt": {**entry["prompt"], "text": "hello there"}}
+    again = replay(entry, rules)
+    assert again is not None
+    assert {one.expected_answer_tokens for one in again.candidates} == {50}
+    forecast = [{**one, "expected_answer_tokens": 7} for one in entry["card"]["candidates"]]
+    again = replay({**entry, "card": {**entry["card"], "candidates": forecast}}, rules)
+    assert again is not None
+    assert {one.expected_answer_tokens for one in again.candidates} == {7}

@@ -14,7 +14,7 @@ from waypost.decide.card import Candidate, Decision
 from waypost.decide.decision import Artefacts, decide
 from waypost.decide.explanation import Explanation
 from waypost.decide.policy import Policy
-from waypost.decide.quality import QualityEstimate, QualityEstimator, WinRates
+from waypost.decide.quality import AnswerLengths, QualityEstimate, QualityEstimator, WinRates
 from waypost.decide.task import Known, OwnMatch, TaskModel, TaskScores
 from waypost.fleet.view import Deployment, FleetView, Status
 from waypost.turn import EMPTY, Audio, File, Image, Message, Part, Text, Tool, Turn
@@ -66,10 +66,11 @@ def replay(entry: Entry, rules: Rules, answered_last: tuple[str, ...] = ()) -> D
     by_name = {one.deployment: one for one in recorded}
     estimates = None
     if given.quality is not None:
-        live, judged = None if text is None else given.quality, card["quality_version"] is not None
-        estimates = _Estimates(given.quality.version, by_name, judged, live)
+        judged = card["quality_version"] is not None
+        estimates = _Estimates(given.quality.version, by_name, judged, given.quality, has_text=text is not None)
     rates = {name: _WinRate(None if text is None else rate) for name, rate in given.win_rates.items()}
-    learned = Artefacts(_Task(given.task_model, scores), estimates, _Lengths(by_name), rates)
+    lengths = _Lengths(by_name, None if text is None else given.lengths)
+    learned = Artefacts(_Task(given.task_model, scores), estimates, lengths, rates)
     decision = decide(turn, _fleet_of(card, turn, recorded, rules, answered_last), rules.policy, learned)
     lacking = (estimates is not None and estimates.lacking) or any(rate.lacking for rate in rates.values())
     return None if lacking else decision
@@ -171,13 +172,15 @@ class _Task:
 class _Estimates:
     """What was estimated then; or what ``live`` says, where the text is there for it, if any of them was not.
 
-    Never some of both: estimates are on one scale within a decision only. ``lacking``: one was wanted that neither could give.
+    Never some of both: estimates are on one scale within a decision only. ``lacking``: one was wanted that takes the text. Of
+    whom ``live`` knows nothing, nothing was known.
     """
 
     version: str
     recorded: Mapping[str, Candidate]
     judged: bool
-    live: QualityEstimator | None
+    live: QualityEstimator
+    has_text: bool
     lacking: bool = False
 
     def estimate(self, turn: Turn, deployments: Sequence[Deployment], task: TaskScores) -> Sequence[QualityEstimate | None]:
@@ -185,10 +188,9 @@ class _Estimates:
         known = [self.recorded.get(deployment.id) for deployment in deployments]
         if all(one is not None and (one.expected_quality or (self.judged and not one.fallback)) for one in known):
             return [None if one is None else one.expected_quality for one in known]
-        if self.live is not None:
-            return self.live.estimate(turn, deployments, task)
-        self.lacking = True
-        return [None] * len(deployments)
+        told = self.live.estimate(turn, deployments, task)
+        self.lacking = self.lacking or (any(told) and not self.has_text)
+        return told
 
 
 @dataclass(slots=True)
@@ -208,12 +210,13 @@ class _WinRate:
 
 @dataclass(frozen=True, slots=True)
 class _Lengths:
-    """The lengths that were forecast then."""
+    """The lengths that were forecast then; or, if none was of one of them, those that ``live`` forecasts of all."""
 
     recorded: Mapping[str, Candidate]
+    live: AnswerLengths | None
 
     def tokens(self, task: TaskScores, deployments: Sequence[Deployment], caps: Sequence[int | None]) -> Sequence[int | None]:
-        """One for each; ``None`` where none was."""
-        del task, caps
-        known = (self.recorded.get(deployment.id) for deployment in deployments)
-        return [None if one is None else one.expected_answer_tokens for one in known]
+        """One for each; ``None`` where nobody knows."""
+        known = [self.recorded.get(deployment.id) for deployment in deployments]
+        told = [None if one is None else one.expected_answer_tokens for one in known]
+        return told if self.live is None or None not in told else self.live.tokens(task, deployments, caps)
