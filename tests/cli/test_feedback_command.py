@@ -205,3 +205,20 @@ def test_a_score_that_is_none_or_a_decision_that_is_not_there_is_refused(run: Ru
     assert run("rate", "wp_1", "1.5").exit_code == 2
     assert run("rate", "wp_1", "good").exit_code == 2
     assert isinstance(run("rate", "wp_never", "1").exception, NotFound)
+
+
+def test_a_report_says_how_each_deployment_did_on_each_route(run: Run, path: Path) -> None:
+    keep(path, outcome("wp_1"), outcome("wp_2"), outcome("wp_3", deployment=None, status="failed"))
+    printed(run("rate", "wp_1", "1", "--json"))
+    (found,) = printed(run("report", "--json"))
+    assert list(found) == keys_of("feedback report")
+    assert (found["route"], found["deployment"], found["answers"], found["rated"], found["score"]) == (
+        "coding",
+        "far",
+        2,
+        1,
+        1.0,
+    )
+    assert "0.21 to 1.00" in run("report").stdout
+    assert "0 of 2" in run("report").stdout
+    assert "no answers" in run("report", "--route", "chat").stdout

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import orjson
 
+from waypost.cli.feedback_report import report
 from waypost.cli.ledger_file import ledger_config_option, ledger_option, ledger_path
 from waypost.cli.output import console, json_option, print_json
 from waypost.cli.running_server import address_of
@@ -283,3 +284,6 @@ async def _post(url: str, body: dict[str, Any]) -> dict[str, Any]:
     if "error" in made:
         raise InvalidRequest(str(made["error"].get("message")))
     return made
+
+
+command.add_command(report)

@@ -56,5 +56,14 @@ def scores_of(entry: Mapping[str, Any], sources: Collection[str]) -> list[float]
     that passed is not for that a good one, and counts as nothing.
     """
     scores = [rating["score"] for rating in entry["ratings"] if rating["source"] in sources]
-    failed = any(attempt["committed"] and attempt["verdict"] not in (None, "ok") for attempt in entry["attempts"])
-    return [*scores, 0.0] if failed and "check" in sources else scores
+    return [*scores, 0.0] if "check" in sources and failed_its_check(entry) else scores
+
+
+def was_checked(entry: Mapping[str, Any]) -> bool:
+    """Whether the answer of an entry could be held to something, and was."""
+    return any(attempt["committed"] and attempt["verdict"] is not None for attempt in entry["attempts"])
+
+
+def failed_its_check(entry: Mapping[str, Any]) -> bool:
+    """Whether the tool calls or the text of its answer did not fit."""
+    return any(attempt["committed"] and attempt["verdict"] not in (None, "ok") for attempt in entry["attempts"])
