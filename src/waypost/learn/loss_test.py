@@ -20,8 +20,9 @@ def is_below(losses: Floats, limit: float, confidence: float) -> bool:
     Losses are from -1 (a gain) to 1, independent, and in an order that has nothing to do with them. It is the test by betting
     of Waudby-Smith and Ramdas (Estimating means of bounded random variables by betting, JRSS B 86(1), 2024; arXiv 2010.09686):
     wealth is bet on the mean being below, each bet sized by the variance of the losses before it. If the mean is not below,
-    wealth multiplies by 1 / (1 - confidence) at most so rarely (Ville's inequality). It holds for any number of losses, and
-    uses that most differences between two choices are 0, as no bound for hits and misses can.
+    nobody gains by such bets, and wealth ends 1 / (1 - confidence) times as high at most so rarely (Markov's inequality). The
+    highest wealth on the way would prove more (Ville's), but by the luck of the order: another seed would prove something else.
+    It holds for any number of losses, and uses that most differences between two choices are 0, as no bound for hits can.
     """
     shares, tried = (1 - losses) / 2, (1 - limit) / 2
     if not losses.size or not 0 < tried < 1:
@@ -32,7 +33,7 @@ def is_below(losses: Floats, limit: float, confidence: float) -> bool:
     known = np.concatenate(([_PRIOR_VARIANCE], variances[:-1]))
     needed = -math.log1p(-confidence)
     bets = np.minimum(np.sqrt(2 * needed / (losses.size * known)), MOST_BET / tried)
-    return bool(np.log1p(bets * (shares - tried)).cumsum().max() >= needed)
+    return bool(np.log1p(bets * (shares - tried)).sum() >= needed)
 
 
 def losses_needed(losses: Floats, limit: float, confidence: float, most: int = 10_000_000) -> int | None:
