@@ -8,6 +8,7 @@ import pytest
 
 from samples import deployment
 from waypost.decide.known_models import is_compressed, known_name, plain_name
+from waypost.fleet.deployment import Capabilities
 
 KNOWN = {
     plain_name(name)
@@ -189,6 +190,11 @@ def test_a_model_that_is_set_to_think_is_another_one() -> None:
     assert known_name(replace(sonnet, settings={"reasoning_effort": "high"}), KNOWN) == "claude-3-7-sonnet-thinking"
     haiku = deployment("d", provider="anthropic", model="claude-haiku-4-5", settings={"thinking": {"type": "enabled"}})
     assert known_name(haiku, KNOWN) is None
+
+
+def test_who_cannot_think_stays_the_same_model_whatever_the_caller_asks() -> None:
+    mini = deployment("d", model="gpt-4o-mini", settings={"reasoning_effort": "high"}, capabilities=Capabilities())
+    assert known_name(mini, KNOWN) == "gpt-4o-mini"
 
 
 def test_a_model_that_may_be_kept_from_thinking_is_known_both_ways() -> None:

@@ -218,7 +218,10 @@ def _readings(name: str, deployment: Deployment) -> Iterator[str]:
 
 
 def thinking_of(deployment: Deployment) -> bool | None:
-    """Whether the settings make it think; ``None``: it does as the model does by itself."""
+    """Whether the settings make it think; ``None``: it does as the model does by itself.
+
+    A caller asks whole routes to think: who is not known to be able to does not become another model by it.
+    """
     settings = deployment.settings
     if not settings:
         return None
@@ -230,7 +233,9 @@ def thinking_of(deployment: Deployment) -> bool | None:
         said = thinking.get("type") != "disabled"
     if said is None and effort is not None:
         said = effort != "none"
-    return None if said is None else bool(said)
+    if said is None or (said and not deployment.capabilities.reasoning):
+        return None
+    return bool(said)
 
 
 def _set_to(plain: str, *, thinks: bool) -> Iterator[str]:
