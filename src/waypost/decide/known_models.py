@@ -12,7 +12,7 @@ from waypost.fleet.view import Deployment
 
 _OLLAMA = ("ollama", "ollama_chat")
 _AZURE = ("azure", "azure_ai")
-_ONLY_TUNED = ("cerebras", "groq", "sambanova")
+_ONLY_TUNED = ("cerebras", "groq", "llamagate", "sambanova", "snowflake", "vercel_ai_gateway")
 """They serve no base models, so that a name without `instruct` means the instructed one. Others serve both."""
 
 _VARIANTS = ("instruct", "chat")
