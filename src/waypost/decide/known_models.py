@@ -29,11 +29,10 @@ _OFFER = re.compile(r":(?:free|nitro|floor|beta|extended|exacto)$")
 
 _TAG = re.compile(r"^[^:]+:(?!thinking$)[^:]+$")
 _FILE = re.compile(r"(?:-\d{5}-of-\d{5})?\.(?:gguf|ggml|bin|safetensors)$")
-_STORED = re.compile(
-    r"(?<![a-z0-9])(?:i?q\d(?:_[a-z0-9]+)*|bf16|f16|f32|fp\d+|int[48]|w\d+a\d+|[348]-?bits?|nvfp4|mxfp4|nf4|gguf|ggml|awq|gptq"
-    r"|mlx|exl[23]|bnb|imat|i1|ud|hf|databricks)(?![a-z0-9])"
-)
-"""How weights are stored."""
+_FEWER_BITS = r"i?q\d(?:_[a-z0-9]+)*|fp[48]|int[48]|w\d+a\d+|[348]-?bits?|nvfp4|mxfp4|nf4|awq|gptq|exl[23]|bnb|imat|i1|ud"
+_COMPRESSED = re.compile(rf"(?<![a-z0-9])(?:{_FEWER_BITS})(?![a-z0-9])")
+_STORED = re.compile(rf"(?<![a-z0-9])(?:{_FEWER_BITS}|bf16|f16|f32|fp16|fp32|gguf|ggml|mlx|hf|databricks)(?![a-z0-9])")
+"""How weights are stored, and where."""
 
 _POINT = re.compile(r"(?<=\d)p(?=\d)")
 _LLAMA = re.compile(r"^(?:meta-)?llama-(?:v-)?(?=\d)")
@@ -194,7 +193,7 @@ def names_of(deployment: Deployment) -> tuple[str, ...]:
 def is_compressed(deployment: Deployment) -> bool:
     """Whether its name says that its weights are stored in fewer bits than they were trained in, or Ollama's default does."""
     name = deployment.model.casefold()
-    return _STORED.search(name) is not None or deployment.provider in _OLLAMA
+    return _COMPRESSED.search(name) is not None or deployment.provider in _OLLAMA
 
 
 def _readings(name: str, deployment: Deployment) -> Iterator[str]:
