@@ -67,6 +67,7 @@ def general_lines(card: dict[str, Any]) -> list[str]:
     if abilities is None:
         return []
     lines = [
+        "",
         "## Models that are known",
         "",
         f"Abilities of {abilities['models']} models, from {sum(abilities['sources'].values())} outcomes:",
