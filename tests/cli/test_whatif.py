@@ -38,16 +38,16 @@ def fleet(path: Path, *order: str, explore: float = 0.0) -> dict[str, Any]:
     }
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Rules in force that explore, others to try, and 500 answers, of which those of ``large`` are rated 1, the others 0."""
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Rules in force that explore, others to try, and 900 answers, of which those of ``large`` are rated 1, the others 0."""
+    tmp_path = tmp_path_factory.mktemp("whatif")
     (tmp_path / "now.yaml").write_text(yaml.safe_dump(fleet(tmp_path, "small", "large", explore=0.2)))
     (tmp_path / "new.yaml").write_text(yaml.safe_dump(fleet(tmp_path, "large", "small")))
 
     async def ask() -> None:
         async with Router.from_config(tmp_path / "now.yaml") as router:
-            for number in range(500):
+            for number in range(900):
                 decision = (await router.acompletion(model="chat", messages=f"hello {number % 50}")).decision
                 router.rate(decision.id, float(decision.candidates[0].deployment == "large"))
 
@@ -56,7 +56,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def run(folder: Path) -> Run:
+def run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.chdir(folder)
+
     def invoke(*arguments: str) -> Result:
         return CliRunner().invoke(group, [*arguments, "-c", str(folder / "now.yaml")])
 
@@ -77,16 +79,16 @@ def documented_keys() -> list[str]:
 def test_other_rules_are_judged_by_what_was_rated(run: Run) -> None:
     report = printed(run("whatif", "--policy", "new.yaml", "--json", "--resample", "200"))
     assert list(report) == keys_of("whatif") == documented_keys()
-    assert report["decisions"]["replayed"] == 500
+    assert report["decisions"]["replayed"] == 900
     assert report["quality"]["weighted"]["value"] == 1.0
-    assert report["again"] == {"decisions": 500, "same": 500}
+    assert report["again"] == {"decisions": 900, "same": 900}
     assert report["cost_usd"]["new"]["usd"] > report["cost_usd"]["old"]["usd"]
 
 
 def test_it_prints_what_changes_what_it_costs_and_how_good_it_is(run: Run) -> None:
     result = run("whatif", "--policy", "new.yaml", "--resample", "200")
     assert (result.exit_code, result.stderr) == (0, "")
-    for said in ("500 found, 500 made again", "What changes", "doubly robust", "from 500 rated decisions", "repeatable"):
+    for said in ("900 found, 900 made again", "What changes", "doubly robust", "from 900 rated decisions", "repeatable"):
         assert said in result.stdout
 
 
@@ -102,14 +104,14 @@ def test_too_few_ratings_are_a_no_that_says_how_many_are_missing(run: Run) -> No
 
 def test_a_route_and_a_time_choose_the_decisions(run: Run) -> None:
     for options, found in (
-        (("--route", "chat"), 500),
+        (("--route", "chat"), 900),
         (("--route", "coding"), 0),
         (("--since", "2100-01-01"), 0),
-        (("--until", "2100-01-01", "--since", "2020-01-01T10:30"), 500),
+        (("--until", "2100-01-01", "--since", "2020-01-01T10:30"), 900),
     ):
         report = json.loads(run("whatif", "--policy", "new.yaml", "--json", "--resample", "100", *options).stdout)
         assert report["decisions"]["found"] == found
-    assert len(printed(run("log", "tail", "--json", "-n", "900", "--until", "2100-01-01"))) == 500
+    assert len(printed(run("log", "tail", "--json", "-n", "2000", "--until", "2100-01-01"))) == 900
     assert printed(run("log", "tail", "--json", "--since", "2100-01-01")) == []
 
 
