@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,7 +13,7 @@ from waypost.decide.features import read
 from waypost.decide.quality_features import STRUCTURE, WORD_BITS, structure_of, told_of, word_rows
 from waypost.decide.reading import read_turn
 from waypost.decide.task_model import load_task_model
-from waypost.turn import EMPTY, Message, Text, Turn
+from waypost.turn import EMPTY, Message, Text, Tool, Turn
 
 MODEL = load_task_model()
 
@@ -64,3 +66,13 @@ def test_the_task_models_reading_is_used_where_there_is_one(text: str) -> None:
     told = told_of(asking(text), MODEL.predict(asking(text)))
     assert told.form.tolist() == structure_of(read_turn(asking(text))).tolist()
     assert told.labels.sum() == pytest.approx(1, abs=1e-5)
+
+
+def test_a_turn_that_the_task_model_remembers_is_not_read_again_and_another_one_is() -> None:
+    turn = asking("Say it once more, please")
+    first = told_of(turn, MODEL.predict(turn))
+    assert told_of(turn, MODEL.predict(turn)) is first
+    other = replace(turn, tools=(Tool("search"),))
+    told = told_of(other, MODEL.predict(other))
+    assert told.form[STRUCTURE.index("tools_offered")] == 1
+    assert first.form[STRUCTURE.index("tools_offered")] == 0

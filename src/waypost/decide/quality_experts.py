@@ -5,6 +5,7 @@ A pool is a set of models that answered the same prompts. Everything takes a row
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -204,8 +205,13 @@ _ARRAYS = ("centre", "scale", "kinds", "tables", "counts", "heads", "near", "kno
 
 def weighted(view: Floats) -> Floats:
     """The view as distances measure it: form, labels and topics count about alike, however many numbers each has."""
-    found: Floats = view * np.concatenate((_FACTORS, np.ones(view.shape[1] - _FACTORS.size, np.float32)))
+    found: Floats = view * _factors(view.shape[1])
     return found
+
+
+@functools.cache
+def _factors(width: int) -> Floats:
+    return np.concatenate((_FACTORS, np.ones(width - _FACTORS.size, np.float32)))
 
 
 def softmax(logits: Floats) -> Floats:

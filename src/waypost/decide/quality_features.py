@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -86,7 +87,14 @@ def told_of(turn: Turn, task: TaskScores) -> Told:
     """Of a turn that the task model read before. Where it had nothing to read, all labels are alike."""
     grounds = task.grounds
     if isinstance(grounds, TextGrounds):
-        return Told(structure_of(grounds.seen), grounds.shares.astype(np.float32), word_rows(grounds.seen.request))
+        # The task model remembers what it read lately, and gives the same grounds for the same turn.
+        known = grounds.seen.request.known
+        before: tuple[Any, Told] | None = known.get("told")
+        if before is not None and before[0] is grounds.shares:
+            return before[1]
+        told = Told(structure_of(grounds.seen), grounds.shares.astype(np.float32), word_rows(grounds.seen.request))
+        known["told"] = grounds.shares, told
+        return told
     seen = read_turn(turn)
     return Told(structure_of(seen), np.full(len(LABELS), 1 / len(LABELS), np.float32), word_rows(seen.request))
 
@@ -112,7 +120,7 @@ def structure_of(seen: TurnReading) -> npt.NDArray[np.float32]:
         np.count_nonzero(digit) / size,
         math.log1p(edges.size // 2),
         (edges[1::2] - edges[::2]).max() if edges.size else 0,
-        np.count_nonzero(codes > _LAST_LATIN) / size,
+        0 if seen.text.isascii() else np.count_nonzero(codes > _LAST_LATIN) / size,
         math.log1p(ends),
         math.log(words / (ends + 1)),
         math.log1p(seen.text.count("\n")),
@@ -130,7 +138,9 @@ def word_rows(request: Reading) -> Ids:
     """The table rows of the words, pairs and triples of words, each once."""
     rows = request.rows[request.chars :] & ((1 << WORD_BITS) - 1)
     rows.sort()
-    return rows[np.concatenate(([True], rows[1:] != rows[:-1]))] if rows.size else rows
+    first = np.ones(rows.size, np.bool_)
+    np.not_equal(rows[1:], rows[:-1], out=first[1:])
+    return rows[first]
 
 
 def _options(codes: Codes, digit: npt.NDArray[np.bool_]) -> tuple[float, float, float]:
