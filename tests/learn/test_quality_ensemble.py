@@ -245,6 +245,15 @@ def _renamed(pool: Pool, best: int) -> Experts:
     return experts
 
 
+def test_of_equally_good_models_none_is_better_where_the_best_single_one_is_kept() -> None:
+    pool = fixed([[0, 1], [0, 1]], math.inf, (0.7, 0.6, 0.8))
+    experts = pool.experts
+    experts.overall = np.array([0.5, 0.5, 0.4])  # type: ignore[misc]
+    first, second, third = replace(pool, experts=experts).expected(ANY)[0][0]
+    assert first == second == pytest.approx(0.7)
+    assert third < first
+
+
 def test_topics_point_where_the_words_do() -> None:
     topics = Topics(np.array([[2, 0], [0, 2], [1, 1]], np.int8), np.array([0.5, 1.0], np.float32))
     assert topics.of(np.array([0])).tolist() == [[1.0, 0.0]]

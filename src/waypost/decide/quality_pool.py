@@ -22,6 +22,9 @@ _NARROWEST = 0.02
 PRIOR_OUTCOMES = 2
 """Of one good and one bad answer: Laplace's prior."""
 
+_EQUAL = 1e-6
+"""Mean scores that differ by less are the same."""
+
 _BEHIND = 1e-4
 """So little behind the best single model is who does not lead it by enough."""
 
@@ -53,16 +56,21 @@ class Pool:
         means, overall = np.interp(mixed, *self.calibration), self.experts.overall
         if asked is not None:
             means, counts, overall = means.take(asked, axis=1), counts.take(asked, axis=1), overall.take(asked)
-        best = int(overall.argmax())
+        best = np.flatnonzero(overall >= overall.max() - _EQUAL).tolist()
         return [self._careful(row, best) for row in means.tolist()], counts, far
 
-    def _careful(self, means: list[float], best: int) -> list[float]:
+    def _careful(self, means: list[float], best: Sequence[int]) -> list[float]:
         """Who does not lead the best single model by enough is expected to be just behind it. The order stays.
 
-        Who counts costs too sees no difference.
+        Who counts costs too sees no difference. Of several that were best on the whole, none is expected to be better than
+        another one by less than that lead: the cheapest may be taken.
         """
-        level = means[best]
-        return [max(0.0, level - _BEHIND / (1 + mean)) if level < mean <= level + self.lead else mean for mean in means]
+        level = max(means[number] for number in best)
+        found = [max(0.0, level - _BEHIND / (1 + mean)) if level < mean <= level + self.lead else mean for mean in means]
+        for number in best:
+            if found[number] >= level - self.lead:
+                found[number] = level
+        return found
 
     def estimates(self, told: Rows, asked: Sequence[int]) -> list[QualityEstimate]:
         """Of one prompt, what each model at the places ``asked`` is expected to score."""
