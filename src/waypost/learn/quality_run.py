@@ -81,7 +81,8 @@ def run(files: Sequence[Path], out: Path, task_model: TaskModel, training: Quali
         )
     progress("learning", len(groups), len(groups))
     general, of_general = _general(files, task_model, training, progress)
-    options = [f"--seed {training.seed}", *(["--general"] if general else [])]
+    dropped = [f"--drop-flag {flag}" for flag in training.drop_flags]
+    options = [f"--seed {training.seed}", *dropped, *(["--general"] if general else [])]
     report = {
         "command": " ".join(["waypost train quality", *(file.name for file in files), *options]),
         "seed": training.seed,
