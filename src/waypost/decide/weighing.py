@@ -29,7 +29,7 @@ _DIALS = {"auto-cheap": 0.0, "auto-best": 1.0}
 _LEAST_DIAL = 1e-3
 # Formatting a number takes several times as long as looking it up, and there are four for each candidate.
 _HUNDREDTHS = tuple(f"{n / 100:.2f}" for n in range(101))
-_DIGITS = 9  # in which utilities must differ
+_GRAIN = 1e9  # Utilities that differ by less than one part in it are equal.
 _FAR = 1e4  # more than any worth
 
 
@@ -155,8 +155,8 @@ def _ordered(
         if floor is not None and quality.mean < best and quality.lower < best - floor:
             return 1.0, -quality.mean, one.share, 0.0, 0.0, one.place
         stays = rules.margin if one.deployment.id in last else 0.0
-        utility = round(dial * (quality.mean + stays) - (1 - dial) * one.share, _DIGITS)
-        return 0.0, -utility, one.share, -quality.mean, away, one.place
+        utility = dial * (quality.mean + stays) - (1 - dial) * one.share
+        return 0.0, int(utility * -_GRAIN), one.share, -quality.mean, away, one.place
 
     # Places differ, so that no key is equal to another one.
     ordered = [(keyed[0], one) for keyed, one in sorted([(key(one), one) for one in found])]
