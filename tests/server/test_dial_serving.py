@@ -57,6 +57,26 @@ async def test_the_dial_moves_traffic_to_the_dear_engine_where_that_is_better(
         )
 
 
+async def test_where_nobody_states_a_quality_what_is_shipped_knows_the_models_by_name(
+    serve: Serve, llamacpp: LlamaCpp, llamacpp_beta: LlamaCpp
+) -> None:
+    dear, cheap = entry("dear", llamacpp, 1e-5), entry("cheap", llamacpp_beta, 1e-7)
+    for listed, model in ((dear, "gpt-4o"), (cheap, "llama-3.1-8b-instruct")):
+        listed["litellm_params"]["model"] = f"openai/{model}"
+        del listed["model_info"]["waypost"]
+    front = await serve(dear, cheap)
+    dials = (0, 0.5, 0.8, 0.9, 1)
+    strong = []
+    for dial in dials:
+        answered = [await front.ask(chat(f"auto@{dial}", prompt), "x-waypost-card: true") for prompt in (*CODING, *TALK)]
+        strong.append(sum(said.headers["x-waypost-deployment"] == "dear" for said in answered))
+    assert strong == sorted(strong)
+    assert (strong[0], strong[-1]) == (0, 4)
+    card = json.loads(answered[-1].body)["waypost"]
+    assert card["quality_version"].startswith("quality-")
+    assert all(one["expected_quality"]["n"] > 0 for one in card["candidates"])
+
+
 async def test_a_dial_of_the_config_is_the_default_and_a_request_may_turn_it(
     serve: Serve, llamacpp: LlamaCpp, llamacpp_beta: LlamaCpp
 ) -> None:
