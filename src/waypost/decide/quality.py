@@ -11,7 +11,9 @@ from waypost.fleet.view import Deployment
 from waypost.turn import Turn
 
 
-@dataclass(frozen=True, slots=True)
+# Nobody changes one. It is not frozen, as there is one for each deployment of a decision that weighs quality: making it would
+# take three times as long.
+@dataclass(slots=True, unsafe_hash=True)
 class QualityEstimate:
     """The expected score of an answer, from 0 to 1, and the bounds between which the true expectation lies in 9 of 10 cases.
 
