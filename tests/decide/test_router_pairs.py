@@ -62,7 +62,8 @@ def test_the_router_reads_what_was_asked_last_and_the_card_says_its_win_rate() -
     decision = made("router-mf-0.11593", turn("why?"), win_rates={"mf": router})
     assert router.asked == ["why?"]
     assert decision.reason == (
-        "the caller named these two models and a threshold; the strong model wins with 0.2000, and 0.11593 is enough"
+        "the caller named these two models and a threshold; "
+        "the strong model wins with a probability of 0.2000, and 0.11593 is enough"
     )
 
 

@@ -28,7 +28,15 @@ def card_facts(card: dict[str, Any]) -> dict[str, str]:
         "evidence": _evidence(card["task"]["evidence"]),
         "route": f"{card['route'] or 'none'}: {card['reason']}",
         "tokens": f"estimated {card['prompt_tokens']} for the prompt, {card['answer_tokens']} kept free for the answer",
-        "versions": f"policy {card['policy_version']}, artefacts {card['artefact_version']}",
+        "versions": ", ".join(
+            f"{name} {version}"
+            for name, version in (
+                ("policy", card["policy_version"]),
+                ("artefacts", card["artefact_version"]),
+                ("quality", card.get("quality_version")),
+            )
+            if version
+        ),
         **({"ignored": "; ".join(ignored)} if ignored else {}),
         **({"chance": f"drawn with a probability of {card['propensity']:.4f}"} if card.get("explored") else {}),
     }

@@ -38,9 +38,11 @@ def by_threshold(
     if isinstance(rate, str):
         said = f"; {rate}, so the strong model answers"
     elif rate >= threshold:
-        said = f"; the strong model wins with {rate:.4f}, and {threshold:g} is enough"
+        said = f"; the strong model wins with a probability of {rate:.4f}, and {threshold:g} is enough"
     else:
-        said = f"; the strong model wins with {rate:.4f}, and {threshold:g} would be enough: the weak one answers"
+        said = (
+            f"; the strong model wins with a probability of {rate:.4f}, and {threshold:g} would be enough: the weak one answers"
+        )
     sides = (strong, weak) if isinstance(rate, str) or rate >= threshold else (weak, strong)
     ordered = [one.told() for side in sides for one in side]
     return Order((*ordered, *candidates[len(listed) :]), said=said, version=version)
