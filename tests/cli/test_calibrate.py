@@ -130,3 +130,19 @@ def test_what_is_asked_has_to_be_said(file: str) -> None:
     wide = calibrate(file, "--policy", "best_per_category", "--strong-share", "0.5")
     assert isinstance(wide.exception, ArtefactError)
     assert "name them with --strong and --weak" in wide.exception.message
+
+
+def test_an_own_router_is_told_with_the_artefact_that_it_serves_from(file: str, tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    out = str(tmp_path / "own")
+    done = CliRunner().invoke(group, ["train", "quality", file, "--out", out, "--json"])
+    assert done.exit_code == 0, done.output
+    pair = told(file, "--strong", "big", "--weak", "small", "--policy", f"artefact:{out}", "--max-loss", "0.05")
+    assert pair["guarantee"].startswith("exact")
+    assert yaml.safe_load(pair["max_loss"]["config"]) == {
+        "quality": {"artefact": out},
+        "router_pairs": {"own": {"strong": "big", "weak": "small"}},
+    }
+    found = told(file, "--policy", f"artefact:{out}", "--max-loss", "0.05")["max_loss"]
+    assert yaml.safe_load(found["config"])["policy"] == {"cost_quality": found["cost_quality"]}
+    assert found["calls"]["small"] > 0.4

@@ -104,29 +104,35 @@ def _to_paste(setting: float, policy: str, rehearsal: Rehearsal) -> dict[str, An
     `1 / (2 d)`, and only for those from 0.5 on.
     """
     kind, _, folder = policy.partition(":")
+    # What was learned from folds here serves as an artefact that learns from all of them.
+    config: dict[str, Any] = {"quality": {"artefact": folder or "trained"}} if kind in _OWN else {}
     if rehearsal.pair is None:
         dial = _safer(setting)
-        return {"model": None, "cost_quality": dial, "config": _yaml("policy", cost_quality=dial) if kind in _OWN else None}
+        lines = _lines(config | {"policy": {"cost_quality": dial}}) if config else None
+        return {"model": None, "cost_quality": dial, "config": lines}
     strong, weak = rehearsal.pair
     models, costs = rehearsal.outcomes.models, rehearsal.outcomes.mean_costs
     dialled = rehearsal.rated.expects and costs[strong] > costs[weak] and setting >= 0.5
     pair: dict[str, Any] = {"strong": models[strong], "weak": models[weak]}
-    name = "own" if kind in _OWN else None
+    name = "own" if config else None
     if kind == "routellm":
         name, _, checkpoint = folder.partition("=")
         pair |= {"router": "routellm"} | ({"checkpoint": checkpoint} if checkpoint else {})
     return {
         "model": name and f"router-{name}-{setting:.5g}",
         "cost_quality": _safer(1 / (2 * setting)) if dialled else None,
-        "config": name and _yaml("router_pairs", **{name: pair}),
+        "config": name and _lines(config | {"router_pairs": {name: pair}}),
     }
 
 
-def _yaml(key: str, **value: Any) -> str:
-    """A line of config."""
+def _lines(config: Mapping[str, Any]) -> str:
+    """A line of YAML for each block."""
     import yaml
 
-    return f"{key}: {yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10_000).strip()}"
+    flows = {
+        key: yaml.safe_dump(block, default_flow_style=True, sort_keys=False, width=10_000) for key, block in config.items()
+    }
+    return "\n".join(f"{key}: {flow.strip()}" for key, flow in flows.items())
 
 
 def _safer(dial: float) -> float:
