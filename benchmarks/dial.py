@@ -24,7 +24,7 @@ from engines.gateway import start_waypost
 from engines.llamacpp import start_llamacpp
 
 ROOT = Path(__file__).parents[1]
-DIALS = (0.0, 0.5, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0)
+DIALS = tuple(n / 10 for n in range(11))
 # US dollars a million tokens, in and out: as providers list GPT-4o and Llama 3.1 8B.
 PRICES = {"strong": (2.5, 10.0), "weak": (0.05, 0.08)}
 CALLERS = 4

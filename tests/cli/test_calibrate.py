@@ -59,7 +59,7 @@ def test_two_models_get_a_threshold_by_the_name_of_a_model(file: str) -> None:
     # Nothing serves this policy.
     assert (loss["model"], loss["config"]) == (None, None)
     # The dial that asks the same: the lead of the strong model makes up for its cost.
-    assert loss["cost_quality"] == pytest.approx(1 / (2 * loss["setting"]), abs=1e-5)
+    assert loss["cost_quality"] == pytest.approx(0.2 / (0.2 + 2 * loss["setting"] - 1), abs=1e-5)
 
 
 def test_more_models_get_a_dial(file: str) -> None:

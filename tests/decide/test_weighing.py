@@ -44,7 +44,7 @@ def made(view: FleetView = THREE, asked: Turn | None = None, rules: Policy | Non
     ("name", "order"),
     [
         ("auto@0", ["cheap", "middle", "dear"]),
-        ("auto@0.6", ["middle", "cheap", "dear"]),
+        ("auto@0.3", ["middle", "cheap", "dear"]),
         ("auto@1", ["dear", "middle", "cheap"]),
         ("chat@1", ["dear", "middle", "cheap"]),
         ("auto-cheap", ["cheap", "middle", "dear"]),
@@ -60,10 +60,10 @@ def test_a_name_says_how_quality_is_weighed_against_cost(name: str, order: list[
 
 
 def test_the_utility_is_that_of_the_evaluation() -> None:
-    """At 0.5, quality and the share of the span count alike: a lead of 0.1 in quality pays for a tenth of the span."""
+    """At 0.5, a lead of 0.02 in quality pays for a tenth of the span."""
     view = fleet(*[deployment(f"d{n}", price=Price(0, n * 1e-6), local=False) for n in (0, 1, 10)])
-    better = FixedQuality(d0=0.5, d1=0.61, d10=0.5)
-    worse = FixedQuality(d0=0.5, d1=0.59, d10=0.5)
+    better = FixedQuality(d0=0.5, d1=0.53, d10=0.5)
+    worse = FixedQuality(d0=0.5, d1=0.51, d10=0.5)
     assert ids(made(view, turn(model="auto@0.5"), quality=better)) == ["d1", "d0", "d10"]
     assert ids(made(view, turn(model="auto@0.5"), quality=worse)) == ["d0", "d1", "d10"]
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from learn.fixed_model import FixedModel
 from learn.outcome_tables import asked, table
-from waypost.decide.quality import QualityEstimate
+from waypost.decide.quality import COST_WEIGHT, QualityEstimate
 from waypost.decide.task import TaskScores
 from waypost.errors import ArtefactError
 from waypost.fleet.view import Deployment
@@ -197,6 +197,6 @@ def test_nobody_beats_the_oracle(scores: list[list[float]], seed: int) -> None:
         assert oracle.costs is not None
         assert other.costs is not None
         weight = DIALS[dial]
-        mine = weight * oracle.scores[dial] - (1 - weight) * oracle.costs[dial]
-        theirs = weight * other.scores[dial] - (1 - weight) * other.costs[dial]
+        mine = weight * oracle.scores[dial] - (1 - weight) * COST_WEIGHT * oracle.costs[dial]
+        theirs = weight * other.scores[dial] - (1 - weight) * COST_WEIGHT * other.costs[dial]
         assert (mine >= theirs - 1e-8).all()

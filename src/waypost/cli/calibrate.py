@@ -101,8 +101,10 @@ def _to_paste(setting: float, policy: str, rehearsal: Rehearsal) -> dict[str, An
     """The setting as a dial, where it is one, and for a router that Waypost serves, the name of a model and the config for it.
 
     Of two models the strong one is asked where its expected lead makes up for its cost: the dial `d` stands for the win rate
-    `1 / (2 d)`, and only for those from 0.5 on.
+    `(1 + COST_WEIGHT (1 - d) / d) / 2`, and only for those from 0.5 on.
     """
+    from waypost.decide.quality import COST_WEIGHT
+
     kind, _, folder = policy.partition(":")
     # What was learned from folds here serves as an artefact that learns from all of them.
     config: dict[str, Any] = {"quality": {"artefact": folder or "trained"}} if kind in _OWN else {}
@@ -120,7 +122,7 @@ def _to_paste(setting: float, policy: str, rehearsal: Rehearsal) -> dict[str, An
         pair |= {"router": "routellm"} | ({"checkpoint": checkpoint} if checkpoint else {})
     return {
         "model": name and f"router-{name}-{setting:.5g}",
-        "cost_quality": _safer(1 / (2 * setting)) if dialled else None,
+        "cost_quality": _safer(COST_WEIGHT / (COST_WEIGHT + 2 * setting - 1)) if dialled else None,
         "config": name and _lines(config | {"router_pairs": {name: pair}}),
     }
 

@@ -10,6 +10,13 @@ from waypost.decide.task import TaskScores
 from waypost.fleet.view import Deployment
 from waypost.turn import Turn
 
+COST_WEIGHT = 0.2
+"""With the dial at 0.5, an answer that is better by this much may cost as much more as the dearest does over the cheapest.
+
+So the middle of the dial is in the middle: there it divides mixed prompts between a large and a small model
+(`benchmarks/dial.py`).
+"""
+
 
 # Nobody changes one. It is not frozen, as there is one for each deployment of a decision that weighs quality: making it would
 # take three times as long.

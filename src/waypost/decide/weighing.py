@@ -1,10 +1,10 @@
 """The order of candidates by quality and cost: what a dial or a floor asks for.
 
-At the dial ``d``, who has the highest ``d x quality - (1 - d) x cost`` goes first. Quality is the expected score of the answer.
-Cost is a share of the span between the cheapest and the dearest candidate, for this prompt and the length that is to be
-expected of the answer. A price that nobody knows counts like the dearest; a local model without a price is free. A floor puts
-those first whose quality is, at the lower bound of its interval, within so much of the best mean; the dial orders these, and
-without a dial the cheapest of them goes first.
+At the dial ``d``, who has the highest ``d x quality - (1 - d) x 0.2 x cost`` goes first (`COST_WEIGHT`). Quality is the
+expected score of the answer. Cost is a share of the span between the cheapest and the dearest candidate, for this prompt and
+the length that is to be expected of the answer. A price that nobody knows counts like the dearest; a local model without a
+price is free. A floor puts those first whose quality is, at the lower bound of its interval, within so much of the best mean;
+the dial orders these, and without a dial the cheapest of them goes first.
 
 Whoever answered a conversation last counts as a little better for it: a change of models costs the prompt that is cached, and
 shows.
@@ -21,6 +21,7 @@ from waypost.decide.card import Candidate
 from waypost.decide.expectations import Expected, Forecast
 from waypost.decide.names import Meaning
 from waypost.decide.policy import Policy, ResidencyRules, Route
+from waypost.decide.quality import COST_WEIGHT
 from waypost.turn import Turn, empty
 
 _RULES = ResidencyRules()
@@ -155,7 +156,7 @@ def _ordered(
         if floor is not None and quality.mean < best and quality.lower < best - floor:
             return 1.0, -quality.mean, one.share, 0.0, 0.0, one.place
         stays = rules.margin if one.deployment.id in last else 0.0
-        utility = dial * (quality.mean + stays) - (1 - dial) * one.share
+        utility = dial * (quality.mean + stays) - (1 - dial) * COST_WEIGHT * one.share
         return 0.0, int(utility * -_GRAIN), one.share, -quality.mean, away, one.place
 
     # Places differ, so that no key is equal to another one.
@@ -168,7 +169,7 @@ def _ordered(
             one.said += ", below the floor" if behind == 1.0 else ", its quality is not known"
             continue
         quality = one.quality.mean if one.quality is not None and dial else -rules.order_step * rank
-        one.worth = quality - one.share * (1 - dial) / max(dial, _LEAST_DIAL)
+        one.worth = quality - one.share * COST_WEIGHT * (1 - dial) / max(dial, _LEAST_DIAL)
     return [one for _, one in ordered]
 
 

@@ -6,15 +6,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from waypost.decide.quality import COST_WEIGHT
 from waypost.learn.outcomes import Bools, Floats
 
 _EQUAL = 1e-9
 """Ratings nearer than this are the same."""
 
 _STEPS = 161
-DIALS: tuple[float, ...] = (0.0, *(1 / (1 + np.geomspace(1e4, 1e-4, _STEPS))).tolist(), 1.0)
-"""0 asks for the cheapest model, 1 for the best. In between, quality counts `dial` and cost, as a share of the span between the
-cheapest and the dearest model, `1 - dial`. Closer at the ends, as costs of models differ by factors of hundreds."""
+DIALS: tuple[float, ...] = (0.0, *(COST_WEIGHT / (COST_WEIGHT + np.geomspace(1e4, 1e-4, _STEPS))).tolist(), 1.0)
+"""0 asks for the cheapest model, 1 for the best. In between, quality counts `dial`, and cost, as a share of the span between
+the cheapest and the dearest model, `1 - dial` times `COST_WEIGHT`. Closer at the ends, as costs of models differ by factors of
+hundreds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class Rated:
         """
         utility = self.ratings
         if self.expects and self.costs is not None:
-            utility = dial * self.ratings - (1 - dial) * self.costs
+            utility = dial * self.ratings - (1 - dial) * COST_WEIGHT * self.costs
         best = _highest(np.where(answered, utility, -np.inf))
         if self.expects and self.costs is not None:
             best = _highest(np.where(best, -self.costs, -np.inf))
