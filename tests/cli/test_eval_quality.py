@@ -62,7 +62,7 @@ def test_json_has_the_documented_keys(file: str) -> None:
 
 
 def test_neighbours_learn_who_can_do_what(file: str) -> None:
-    report = told(file)
+    report = told(file, "--policy", "knn")
     assert report["quality"]["value"] > report["best_single"]["value"]
     assert report["policies"]["best_per_category"]["quality"]["value"] == 1.0
 
