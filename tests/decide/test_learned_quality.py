@@ -117,8 +117,8 @@ def test_what_ones_own_file_does_not_hold_is_taken_from_what_is_shipped(
         folder.mkdir()
     written(ours, lengths=forecast().to_arrays())
     written(shipped, abilities=abilities().to_arrays())
-    load = learned_quality.load_weights
-    monkeypatch.setattr(learned_quality, "load_weights", lambda path=None: load(path or shipped))
+    load = learned_quality.load_quality_weights
+    monkeypatch.setattr(learned_quality, "load_quality_weights", lambda path=None: load(path or shipped))
     learned = load_quality(ours)
     assert means(learned, MINI)[0] is not None
     assert learned.lengths is not None

@@ -12,7 +12,7 @@ import pytest
 
 from learn.outcome_tables import asked, table
 from waypost.decide.quality_pools import PoolQuality
-from waypost.decide.quality_weights import QUALITY_CARD_FILE, QUALITY_FILE, load_pools, load_quality
+from waypost.decide.quality_weights import QUALITY_CARD_FILE, QUALITY_FILE, load_pools, load_quality_weights
 from waypost.decide.task_model import load_task_model
 from waypost.errors import ArtefactError
 from waypost.learn.quality_artefact import write_artefact
@@ -39,7 +39,7 @@ def rewritten(folder: Path, arrays: dict[str, Any]) -> None:
 
 
 def test_each_piece_is_found_by_its_name(folder: Path) -> None:
-    weights = load_quality(folder)
+    weights = load_quality_weights(folder)
     assert weights.piece("other")["a"].tolist() == [1, 1]
     assert weights.piece("none") == {}
     assert load_pools(folder).pools[0].models == ("a", "b")
@@ -59,14 +59,14 @@ def test_a_card_of_something_else_is_refused(folder: Path, change: dict[str, str
     card = json.loads((folder / QUALITY_CARD_FILE).read_bytes())
     (folder / QUALITY_CARD_FILE).write_text(json.dumps(card | change))
     with pytest.raises(ArtefactError, match=said):
-        load_quality(folder)
+        load_quality_weights(folder)
 
 
 @pytest.mark.parametrize("name", [QUALITY_FILE, QUALITY_CARD_FILE])
 def test_a_missing_file_is_told_of(folder: Path, name: str) -> None:
     (folder / name).unlink()
     with pytest.raises(ArtefactError, match="or its card is missing"):
-        load_quality(folder)
+        load_quality_weights(folder)
 
 
 def test_what_is_no_card_or_no_weights_is_refused(folder: Path) -> None:
@@ -75,14 +75,14 @@ def test_what_is_no_card_or_no_weights_is_refused(folder: Path) -> None:
     card = json.loads((folder / QUALITY_CARD_FILE).read_bytes())
     (folder / QUALITY_CARD_FILE).write_text(json.dumps(card | {"sha256": hashlib.sha256(data).hexdigest()}))
     with pytest.raises(ArtefactError, match="is damaged"):
-        load_quality(folder)
+        load_quality_weights(folder)
     (folder / QUALITY_CARD_FILE).write_text("{")
     with pytest.raises(ArtefactError, match="is not JSON"):
-        load_quality(folder)
+        load_quality_weights(folder)
 
 
 def test_what_is_no_number_is_refused(folder: Path) -> None:
-    arrays = dict(load_quality(folder).arrays)
+    arrays = dict(load_quality_weights(folder).arrays)
     rewritten(folder, arrays | {"pools.0.overall": np.array([np.nan, 1.0])})
     with pytest.raises(ArtefactError, match=r"holds what is no number \(pools.0.overall\)"):
         load_pools(folder)
@@ -90,7 +90,7 @@ def test_what_is_no_number_is_refused(folder: Path) -> None:
 
 @pytest.mark.parametrize("left_out", ["pools.0.models", "pools.0.heads", "pools.0.landmark_forms"])
 def test_a_missing_array_is_refused(folder: Path, left_out: str) -> None:
-    arrays = dict(load_quality(folder).arrays)
+    arrays = dict(load_quality_weights(folder).arrays)
     del arrays[left_out]
     rewritten(folder, arrays)
     with pytest.raises(ArtefactError, match=r"the pools in .* are of another form"):
@@ -99,7 +99,7 @@ def test_a_missing_array_is_refused(folder: Path, left_out: str) -> None:
 
 @pytest.mark.parametrize("name", ["centre", "tables", "heads", "counts", "landmark_topics", "models"])
 def test_shapes_that_do_not_fit_are_refused(folder: Path, name: str) -> None:
-    arrays = dict(load_quality(folder).arrays)
+    arrays = dict(load_quality_weights(folder).arrays)
     array = arrays[f"pools.0.{name}"]
     rewritten(folder, arrays | {f"pools.0.{name}": np.concatenate((array, array))})
     with pytest.raises(ArtefactError, match="are of another form"):

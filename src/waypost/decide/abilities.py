@@ -13,7 +13,7 @@ from waypost.decide.known_models import is_compressed, known_name, names_of, pla
 from waypost.decide.labels import LABEL_NAMES, LABELS
 from waypost.decide.model_kinds import KIND, kind_of
 from waypost.decide.task import TaskScores
-from waypost.decide.task_model import STRUCTURE, TextGrounds, structure_of
+from waypost.decide.task_model import OUTLINE, TextGrounds, outline_of
 from waypost.fleet.view import Deployment
 
 Floats = npt.NDArray[np.float64]
@@ -22,7 +22,7 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 ABILITIES = "abilities"
 """The name of this piece in the artefact."""
 
-INPUTS = (*LABEL_NAMES, *STRUCTURE)
+INPUTS = (*LABEL_NAMES, *OUTLINE)
 """By what the ease of a prompt is told."""
 
 FIELDS = ("maths", "logic", "coding", "knowledge")
@@ -31,7 +31,7 @@ FIELDS = ("maths", "logic", "coding", "knowledge")
 _LABELS_OF = (("maths",), ("logic", "planning"), ("coding",), ("question_answering", "advice"))
 IN_FIELD: Floats = np.array(
     [[label.name in own or label.task in own for own in _LABELS_OF] for label in LABELS]
-    + [[False] * len(FIELDS)] * len(STRUCTURE),
+    + [[False] * len(FIELDS)] * len(OUTLINE),
     np.float64,
 )
 """A row for each of ``INPUTS``: the fields that it counts for."""
@@ -160,7 +160,7 @@ def inputs_of(task: TaskScores) -> Floats | None:
     grounds = task.grounds
     if not isinstance(grounds, TextGrounds):
         return None
-    found: Floats = np.concatenate((grounds.shares, structure_of(grounds.seen)))
+    found: Floats = np.concatenate((grounds.shares, outline_of(grounds.seen)))
     return found
 
 

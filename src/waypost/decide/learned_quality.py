@@ -18,8 +18,7 @@ from waypost.decide.live_quality import LiveQuality
 from waypost.decide.moved_abilities import Passed, after_outcomes
 from waypost.decide.probed import ProbeResult
 from waypost.decide.quality_pools import PoolQuality
-from waypost.decide.quality_weights import POOLS, QUALITY_FILE, QualityWeights
-from waypost.decide.quality_weights import load_quality as load_weights
+from waypost.decide.quality_weights import POOLS, QUALITY_FILE, QualityWeights, load_quality_weights
 from waypost.errors import ArtefactError
 from waypost.fleet.view import Deployment
 
@@ -49,7 +48,7 @@ def load_quality(path: Path | None = None) -> LearnedQuality:
     Where ``path`` holds no abilities, they and the lengths are those that are shipped. Raises ArtefactError where something is
     missing or damaged, does not belong together, or was learned for another reading of the text.
     """
-    weights = load_weights(path)
+    weights = load_quality_weights(path)
     abilities = _piece(weights, ABILITIES, Abilities.of_arrays)
     lengths = _piece(weights, LENGTHS, LengthForecast.of_arrays)
     if path is None:
@@ -57,7 +56,7 @@ def load_quality(path: Path | None = None) -> LearnedQuality:
     pools = _piece(weights, POOLS, functools.partial(PoolQuality.of_arrays, weights.version))
     version = weights.version
     if abilities is None:
-        shipped = load_weights()
+        shipped = load_quality_weights()
         version = f"{version}+{shipped.version}"
         abilities = _piece(shipped, ABILITIES, Abilities.of_arrays)
         lengths = lengths or _piece(shipped, LENGTHS, LengthForecast.of_arrays)

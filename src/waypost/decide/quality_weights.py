@@ -52,7 +52,7 @@ class QualityWeights:
         return found
 
 
-def load_quality(path: Path | None = None) -> QualityWeights:
+def load_quality_weights(path: Path | None = None) -> QualityWeights:
     """The weights in the folder ``path``, or the shipped ones. The arrays of a piece are read when it is asked for.
 
     Raises ArtefactError where weights or card are missing or damaged, do not belong together, are of another form, or were
@@ -84,8 +84,8 @@ def load_quality(path: Path | None = None) -> QualityWeights:
 
 
 def load_pools(path: Path | None = None) -> PoolQuality:
-    """The pools of models in the folder ``path``, or the shipped ones. Raises what `load_quality` raises."""
-    weights = load_quality(path)
+    """The pools of models in the folder ``path``, or the shipped ones. Raises what `load_quality_weights` raises."""
+    weights = load_quality_weights(path)
     try:
         return PoolQuality.of_arrays(weights.version, weights.piece(POOLS))
     except (KeyError, ValueError, IndexError):

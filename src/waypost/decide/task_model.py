@@ -200,12 +200,12 @@ class LinearTaskModel:
         weights = self.weights.difficulty
         *own, constant = weights[labels.size :].tolist()
         score = float(labels @ weights[: labels.size]) + constant
-        score += sum(weight * value for weight, value in zip(own, structure_of(seen), strict=True))
+        score += sum(weight * value for weight, value in zip(own, outline_of(seen), strict=True))
         return 1 / (1 + math.exp(-score))
 
     def difficulty_inputs(self, seen: TurnReading) -> Floats:
-        """What the difficulty is told by: the labels' probabilities, ``STRUCTURE``, and 1."""
-        return np.array((*self.label_probabilities(seen), *structure_of(seen), 1.0))
+        """What the difficulty is told by: the labels' probabilities, ``OUTLINE``, and 1."""
+        return np.array((*self.label_probabilities(seen), *outline_of(seen), 1.0))
 
     def _seen(self, text: str) -> tuple[Reading, Floats, str | None]:
         seen = read_turn(Turn("", "", (Message("user", (Text(text),)),), EMPTY))
@@ -280,11 +280,11 @@ class TextGrounds:
         return b"" if self.fact is not None else sketch_of_turn(self.seen)
 
 
-STRUCTURE = ("log_words", "digit_share", "word_length", "code_fence")
+OUTLINE = ("log_words", "digit_share", "word_length", "code_fence")
 
 
-def structure_of(seen: TurnReading) -> tuple[float, ...]:
-    """The form of a request, as far as it tells how hard it is: ``STRUCTURE``, each about from 0 to 1."""
+def outline_of(seen: TurnReading) -> tuple[float, ...]:
+    """The form of a request, as far as it tells how hard it is: ``OUTLINE``, each about from 0 to 1."""
     codes = seen.request.codes
     size, words = max(codes.size, 1), max(seen.request.starts.size, 1)
     digits = int(np.count_nonzero(codes == 48))

@@ -37,7 +37,7 @@ class TaskWeights:
     ``table`` has a row for each folded n-gram, ``flags`` one for each of ``FLAGS``, both with a column for each of ``LABELS``;
     a 1 stands for ``scale``. ``thresholds`` holds, for each task, the least probability that counts as an answer;
     ``tools_threshold`` is that of an action where tools are offered.
-    ``difficulty`` weighs the labels' probabilities, then ``STRUCTURE``, then 1; it is known for ``difficulty_labels`` only.
+    ``difficulty`` weighs the labels' probabilities, then ``OUTLINE``, then 1; it is known for ``difficulty_labels`` only.
     ``vocabulary`` holds, in order, the table rows of the words that many sources use: no other is ever shown as evidence.
     """
 
