@@ -174,6 +174,27 @@ def test_a_page_that_cannot_be_written_is_told_before_anything_is_read(tmp_path:
     assert "r.html cannot be written: No such file or directory" in lost.stderr
 
 
+def test_a_plot_of_another_kind_is_told_before_anything_is_read(tmp_path: Path) -> None:
+    refused = evaluate(str(tmp_path / "none.csv"), "--plot", str(tmp_path / "r.gif"))
+    assert isinstance(refused.exception, ArtefactError)
+    assert "r.gif is no name of a plot" in refused.exception.message
+
+
+def test_one_model_is_nothing_to_choose_from(file: str) -> None:
+    alone = evaluate(file, "--only", "big")
+    assert isinstance(alone.exception, ArtefactError)
+    assert "of outcomes.csv, big is left to choose from" in alone.exception.message
+    rows = [line.replace(",0.03,", ",,").replace(",0.01,", ",,") for line in Path(file).read_text().splitlines()]
+    Path(file).write_text("\n".join(rows))
+    unpriced = evaluate(file, "--priced")
+    assert isinstance(unpriced.exception, ArtefactError)
+    assert "no model is left" in unpriced.exception.message
+
+
+def test_a_seed_below_0_is_a_mistake_of_the_command_line(file: str) -> None:
+    assert evaluate(file, "--seed", "-1").exit_code == 2
+
+
 def test_the_same_seed_gives_the_same_numbers(file: str) -> None:
     one, two = told(file), told(file)
     assert one["quality"] == two["quality"]

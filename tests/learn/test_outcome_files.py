@@ -152,6 +152,7 @@ def test_the_order_of_rows_changes_nothing(tmp_path: Path) -> None:
             "prompt_id,group_id,prompt,model,score\n1,g,hi,a,1\n1,h,hi,b,1\n",
             "row 2 of outcomes.csv and row 3 of outcomes.csv give the same prompt another group",
         ),
+        ("prompt,model,score,score\na,m,1,0\n", "row 1 of outcomes.csv names the column `score` twice"),
     ],
 )
 def test_what_does_not_fit_is_named_by_its_row(content: str, said: str, tmp_path: Path) -> None:
@@ -160,7 +161,7 @@ def test_what_does_not_fit_is_named_by_its_row(content: str, said: str, tmp_path
 
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
     (tmp_path / "outcomes.csv").write_bytes(b"prompt,model,score\n\xff\xfe,a,1\n")
-    with pytest.raises(ArtefactError, match=r"outcomes\.csv cannot be read as CSV"):
+    with pytest.raises(ArtefactError, match=r"outcomes\.csv is not UTF-8"):
         load_outcomes([tmp_path / "outcomes.csv"])
 
 

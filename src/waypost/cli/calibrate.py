@@ -38,7 +38,13 @@ _SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
 @click.option("--strong-share", type=_SHARE, help="Find the threshold at which this share of calls goes to the strong model.")
 @click.option("--max-loss", type=_SHARE, help="Find the cheapest setting that provably loses less of the score than this.")
 @click.option("--confidence", default=0.95, show_default=True, type=_SHARE, help="How sure that proof has to be.")
-@click.option("--seed", default=1, show_default=True, help="Chooses folds, and the order in which losses are looked at.")
+@click.option(
+    "--seed",
+    default=1,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Chooses folds, and the order in which losses are looked at.",
+)
 @json_option
 def command(
     files: tuple[Path, ...],

@@ -27,7 +27,7 @@ command.add_command(quality)
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--model", type=click.Path(path_type=Path), help="Folder with other weights than the shipped ones.")
 @click.option("--perturb", default=1000, show_default=True, type=click.IntRange(0), help="Rows of a file to say in other ways.")
-@click.option("--seed", default=1, show_default=True, help="Chooses those rows, and their typos.")
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Chooses those rows, and their typos.")
 @click.option("--no-baselines", is_flag=True, help="Leave out what the model is compared with.")
 @click.option("--misses", is_flag=True, help="List the first rows that are answered wrongly, too.")
 @click.option(

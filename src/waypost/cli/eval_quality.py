@@ -23,7 +23,9 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     "--resample", default=1000, show_default=True, type=click.IntRange(0), help="Bootstrap resamples, for the intervals."
 )
 @click.option("--perturb", default=200, show_default=True, type=click.IntRange(0), help="Prompts to say in other ways.")
-@click.option("--seed", default=1, show_default=True, help="Chooses folds, resamples, and those prompts.")
+@click.option(
+    "--seed", default=1, show_default=True, type=click.IntRange(0), help="Chooses folds, resamples, and those prompts."
+)
 @click.option("--html", type=_FILE, help="Write the report, with plots, into this file too.")
 @click.option("--plot", type=_FILE, help="Write the plots into this file too: .png or .svg.")
 @json_option
@@ -48,10 +50,13 @@ def quality(
     latency_us, best_single, oracle, random, pair, policies, models, splits, categories, reliability, protocol, files, versions.
     """
     from waypost.learn.quality_evaluation import QualityEvaluation
+    from waypost.learn.quality_plot import require_plottable
 
     for path in (html, plot):
         if path is not None:
             require_writable(path)
+    if plot is not None:
+        require_plottable(plot)
     makers = makers_with(policy, strong, asked["seed"])
     outcomes, division, protocol = read_outcomes(files, Asked(**asked))
     require_model(outcomes, strong)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from waypost.errors import ArtefactError
+
 if TYPE_CHECKING:
     from waypost.learn.outcome_splits import Division
     from waypost.learn.outcomes import Outcomes
@@ -126,6 +128,9 @@ def read_outcomes(files: tuple[Path, ...], asked: Asked) -> tuple[Outcomes, Divi
         outcomes = outcomes.among(asked.only)
     if asked.priced:
         outcomes = outcomes.among([model for model, known in zip(outcomes.models, outcomes.priced, strict=True) if known])
+    if len(outcomes.models) < 2:
+        left = ", ".join(outcomes.models) or "no model"
+        raise ArtefactError(f"of {outcomes.name}, {left} is left to choose from: a router needs at least two models")
     folds = None
     if asked.train:
         others = [load([file]) for file in asked.train]

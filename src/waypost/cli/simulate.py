@@ -28,7 +28,9 @@ _COLUMNS = {
 @click.command()
 @click.argument("scenario", default="five-routes")
 @click.option("--requests", default=2000, show_default=True, type=click.IntRange(1, 1_000_000), help="How many requests come.")
-@click.option("--seed", default=1, show_default=True, help="Chance: the same seed gives the same numbers.")
+@click.option(
+    "--seed", default=1, show_default=True, type=click.IntRange(0), help="Chance: the same seed gives the same numbers."
+)
 @click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Write a picture, a PNG, into this file too.")
 @json_option
 def command(scenario: str, requests: int, seed: int, plot: Path | None, as_json: bool) -> None:

@@ -28,7 +28,7 @@ def command() -> None:
 @click.option("--data", type=click.Path(path_type=Path), required=True, help="Folder with train.parquet.")
 @click.option("--out", type=click.Path(path_type=Path), default=OUT, show_default=True, help="Folder for weights and card.")
 @click.option("--outcomes", type=click.Path(path_type=Path), help="Folder with real models' outcomes, to tell difficulty by.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Of every random choice.")
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Of every random choice.")
 @json_option
 def task(data: Path, out: Path, outcomes: Path | None, seed: int, as_json: bool) -> None:
     """Train the model that tells the task of a request.
@@ -53,7 +53,7 @@ def task(data: Path, out: Path, outcomes: Path | None, seed: int, as_json: bool)
 @command.command()
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), default=OUT, show_default=True, help="Folder for weights and card.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Of every random choice.")
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Of every random choice.")
 @click.option("--drop-flag", "drop_flags", multiple=True, metavar="FLAG", help="Leave out prompts with this flag. Repeatable.")
 @click.option(
     "--licence", "licences", multiple=True, metavar="FILE=TEXT", help="The licence of a file, for the card. Repeatable."

@@ -39,7 +39,7 @@ _COUNTING = ("user", "judge")
 @click.option(
     "--resample", default=1000, show_default=True, type=click.IntRange(100), help="Bootstrap resamples, for the intervals."
 )
-@click.option("--seed", default=1, show_default=True, help="Chooses the resamples.")
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Chooses the resamples.")
 @ledger_config_option
 @ledger_option
 @json_option

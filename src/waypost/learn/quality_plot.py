@@ -11,18 +11,24 @@ from waypost.errors import ArtefactError
 FORMATS = ("png", "svg")
 
 
+def require_plottable(path: Path) -> None:
+    """Raises ArtefactError where no plot can be written under this name, or matplotlib is missing."""
+    if path.suffix[1:].lower() not in FORMATS:
+        raise ArtefactError(f"{path.name} is no name of a plot: it must end with .png or .svg")
+    try:
+        import matplotlib.figure  # noqa: F401, PLC0415  large, and only for who wants a picture
+    except ImportError as error:
+        raise ArtefactError("a plot needs matplotlib: pip install 'waypost[plots]'") from error
+
+
 def write_quality_plot(report: Mapping[str, Any], path: Path) -> None:
     """Writes a PNG or an SVG, as the name of ``path`` says.
 
-    Raises ArtefactError without matplotlib or with another name, and OSError where the file cannot be written.
+    Raises what `require_plottable` raises, and OSError where the file cannot be written.
     """
-    kind = path.suffix[1:].lower()
-    if kind not in FORMATS:
-        raise ArtefactError(f"{path.name} is no name of a plot: it must end with .png or .svg")
-    try:
-        from matplotlib.figure import Figure  # noqa: PLC0415  large, and only for who wants a picture
-    except ImportError as error:
-        raise ArtefactError("a plot needs matplotlib: pip install 'waypost[plots]'") from error
+    require_plottable(path)
+    from matplotlib.figure import Figure  # noqa: PLC0415  large, and only for who wants a picture
+
     draw = [_quality]
     if any(one["gap_curve"] for one in report["policies"].values()):
         draw.append(_gap)
@@ -32,7 +38,7 @@ def write_quality_plot(report: Mapping[str, Any], path: Path) -> None:
     for axes, one in zip(figure.subplots(1, len(draw), squeeze=False)[0], draw, strict=True):
         one(axes, report)
     figure.suptitle(f"{', '.join(report['files'])}: {report['n']} prompts")
-    figure.savefig(path, format=kind, dpi=110)
+    figure.savefig(path, format=path.suffix[1:].lower(), dpi=110)
 
 
 def _quality(axes: Any, report: Mapping[str, Any]) -> None:

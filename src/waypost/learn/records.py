@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import sys
 from codecs import BOM_UTF8
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -63,11 +64,16 @@ def _csv(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
+            twice = [name for name, count in Counter(reader.fieldnames or ()).items() if count > 1]
+            if twice:
+                raise ArtefactError(f"row 1 of {path.name} names the column `{twice[0]}` twice")
             for record in reader:
                 if None in record or None in record.values():
                     raise ArtefactError(f"row {reader.line_num} of {path.name} has not as many cells as the first line")
                 yield reader.line_num, {name: cell or None for name, cell in record.items()}
     except OSError as error:
         raise ArtefactError(f"{path.name} cannot be read: {error.strerror}") from None
-    except (UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError:
+        raise ArtefactError(f"{path.name} is not UTF-8: save it in this encoding") from None
+    except csv.Error as error:
         raise ArtefactError(f"{path.name} cannot be read as CSV: {error}") from None
