@@ -6,6 +6,7 @@ import math
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,16 @@ from waypost.errors import ArtefactError
 from waypost.fleet.view import Deployment
 from waypost.learn.outcomes import Floats, Outcomes, Prompt
 from waypost.learn.quality_playing import DIALS, Rated, play
-from waypost.learn.quality_policies import PRIOR_ANSWERS, Constant, Ranked, baselines, litellm_baselines
+from waypost.learn.quality_policies import (
+    PRIOR_ANSWERS,
+    Constant,
+    Estimated,
+    Ranked,
+    StrongOrWeak,
+    baselines,
+    litellm_baselines,
+    ratings_of,
+)
 from waypost.learn.quality_subject import load_subject
 from waypost.turn import Turn
 
@@ -157,6 +167,33 @@ def test_what_is_no_policy_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     for thing in (3, lambda _: 3, Estimator):
         with pytest.raises((ArtefactError, TypeError)):
             subject(monkeypatch, thing, table(asked(3), [[1, 0]] * 3))
+
+
+@pytest.mark.parametrize("rate", [math.nan, 7.0, "a lot", None])
+def test_a_win_rate_that_is_none_is_refused(rate: object) -> None:
+    class Confused:
+        def calculate_strong_win_rate(self, prompt: str) -> Any:
+            return rate
+
+    with pytest.raises(ArtefactError, match=r"not from 0 to 1 \(row 2 of o\.csv\)"):
+        StrongOrWeak(Confused(), 1).rate([Prompt("1", "1", "hello", where="row 2 of o.csv")])
+
+
+def test_an_estimator_has_an_estimate_for_each_model() -> None:
+    class Terse(Estimator):
+        def estimate(self, *_: object) -> list[QualityEstimate | None]:
+            return []
+
+    with pytest.raises(ArtefactError, match="mine-1 gives 0 estimates for 2 models"):
+        Estimated(Terse(), ("a", "b"), READER).rate(asked(1))
+
+
+def test_ratings_have_to_be_numbers_one_for_each_model() -> None:
+    train, prompts = table(asked(3), [[1, 0]] * 3), [Prompt("1", "1", "hello", where="row 2 of o.csv")]
+    with pytest.raises(ArtefactError, match=r"no number \(row 2 of o\.csv\)"):
+        ratings_of(Constant(np.array([0.5, math.nan]), expects=True), prompts, train)
+    with pytest.raises(ArtefactError, match=r"shape \(1, 3\) for 1 prompts and 2 models"):
+        ratings_of(Constant(np.zeros(3), expects=True), prompts, train)
 
 
 def test_the_dial_goes_from_the_cheapest_to_the_best() -> None:

@@ -16,7 +16,7 @@ from waypost.learn.outcome_splits import Division, question_of
 from waypost.learn.outcomes import Floats, Ints, Outcomes
 from waypost.learn.quality_evaluation import shares_of_span
 from waypost.learn.quality_playing import Rated
-from waypost.learn.quality_policies import Maker
+from waypost.learn.quality_policies import Maker, ratings_of
 from waypost.learn.task_answers import Progress
 
 THRESHOLDS: Floats = np.linspace(0.0, 1.0, 2001)
@@ -97,7 +97,7 @@ def rehearse(outcomes: Outcomes, division: Division, maker: Maker, strong: str |
         policy = maker(part.train)
         expects = policy.expects
         prompts = [outcomes.prompts[row] for row in part.judged.tolist()]
-        ratings.append(policy.rate(prompts))
+        ratings.append(ratings_of(policy, prompts, part.train))
         costs.append(np.tile(shares_of_span(part.train, part.train.mean_costs), (len(prompts), 1)))
         always = int(np.nanargmax(part.train.mean_scores)) if pair is None else pair[0]
         best.append(np.full(len(prompts), always, np.int64))

@@ -16,7 +16,7 @@ from waypost.learn.outcome_splits import Division
 from waypost.learn.outcomes import Floats, Ints, Outcomes, Prompt
 from waypost.learn.perturbation import Perturbing
 from waypost.learn.quality_playing import Rated, play
-from waypost.learn.quality_policies import Bounded, Maker, Policy
+from waypost.learn.quality_policies import Bounded, Maker, Policy, ratings_of
 from waypost.learn.quality_report import Judged, Player, report_on
 from waypost.learn.task_answers import WARM_UP, Progress
 
@@ -66,7 +66,7 @@ class QualityEvaluation:
             policy = maker(part.train)
             expects = policy.expects
             prompts = [outcomes.prompts[row] for row in part.judged.tolist()]
-            ratings.append(policy.rate(prompts))
+            ratings.append(ratings_of(policy, prompts, part.train))
             expected.append(np.tile(shares_of_span(part.train, part.train.mean_costs), (len(prompts), 1)))
             if isinstance(policy, Bounded):
                 bounds.append(policy.bounds(prompts))

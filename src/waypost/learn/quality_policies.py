@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol, SupportsFloat, runtime_checkable
 
 import numpy as np
 
@@ -50,6 +50,17 @@ class Bounded(Protocol):
 
 Maker = Callable[[Outcomes], Policy]
 """Learns a policy from training outcomes."""
+
+
+def ratings_of(policy: Policy, prompts: Sequence[Prompt], train: Outcomes) -> Floats:
+    """What ``policy``, learned from ``train``, rates. Raises ArtefactError where a prompt and model has no number."""
+    found, wanted = policy.rate(prompts), (len(prompts), len(train.models))
+    if np.shape(found) != wanted:
+        raise ArtefactError(f"ratings of the shape {np.shape(found)} are not for {wanted[0]} prompts and {wanted[1]} models")
+    unknown = np.flatnonzero(np.isnan(found).any(axis=1))
+    if unknown.size:
+        raise ArtefactError(f"a policy gave a rating that is no number ({prompts[unknown[0]].where})")
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +125,8 @@ class Estimated:
     def _estimates(self, prompt: Prompt) -> list[QualityEstimate]:
         deployments = [deployment_of(model) for model in self.models]
         found = self.estimator.estimate(prompt.turn, deployments, self.task_model.predict(prompt.turn))
+        if len(found) != len(deployments):
+            raise ArtefactError(f"{self.estimator.version} gives {len(found)} estimates for {len(deployments)} models")
         for model, one in zip(self.models, found, strict=True):
             if one is None:
                 raise ArtefactError(
@@ -137,10 +150,16 @@ class StrongOrWeak:
     expects: bool = False
 
     def rate(self, prompts: Sequence[Prompt]) -> Floats:
-        """The win rate of each of the two."""
-        strong = np.array([self.router.calculate_strong_win_rate(prompt.text) for prompt in prompts])
+        """The win rate of each of the two. Raises ArtefactError where one is not from 0 to 1."""
+        strong = np.array([self._win_rate(prompt) for prompt in prompts])
         columns = (1 - strong, strong) if self.strong else (strong, 1 - strong)
         return np.stack(columns, axis=1)
+
+    def _win_rate(self, prompt: Prompt) -> float:
+        given: object = self.router.calculate_strong_win_rate(prompt.text)
+        if isinstance(given, SupportsFloat) and 0 <= float(given) <= 1:
+            return float(given)
+        raise ArtefactError(f"a router gave the win rate {given!r:.40}, which is not from 0 to 1 ({prompt.where})")
 
 
 def baselines(task_model: TaskModel) -> dict[str, Maker]:

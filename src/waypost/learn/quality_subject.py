@@ -21,7 +21,7 @@ def load_subject(name: str, strong: str | None, task_model: TaskModel) -> Maker:
     module, _, attribute = name.partition(":")
     try:
         found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (ImportError, AttributeError, ValueError, SyntaxError) as error:
         raise ArtefactError(f"there is no policy {name}: {error}. Name a built-in one, or MODULE:NAME of your own") from error
     return maker_of(found, name, strong, task_model)
 
@@ -34,7 +34,9 @@ def maker_of(found: Any, name: str, strong: str | None, task_model: TaskModel) -
         if policy is None and callable(found):
             policy = _adapted(found(train), train, strong, task_model)
         if policy is None:
-            raise ArtefactError(f"{name} neither has nor makes something with estimate, calculate_strong_win_rate or rate")
+            raise ArtefactError(
+                f"{name} neither has nor makes something with estimate, calculate_strong_win_rate, or rate and expects"
+            )
         return policy
 
     return make
@@ -51,7 +53,7 @@ def _adapted(found: Any, train: Outcomes, strong: str | None, task_model: TaskMo
                 f"a win rate is that of one of two models; these outcomes are of {len(train.models)}: name two with --only"
             )
         return StrongOrWeak(found, int(train.mean_scores.argmax()) if strong is None else train.models.index(strong))
-    if hasattr(found, "rate"):
+    if hasattr(found, "rate") and hasattr(found, "expects"):
         policy: Policy = found
         return policy
     return None
