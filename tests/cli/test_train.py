@@ -21,3 +21,17 @@ def test_a_folder_without_data_is_an_error_that_says_what_is_missing(tmp_path: P
     assert isinstance(result.exception, ArtefactError)
     assert "there is no train.parquet in the data folder" in result.exception.message
     assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_anything_is_read(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for command in (["quality", "none.csv"], ["task", "--data", "none"]):
+        result = CliRunner().invoke(group, ["train", *command, "--out", str(tmp_path / "file" / "out")])
+        assert result.exit_code == 1
+        assert "out cannot be written: Not a directory" in result.stderr
+
+
+def test_too_few_files_teach_nothing_general(tmp_path: Path) -> None:
+    result = CliRunner().invoke(group, ["train", "quality", "one.csv", "--general", "--out", str(tmp_path / "out")])
+    assert isinstance(result.exception, ArtefactError)
+    assert "from 3 files at least" in result.exception.message

@@ -192,7 +192,7 @@ def test_ratings_have_to_be_numbers_one_for_each_model() -> None:
     train, prompts = table(asked(3), [[1, 0]] * 3), [Prompt("1", "1", "hello", where="row 2 of o.csv")]
     with pytest.raises(ArtefactError, match=r"no number \(row 2 of o\.csv\)"):
         ratings_of(Constant(np.array([0.5, math.nan]), expects=True), prompts, train)
-    with pytest.raises(ArtefactError, match=r"shape \(1, 3\) for 1 prompts and 2 models"):
+    with pytest.raises(ArtefactError, match=r"shape \(1, 3\) are not for 1 prompts and 2 models"):
         ratings_of(Constant(np.zeros(3), expects=True), prompts, train)
 
 

@@ -49,6 +49,15 @@ def require_writable(path: Path) -> None:
         raise unwritable(path, os.strerror(errno.EACCES))
 
 
+def require_folder(path: Path) -> None:
+    """The same for files in a folder that may not be there yet."""
+    there = next(one for one in (path, *path.absolute().parents) if one.exists())
+    if not there.is_dir():
+        raise unwritable(path, os.strerror(errno.ENOTDIR))
+    if not os.access(there, os.W_OK):
+        raise unwritable(path, os.strerror(errno.EACCES))
+
+
 def unwritable(path: Path, reason: str | None) -> click.ClickException:
     """The error that says so."""
     return click.ClickException(f"{path.name} cannot be written: {reason}")

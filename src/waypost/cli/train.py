@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from waypost.cli.card_view import shown
-from waypost.cli.output import console, json_option, print_json
+from waypost.cli.output import console, json_option, print_json, require_folder
 from waypost.cli.progress import bars, shown_on
 from waypost.cli.table import print_table
 
@@ -42,6 +42,7 @@ def task(data: Path, out: Path, outcomes: Path | None, seed: int, as_json: bool)
     """
     from waypost.learn.task_run import run
 
+    require_folder(out)
     with bars() as shown_bars:
         done = run(data, out, seed, shown_on(shown_bars), outcomes=outcomes)
     if as_json:
@@ -87,6 +88,7 @@ def quality(
     stated = dict(one.split("=", 1) for one in licences if "=" in one)
     if len(stated) < len(licences) or not stated.keys() <= {file.name for file in files}:
         raise click.UsageError("--licence names one of the files and its licence: --licence outcomes.csv=MIT")
+    require_folder(out)
     training = QualityTraining(seed, drop_flags=drop_flags, general=general, licences=stated)
     with bars() as shown_bars:
         done = run(files, out, load_task_model(), training, shown_on(shown_bars))

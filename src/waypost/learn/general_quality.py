@@ -20,6 +20,7 @@ from waypost.learn.answers import Answers, answers_of
 from waypost.learn.lengths import judge_lengths, train_lengths
 
 LEAST_SOURCES = 3
+"""From fewer, what is true of a model everywhere cannot be told from what is true of it there."""
 
 Pieces = dict[str, dict[str, npt.NDArray[Any]]]
 
@@ -30,12 +31,9 @@ def train_general(
     """The arrays of each piece by its name, and what the card says of them: what they were learned from, and how they did on
     sources that were left out.
 
-    Each file is a source. Of fewer than ``LEAST_SOURCES`` nothing is learned: what is true of a model everywhere cannot be told
-    from what is true of it there. Where no tokens are counted there are no lengths. Raises ArtefactError where a file cannot be
-    used.
+    Each file is a source, and there are ``LEAST_SOURCES`` at least. Where no tokens are counted there are no lengths. Raises
+    ArtefactError where a file cannot be used.
     """
-    if len(files) < LEAST_SOURCES:
-        return {}, {}
     return learn_general([answers_of(file, model, drop_flags) for file in files], progress)
 
 

@@ -39,7 +39,10 @@ def pack(pieces: Pieces) -> bytes:
 
 
 def write_artefact(out: Path, pieces: Pieces, report: Mapping[str, Any], more: list[str]) -> dict[str, Any]:
-    """Writes weights and card into ``out``, and returns the card. ``more`` is what else the card says, in Markdown."""
+    """Writes weights and card into ``out``, and returns the card. ``more`` is what else the card says, in Markdown.
+
+    Raises ArtefactError where they cannot be written.
+    """
     data = pack(pieces)
     card = {
         "name": "quality-model",
@@ -49,10 +52,13 @@ def write_artefact(out: Path, pieces: Pieces, report: Mapping[str, Any], more: l
         "features_version": QUALITY_FEATURES_VERSION,
         **report,
     }
-    out.mkdir(parents=True, exist_ok=True)
-    (out / QUALITY_FILE).write_bytes(data)
-    (out / QUALITY_CARD_FILE).write_bytes(orjson.dumps(card, option=orjson.OPT_INDENT_2) + b"\n")
-    (out / QUALITY_MARKDOWN_FILE).write_text("\n".join([*_lines(card), *more]) + "\n", encoding="utf-8")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / QUALITY_FILE).write_bytes(data)
+        (out / QUALITY_CARD_FILE).write_bytes(orjson.dumps(card, option=orjson.OPT_INDENT_2) + b"\n")
+        (out / QUALITY_MARKDOWN_FILE).write_text("\n".join([*_lines(card), *more]) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ArtefactError(f"what was learned cannot be written into {out.name}: {error.strerror}") from None
     return card
 
 

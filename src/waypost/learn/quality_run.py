@@ -13,7 +13,8 @@ import numpy as np
 from waypost.decide.quality_pools import PoolQuality
 from waypost.decide.quality_weights import POOLS
 from waypost.decide.task import TaskModel
-from waypost.learn.general_quality import Pieces, general_lines, train_general
+from waypost.errors import ArtefactError
+from waypost.learn.general_quality import LEAST_SOURCES, Pieces, general_lines, train_general
 from waypost.learn.outcome_files import load_outcomes
 from waypost.learn.outcome_splits import cross_validated, question_of
 from waypost.learn.outcomes import Outcomes
@@ -62,6 +63,8 @@ def run(files: Sequence[Path], out: Path, task_model: TaskModel, training: Quali
     A prompt and model that a file tells twice of counts once, with the mean score. The same files and seed give the same
     weights. Raises ArtefactError where a file cannot be used, or extras are missing.
     """
+    if training.general and len(files) < LEAST_SOURCES:
+        raise ArtefactError(f"what is true of models on any prompts is learned from {LEAST_SOURCES} files at least")
     reader = PromptReader(task_model)
     pools, told = [], []
     groups = _groups(files, training)
