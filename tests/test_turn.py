@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 
-from waypost.turn import EMPTY, Audio, File, Image, Message, Refusal, Text, Tool, ToolCall, Turn
+from waypost.turn import EMPTY, Audio, File, Image, Message, Refusal, Text, Tool, ToolCall, Turn, share_of
 
 SECRET = "what only the caller may know"
 
@@ -50,6 +52,25 @@ def test_tools_are_needed_when_offered_or_when_the_history_used_them() -> None:
 @pytest.mark.parametrize(("last", "still_open"), [("tool", True), ("function", True), ("user", False), ("assistant", False)])
 def test_a_tool_loop_is_open_while_the_last_word_is_a_tools(last: str, still_open: bool) -> None:
     assert turn(Message("user"), Message(last)).tool_loop_open is still_open  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "share"),
+    [("0", 0.0), ("1", 1.0), (".5", 0.5), ("0.11593", 0.11593), ("1e-3", 0.001), ("1.000", 1.0), ("1.01", None), ("-0", None)]
+    + [
+        (text, None)
+        for text in ("", ".", "1.", "nan", "inf", "1e309", "0,3", "+0.3", " 0.3", "1_0", "0x1", "\u0660.\u0663", "0.3@0.4")
+    ],
+)
+def test_a_share_is_a_plain_number_from_0_to_1(text: str, share: float | None) -> None:
+    assert share_of(text) == share
+
+
+@pytest.mark.parametrize(("begin", "end"), [("", "x"), ("0.", ""), ("1e-", ""), ("1", "@")])
+def test_whoever_sends_a_number_without_end_makes_nobody_wait(begin: str, end: str) -> None:
+    started = time.process_time()
+    assert share_of(f"{begin}{'1' * 3_000_000}{end}") is None
+    assert time.process_time() - started < 1
 
 
 def test_a_turn_shows_no_prompt() -> None:

@@ -17,6 +17,7 @@ ResponseFormat = Literal["text", "json_object", "json_schema"]
 
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 CHANNEL_CHARS = 64
+SHARE_CHARS = 32
 _SHARE = re.compile(r"[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?")
 
 
@@ -31,8 +32,11 @@ def channel_of(name: str) -> str:
 
 
 def share_of(text: str) -> float | None:
-    """The number from 0 to 1 that a text is; ``None`` where it is none."""
-    share = float(text) if _SHARE.fullmatch(text) else 2.0
+    """The number from 0 to 1 that a text is, in at most ``SHARE_CHARS`` characters; ``None`` where it is none.
+
+    Reading a longer one could take seconds, in which nobody is answered.
+    """
+    share = float(text) if len(text) <= SHARE_CHARS and _SHARE.fullmatch(text) else 2.0
     return share if share <= 1 else None
 
 
