@@ -77,6 +77,14 @@ def test_pieces_of_another_form_are_refused_by_name(tmp_path: Path) -> None:
         load_quality(written(tmp_path, **{**pieces, "lengths": without}))
 
 
+@pytest.mark.parametrize(("piece", "name"), [("abilities", "means"), ("abilities", "ease"), ("lengths", "habits")])
+def test_an_infinite_ability_or_length_is_refused_by_name(tmp_path: Path, piece: str, name: str) -> None:
+    pieces = both()
+    endless = {**pieces[piece], name: np.full_like(pieces[piece][name], np.inf)}
+    with pytest.raises(ArtefactError, match=rf"holds what is no number \({piece}.{name}\)"):
+        load_quality(written(tmp_path, **{**pieces, piece: endless}))
+
+
 def test_probes_move_those_who_were_probed_and_only_these(tmp_path: Path) -> None:
     learned = load_quality(written(tmp_path, **both()))
     probed = learned.after_probes([(LLAMA, probe(78)), (STRANGE, probe(30))])

@@ -47,7 +47,8 @@ class QualityWeights:
         except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile):
             raise ArtefactError(f"{QUALITY_FILE} is damaged: {_FIX}") from None
         for key, array in found.items():
-            if array.dtype.kind == "f" and np.isnan(array).any():
+            # In a pool, what is infinite says that the best single model is never left.
+            if array.dtype.kind == "f" and (np.isnan(array).any() or (name != POOLS and np.isinf(array).any())):
                 raise ArtefactError(f"{QUALITY_FILE} holds what is no number ({name}.{key}): {_FIX}")
         return found
 
