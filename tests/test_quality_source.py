@@ -200,6 +200,8 @@ async def test_a_router_of_routellm_is_asked_in_a_thread(tmp_path: Path) -> None
     async with Router(loads(yaml.safe_dump(given)), quality=source) as router:
         first = await router.acompletion("router-mf-0.5", [{"role": "user", "content": "hi"}])
         second = await router.acompletion("smart", [{"role": "user", "content": "hi"}])
+        third = await router.acompletion("smart:latest", [{"role": "user", "content": "hi"}])
         json.dumps(first.decision.to_dict())
-    assert [reply.decision.candidates[0].deployment for reply in (first, second)] == ["strong", "weak"]
+    assert [reply.decision.candidates[0].deployment for reply in (first, second, third)] == ["strong", "weak", "weak"]
+    assert len(half.threads) == 3
     assert threading.main_thread().name not in half.threads

@@ -19,6 +19,7 @@ from waypost.decide.card import Decision
 from waypost.decide.corrections import Corrections
 from waypost.decide.decision import Artefacts, decide
 from waypost.decide.explanation import Explanation
+from waypost.decide.names import is_of_a_pair
 from waypost.decide.own_tasks import OwnTask, OwnTasks
 from waypost.decide.policy import Policy
 from waypost.decide.task_model import LinearTaskModel, load_task_model
@@ -159,7 +160,7 @@ class Router(Opinions):
 
     async def decide_beside(self, turn: Turn, fleet: FleetView | None = None) -> Decision:
         """`decide`, in a thread where a router of RouteLLM may be asked: it takes up to a second, and others must not wait."""
-        if self.quality.win_rates and self._policy.aliases.get(turn.model, turn.model).startswith("router-"):
+        if self.quality.win_rates and is_of_a_pair(turn.model, self._policy):
             return await asyncio.to_thread(self.decide, turn, fleet)
         return self.decide(turn, fleet)
 

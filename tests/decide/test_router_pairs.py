@@ -138,3 +138,22 @@ def test_a_pair_makes_no_embeddings() -> None:
     refusal = made("router-mf-0.5", turn(mode="embedding")).refusal
     assert refusal is not None
     assert refusal.error is MissingCapability
+
+
+@pytest.mark.parametrize(
+    ("name", "pairs", "said"),
+    [
+        ("router-bert-0.5", RULES.pairs, "needs a pair NAME under router_pairs, and there are mf, own, own-two"),
+        ("router--0.5", {"mf": RouterPair("strong", "weak")}, "and there is mf"),
+        ("router-mf-0.11593", {}, "and there are none"),
+        ("smart", {}, "and there are none"),
+    ],
+)
+def test_a_name_whose_pair_is_not_in_the_config_is_an_error_that_says_what_is(
+    name: str, pairs: dict[str, RouterPair], said: str
+) -> None:
+    rules = policy(pairs=pairs, aliases={"smart": "router-mf-0.3"})
+    refusal = decide(replace(turn(), model=name), PAIR, rules, artefacts("chat")).refusal
+    assert refusal is not None
+    assert refusal.error is UnknownModel
+    assert said in refusal.message

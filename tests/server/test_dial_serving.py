@@ -122,6 +122,19 @@ async def test_a_number_that_is_none_is_a_400_in_the_form_of_each_dialect(
         assert WRONG in json.loads(said.body)["error"]
 
 
+async def test_a_client_that_looks_a_name_with_a_number_up_before_it_asks_finds_it(serve: Serve) -> None:
+    front = await serve("ok", "500", router_pairs={"mf": {"strong": "ok", "weak": "500"}})
+    for name in ("auto@0.3", "chat@1", "router-mf-0.11593"):
+        row = await front.exchange(f"GET /v1/models/{name} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".encode())
+        assert (row.status, json.loads(row.body)["id"]) == (200, name)
+        shown = await front.ask({"model": name}, path="/api/show")
+        assert (shown.status, json.loads(shown.body)["capabilities"][0]) == (200, "completion")
+    for name in ("auto@7", "router-mf-7", "router-no-0.5"):
+        row = await front.exchange(f"GET /v1/models/{name} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".encode())
+        assert row.status == 404
+        assert (await front.ask({"model": name}, path="/api/show")).status == 404
+
+
 async def test_one_model_with_less_thinking_is_an_arm_that_the_dial_chooses_and_loads_nothing(serve: Serve) -> None:
     """The dial takes the arm by its cap and what is stated of it, and the engine gets that arm's settings."""
     with in_thread(OllamaModel("qwen3:8b", load_s=40, capabilities=("completion", "thinking"))) as ollama:

@@ -11,7 +11,7 @@ from waypost.decide.names import resolve
 from waypost.decide.policy import Policy, Route, RouterPair
 from waypost.fleet.deployment import Capabilities, Deployment, Price, Status
 from waypost.fleet.residency import Memory, Residency
-from waypost.server.models import list_models
+from waypost.server.models import list_models, numbered_row
 
 
 def test_every_name_is_listed_once_with_the_meaning_that_a_request_gets() -> None:
@@ -134,3 +134,12 @@ def test_names_with_a_number_are_listed_under_their_aliases() -> None:
     )
     assert (rows["smart"]["target"], rows["smart"]["window_tokens"]) == ("router-own-0.3", 9000)
     assert not any("@" in name or name.startswith("router-") for name in rows)
+    for name, kind, window_tokens in (
+        ("auto@0.3", "virtual", 99000),
+        ("chat@1", "route", 99000),
+        ("router-own-0", "pair", 9000),
+    ):
+        meaning = resolve(name, view, rules)
+        assert meaning is not None
+        row = numbered_row(name, meaning, view, rules)
+        assert (row["id"], row["waypost"]["kind"], row["waypost"]["window_tokens"]) == (name, kind, window_tokens)

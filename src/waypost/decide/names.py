@@ -10,6 +10,9 @@ from waypost.decide.policy import ORDERED, VIRTUAL_MODELS, Policy
 from waypost.fleet.view import Deployment, FleetView
 from waypost.turn import share_of
 
+PAIRED = "router-"
+"""How a name of RouteLLM's form begins."""
+
 Kind = Literal["virtual", "route", "pair", "deployment"]
 
 
@@ -32,7 +35,7 @@ class Meaning:
         """The name, with its number."""
         if self.number is None:
             return self.name
-        return f"router-{self.name}-{self.number:g}" if self.kind == "pair" else f"{self.name}@{self.number:g}"
+        return f"{PAIRED}{self.name}-{self.number:g}" if self.kind == "pair" else f"{self.name}@{self.number:g}"
 
 
 def resolve(name: str, fleet: FleetView, policy: Policy) -> Meaning | None:
@@ -69,6 +72,12 @@ def _literally(name: str, via: str | None, fleet: FleetView, policy: Policy) -> 
     return Meaning("deployment", name, found, via) if found else None
 
 
+def is_of_a_pair(name: str, policy: Policy) -> bool:
+    """A name of RouteLLM's form, or an alias of one."""
+    target = policy.aliases.get(name) or policy.aliases.get(_other_tag(name), name)
+    return target.startswith(PAIRED)
+
+
 def wrong_number(name: str, fleet: FleetView, policy: Policy) -> str | None:
     """What is wrong with the number of a name that wants one; ``None`` where it wants none."""
     found = _numbered(policy.aliases.get(name, name), fleet, policy)
@@ -78,11 +87,11 @@ def wrong_number(name: str, fleet: FleetView, policy: Policy) -> str | None:
 def _numbered(name: str, fleet: FleetView, policy: Policy) -> Meaning | str | None:
     """A name of RouteLLM's form, or a virtual model or route with a dial behind it; or what is wrong with the number in it."""
     bare = name.removesuffix(":latest")
-    pair = max([one for one in policy.pairs if bare.startswith(f"router-{one}-")], key=len, default=None)
+    pair = max([one for one in policy.pairs if bare.startswith(f"{PAIRED}{one}-")], key=len, default=None)
     if pair is not None:
-        threshold = share_of(bare[len(f"router-{pair}-") :])
+        threshold = share_of(bare[len(f"{PAIRED}{pair}-") :])
         if threshold is None:
-            return f"the threshold must be a number from 0 to 1, as in router-{pair}-0.11593"
+            return f"the threshold must be a number from 0 to 1, as in {PAIRED}{pair}-0.11593"
         return Meaning("pair", pair, number=threshold)
     base, _, text = bare.rpartition("@")
     found = _literally(policy.aliases.get(base, base), None, fleet, policy) if base else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from waypost.decide.card import Decision, Refusal
 from waypost.decide.embedding import names_for_embeddings
-from waypost.decide.names import closest, wrong_number
+from waypost.decide.names import PAIRED, closest, is_of_a_pair, wrong_number
 from waypost.decide.policy import Policy
 from waypost.decide.task import TaskScores
 from waypost.errors import InvalidRequest, MissingCapability, UnknownModel
@@ -22,6 +22,9 @@ def unknown_model(turn: Turn, fleet: FleetView, policy: Policy, scores: TaskScor
         return _card(turn, policy, scores, version, "the number in this name is none", refusal)
     near = closest(turn.model, fleet, policy)
     hint = f"did you mean {', '.join(near)}?" if near else "GET /v1/models lists what there is"
+    if is_of_a_pair(turn.model, policy) and not any(name.startswith(PAIRED) for name in near):
+        known = f"there {'is' if len(policy.pairs) == 1 else 'are'} {', '.join(sorted(policy.pairs)[:3]) or 'none'}"
+        hint = f"{PAIRED}NAME-0.11593 needs a pair NAME under router_pairs, and {known}"
     refusal = Refusal(UnknownModel, f"model {turn.model[:100]!r} not found; {hint}", param="model")
     return _card(turn, policy, scores, version, "no deployment, route or alias has this name", refusal)
 

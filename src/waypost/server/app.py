@@ -22,7 +22,7 @@ from waypost.server.chat import ChatEndpoint, request_headers, send_error
 from waypost.server.feedback import FeedbackEndpoints
 from waypost.server.headers import decision_headers
 from waypost.server.hosts import HostGate
-from waypost.server.models import list_models
+from waypost.server.models import list_models, numbered_row
 from waypost.server.ollama import OllamaEndpoints
 from waypost.server.openapi import document
 from waypost.server.reply import Json
@@ -42,13 +42,16 @@ class Endpoints:
 
     async def models(self, request: Request) -> Response:
         """Every name that a request may use."""
-        rows = list_models(self._router.view(), self._router.policy)
+        fleet, policy = self._router.view(), self._router.policy
+        rows = list_models(fleet, policy)
         wanted = request.path_params.get("model")
         if wanted is None:
             return Json({"object": "list", "data": rows})
-        meaning = resolve(wanted, self._router.view(), self._router.policy)
+        meaning = resolve(wanted, fleet, policy)
         names = {wanted} | ({meaning.deployments[0].id} if meaning and meaning.kind == "deployment" else set())
         row = next((row for row in rows if row["id"] in names), None)
+        if row is None and meaning is not None and meaning.number is not None:
+            row = numbered_row(wanted, meaning, fleet, policy)
         if row is None:
             raise NotFound("there is no model of that name; GET /v1/models lists what there is")
         return Json(row)

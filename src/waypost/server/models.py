@@ -47,6 +47,11 @@ def list_models(fleet: FleetView, policy: Policy) -> list[dict[str, Any]]:
     return sorted(named.values(), key=lambda row: _SHOWN.index(row["waypost"]["kind"]))
 
 
+def numbered_row(name: str, meaning: Meaning, fleet: FleetView, policy: Policy) -> dict[str, Any]:
+    """The row of a name with a number, such as ``auto@0.3``: no list holds them, as there is no end of them."""
+    return _row(name, meaning.kind, _together(_reach(meaning, fleet, policy)))
+
+
 def _row(name: str, kind: str, facts: dict[str, Any]) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": 0, "owned_by": "waypost", "waypost": {"kind": kind, **facts}}
 

@@ -23,7 +23,7 @@ from waypost.fleet.deployment import Deployment
 from waypost.router import Router
 from waypost.server.body import ClientLeft
 from waypost.server.body import read_body as received
-from waypost.server.models import list_models
+from waypost.server.models import list_models, numbered_row
 from waypost.server.reply import Json
 
 # The version of Ollama whose API this is. Clients ask for it to know what they may use.
@@ -149,10 +149,13 @@ class OllamaEndpoints:
         return [row for row in rows if "*" not in row["id"] and row["waypost"].get("mode", "chat") != "other"]
 
     def _row(self, name: str) -> dict[str, Any]:
-        meaning = resolve(name, self._router.view(), self._router.policy)
+        fleet, policy = self._router.view(), self._router.policy
+        meaning = resolve(name, fleet, policy)
         names = [] if meaning is None else [meaning.via, meaning.name, *(d.id for d in meaning.deployments)]
         rows = {row["id"]: row for row in self._rows()}
         found = next((rows[known] for known in (name, name.removesuffix(":latest"), *names) if known in rows), None)
+        if found is None and meaning is not None and meaning.number is not None:
+            found = numbered_row(name, meaning, fleet, policy)
         if found is None:
             raise UnknownModel(f"model {name[:100]!r} not found", param="model")
         return found
