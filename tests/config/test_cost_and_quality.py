@@ -68,8 +68,13 @@ def test_a_pair_is_of_two_models_of_the_file() -> None:
     assert dict(config_of("a", "b", router_pairs=pairs).setup.policy.pairs) == {"mf": RouterPair("a", "b", "routellm")}
     with pytest.raises(ConfigError, match="the weak model `c` is no model of this file"):
         config_of("a", "b", router_pairs={"mf": {"strong": "a", "weak": "c"}})
-    with pytest.raises(ConfigError, match="the pair `mf` needs two models: `a` is both"):
-        config_of("a", "b", router_pairs={"mf": {"strong": "a", "weak": "a"}})
+    for weak in ("a", "openai/a"):
+        with pytest.raises(ConfigError, match=f"the pair `mf` needs two models: `{weak}` is both"):
+            config_of("a", "b", router_pairs={"mf": {"strong": "a", "weak": weak}})
+    for strong in ("*", "openai/*"):
+        with pytest.raises(ConfigError, match="is a pattern: name one model"):
+            config_of("openai/*", "b", router_pairs={"mf": {"strong": strong, "weak": "b"}})
+    config_of("openai/*", "b", router_pairs={"mf": {"strong": "openai/gpt-4o", "weak": "b"}})
 
 
 def test_an_alias_may_have_a_dial_or_a_threshold() -> None:

@@ -116,13 +116,20 @@ def _pairs(file: ConfigFile, root: Node, checked: Checked) -> dict[str, RouterPa
     made = {}
     for name, block in file.router_pairs.items():
         where = root.at(["router_pairs", name])
-        known = [checked.keeps(block.strong, where.at(["strong"]), "the strong model", strict=True)]
-        known.append(checked.keeps(block.weak, where.at(["weak"]), "the weak model", strict=True))
-        if block.strong == block.weak:
+        known = [_is_one_model(side, getattr(block, side), where.at([side]), checked) for side in ("strong", "weak")]
+        both = {one.id for one in checked.names.of(block.strong)} & {one.id for one in checked.names.of(block.weak)}
+        if both or block.strong == block.weak:
             checked.report.problem(where, f"the pair {quoted(name)} needs two models: {quoted(block.weak)} is both")
         if all(known):
             made[name] = RouterPair(block.strong, block.weak, block.router, block.checkpoint)
     return made
+
+
+def _is_one_model(side: str, name: str, where: Node, checked: Checked) -> bool:
+    if "*" in name:
+        checked.report.problem(where, f"the {side} model {quoted(name)} is a pattern: name one model")
+        return False
+    return checked.keeps(name, where, f"the {side} model", strict=True)
 
 
 def _group_balancing(given: Mapping[str, Balancing], root: Node, checked: Checked) -> dict[str, Balancing]:
