@@ -77,6 +77,11 @@ def test_pieces_of_another_form_are_refused_by_name(tmp_path: Path) -> None:
         load_quality(written(tmp_path, **{**pieces, "lengths": without}))
 
 
+def test_a_file_of_which_serving_can_use_nothing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ArtefactError, match="holds neither pools nor abilities nor lengths"):
+        load_quality(written(tmp_path, other={"a": np.ones(2)}))
+
+
 @pytest.mark.parametrize(("piece", "name"), [("abilities", "means"), ("abilities", "ease"), ("lengths", "habits")])
 def test_an_infinite_ability_or_length_is_refused_by_name(tmp_path: Path, piece: str, name: str) -> None:
     pieces = both()

@@ -76,8 +76,19 @@ def test_what_is_no_card_or_no_weights_is_refused(folder: Path) -> None:
     (folder / QUALITY_CARD_FILE).write_text(json.dumps(card | {"sha256": hashlib.sha256(data).hexdigest()}))
     with pytest.raises(ArtefactError, match="is damaged"):
         load_quality_weights(folder)
-    (folder / QUALITY_CARD_FILE).write_text("{")
-    with pytest.raises(ArtefactError, match="is not JSON"):
+    for said in ("{", '{"schema":' * 100_000):
+        (folder / QUALITY_CARD_FILE).write_text(said)
+        with pytest.raises(ArtefactError, match="is not JSON"):
+            load_quality_weights(folder)
+
+
+def test_a_single_array_is_refused(folder: Path) -> None:
+    with (folder / QUALITY_FILE).open("wb") as file:
+        np.save(file, np.ones(3))
+    card = json.loads((folder / QUALITY_CARD_FILE).read_bytes())
+    digest = hashlib.sha256((folder / QUALITY_FILE).read_bytes()).hexdigest()
+    (folder / QUALITY_CARD_FILE).write_text(json.dumps(card | {"sha256": digest}))
+    with pytest.raises(ArtefactError, match="holds one array, and no named ones"):
         load_quality_weights(folder)
 
 

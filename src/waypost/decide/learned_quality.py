@@ -54,6 +54,8 @@ def load_quality(path: Path | None = None) -> LearnedQuality:
     if path is None:
         return LearnedQuality(weights.version, LiveQuality(abilities, version=weights.version), lengths)
     pools = _piece(weights, POOLS, functools.partial(PoolQuality.of_arrays, weights.version))
+    if abilities is None and pools is None and lengths is None:
+        raise ArtefactError(f"{QUALITY_FILE} holds neither pools nor abilities nor lengths: run `waypost train quality`")
     version = weights.version
     if abilities is None:
         shipped = load_quality_weights()

@@ -65,7 +65,7 @@ def load_quality_weights(path: Path | None = None) -> QualityWeights:
         data = (folder / QUALITY_FILE).read_bytes()
     except OSError:
         raise ArtefactError(f"{QUALITY_FILE} or its card is missing: {_FIX}") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ArtefactError(f"{QUALITY_CARD_FILE} is not JSON: {_FIX}") from None
     if not isinstance(card, dict) or card.get("schema") != SCHEMA:
         raise ArtefactError(f"{QUALITY_CARD_FILE} is of another form than {SCHEMA}: run `waypost train quality`")
@@ -81,6 +81,8 @@ def load_quality_weights(path: Path | None = None) -> QualityWeights:
         arrays = np.load(io.BytesIO(data), allow_pickle=False)
     except (ValueError, OSError, EOFError, zipfile.BadZipFile):
         raise ArtefactError(f"{QUALITY_FILE} is damaged: {_FIX}") from None
+    if not isinstance(arrays, Mapping):
+        raise ArtefactError(f"{QUALITY_FILE} holds one array, and no named ones: {_FIX}")
     return QualityWeights(f"quality-{QUALITY_FEATURES_VERSION}-{digest[:12]}", card, arrays)
 
 
