@@ -85,10 +85,13 @@ class Abilities:
     traffic_sd: float
     tilt_sd: float
     source_sd: float
+    told: Floats = field(init=False, repr=False)
+    """What all that is told of a prompt comes from, side by side: its fields, its ease, and the covariance of that."""
     _places: Mapping[str, int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_places", {name: place for place, name in enumerate(self.names)})
+        object.__setattr__(self, "told", np.column_stack((IN_FIELD, self.ease, self.ease_covariance)))
 
     def standing(self, deployment: Deployment) -> Standing | None:
         """Where a deployment stands: by the outcomes of the model that it is, else by its kind, else nobody knows: ``None``.
@@ -160,7 +163,13 @@ def inputs_of(task: TaskScores) -> Floats | None:
     grounds = task.grounds
     if not isinstance(grounds, TextGrounds):
         return None
+    # Quality and lengths are told by the same ones.
+    known = grounds.seen.request.known
+    before: tuple[Any, Floats] | None = known.get("inputs")
+    if before is not None and before[0] is grounds.shares:
+        return before[1]
     found: Floats = np.concatenate((grounds.shares, outline_of(grounds.seen)))
+    known["inputs"] = grounds.shares, found
     return found
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from waypost.decide.abilities import FIELDS, IN_FIELD, Abilities, Floats, Standing
+from waypost.decide.abilities import FIELDS, Abilities, Floats, Standing
 from waypost.decide.known_models import thinking_of
 from waypost.decide.moved_abilities import Passed, after_outcomes
 from waypost.decide.probed import ProbeResult
@@ -108,12 +108,13 @@ class LiveQuality:
     def _by_ability(self, fleet: _Fleet, size: int, task: TaskScores, abilities: Abilities) -> list[QualityEstimate | None]:
         found: list[QualityEstimate | None] = [None] * size
         inputs = abilities.inputs(task)
+        told = inputs @ abilities.told
         at = np.ones(1 + len(FIELDS))
-        at[1:] = inputs @ IN_FIELD
+        at[1:] = told[: len(FIELDS)]
         # What is not known of the prompt is the same for all: it shrinks and widens each alike.
-        unsure = float(inputs @ abilities.ease_covariance @ inputs) + abilities.traffic_sd**2
-        odds = fleet.means @ at + float(inputs @ abilities.ease)
-        variance = fleet.covariances @ np.outer(at, at).ravel() + unsure
+        unsure = float(told[len(at) :] @ inputs) + abilities.traffic_sd**2
+        odds = fleet.means @ at + told[len(FIELDS)]
+        variance = fleet.covariances @ (at[:, None] * at).ravel() + unsure
         half = BOUND * np.sqrt(variance)
         shares = 1 / (1 + np.exp(-np.array((odds / np.sqrt(1 + PROBIT * variance), odds - half, odds + half))))
         for place, mean, lower, upper, n in zip(fleet.places, *shares.tolist(), fleet.outcomes, strict=True):
