@@ -51,6 +51,14 @@ def test_of_a_name_without_size_or_family_nothing_is_known() -> None:
     assert kind_of("qwen-3", "qwen3") is None, "an open family has models of all sizes"
 
 
+@pytest.mark.parametrize(
+    ("name", "told"), [("big-999999999b", None), ("big-" + "9" * 120 + "x" + "9" * 120 + "b", None), ("big", 1e300)]
+)
+def test_a_size_beyond_all_that_was_judged_counts_like_the_largest_of_these(name: str, told: float | None) -> None:
+    assert kind_of(name, name, told) == kind_of("big-512b", "big-512b")
+    assert kind_of("tiny", "tiny", 1e-300) == kind_of("tiny-250m", "tiny-250m")
+
+
 def test_what_the_settings_say_of_thinking_goes_before_the_name() -> None:
     thinking = KIND.index("thinking")
     said = [(kind_of("qwen-3-8b", "qwen3:8b", thinks=thinks) or ())[thinking] for thinks in (None, True, False)]

@@ -49,6 +49,8 @@ _FIRST_YEAR, _LAST_YEAR, _MIDDLE_YEAR = 2023.3, 2025.9, 2024.5
 a family that is always in the news, but with a version that is not below, like the newest."""
 
 _MIDDLE_BILLIONS = 16
+_LEAST_BILLIONS, _MOST_BILLIONS = 0.25, 512.0
+"""What is said to be smaller or larger, by its name or by its engine, counts like these: nobody has judged any such model."""
 
 _BILLIONS: Mapping[str, float] = MappingProxyType(
     {
@@ -305,7 +307,7 @@ def kind_of(plain: str, name: str, told: float | None = None, *, thinks: bool | 
     if year is None:
         year = _LAST_YEAR if secret else _MIDDLE_YEAR
     since = min(max(year, _FIRST_YEAR), _LAST_YEAR)
-    doublings = math.log2(size / _MIDDLE_BILLIONS) if size else 0.0
+    doublings = math.log2(min(max(size, _LEAST_BILLIONS), _MOST_BILLIONS) / _MIDDLE_BILLIONS) if size else 0.0
     return (
         1.0,
         doublings,
