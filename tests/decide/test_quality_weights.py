@@ -51,7 +51,7 @@ def test_each_piece_is_found_by_its_name(folder: Path) -> None:
     ("change", "said"),
     [
         ({"features_version": "1.0"}, "is for features 1.0, this Waypost reads"),
-        ({"schema": "theirs-7"}, "is of another form than waypost-quality-1"),
+        ({"schema": "theirs-7"}, "is of another form than this Waypost reads"),
         ({"sha256": "0" * 64}, "does not match its card"),
     ],
 )

@@ -6,19 +6,14 @@ import csv
 import io
 import os
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 import orjson
 
-from waypost.cli.ledger_file import ledger_config_option, ledger_option, ledger_path
 from waypost.cli.output import json_option, print_json, unwritable
-from waypost.cli.period import period_options, times
-from waypost.ledger.filter import Filter
-from waypost.ledger.rating import SOURCES
-from waypost.ledger.reader import SqliteReader
+from waypost.cli.rated import Rated, rated_options
 
 
 @click.command()
@@ -29,30 +24,9 @@ from waypost.ledger.reader import SqliteReader
     type=click.Path(path_type=Path, dir_okay=False),
     help="The file to write: .csv or .jsonl. It holds prompts, and is made for its owner only.",
 )
-@click.option("--route", help="Only decisions of this route.")
-@period_options
-@click.option(
-    "--source",
-    "sources",
-    multiple=True,
-    type=click.Choice(SOURCES),
-    default=("user", "judge"),
-    show_default=True,
-    help="Whose ratings count. Repeatable.",
-)
-@ledger_config_option
-@ledger_option
+@rated_options
 @json_option
-def export(
-    file: Path,
-    route: str | None,
-    since: datetime | None,
-    until: datetime | None,
-    sources: tuple[str, ...],
-    config: Path | None,
-    path: Path | None,
-    as_json: bool,
-) -> None:
+def export(file: Path, rated: Rated, as_json: bool) -> None:
     """Write rated answers whose prompts are stored as outcomes, for `waypost eval quality` and `waypost train quality`.
 
     Prompts are stored where `ledger.store_prompts` is on. Answers are not in it.
@@ -63,8 +37,7 @@ def export(
 
     if file.suffix not in (".csv", ".jsonl"):
         raise click.UsageError("--outcomes must end in .csv or .jsonl")
-    reader = SqliteReader(ledger_path(config, path))
-    found = RatedOutcomes.of(reader.whole(Filter(None, route, **times(since, until))), sources)
+    found = RatedOutcomes.of(rated.entries(), rated.sources)
     _write(file, _as_csv(COLUMNS, found.rows) if file.suffix == ".csv" else b"".join(map(_as_line, found.rows)))
     prompts, models = ({row[name] for row in found.rows} for name in ("prompt_id", "model"))
     counts = {"rows": len(found.rows), "prompts": len(prompts), "models": sorted(models)}

@@ -3,58 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from waypost.cli.ledger_file import ledger_config_option, ledger_option, ledger_path
 from waypost.cli.output import console, json_option, print_json
-from waypost.cli.period import period_options, times
-from waypost.ledger.filter import Filter
-from waypost.ledger.rating import SOURCES
+from waypost.cli.rated import Rated, rated_options
 
 if TYPE_CHECKING:
     from waypost.learn.replay import Rules
-
-_COUNTING = ("user", "judge")
 
 
 @click.command()
 @click.option(
     "--policy", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The config with the rules to try."
 )
-@click.option("--route", help="Only decisions of this route.")
-@period_options
-@click.option(
-    "--source",
-    "sources",
-    multiple=True,
-    type=click.Choice(SOURCES),
-    default=_COUNTING,
-    show_default=True,
-    help="Whose ratings count. Repeatable. Checks mostly know failures, so they are asked for.",
-)
+@rated_options
 @click.option(
     "--resample", default=1000, show_default=True, type=click.IntRange(100), help="Bootstrap resamples, for the intervals."
 )
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Chooses the resamples.")
-@ledger_config_option
-@ledger_option
 @json_option
-def command(
-    policy: Path,
-    route: str | None,
-    since: datetime | None,
-    until: datetime | None,
-    sources: tuple[str, ...],
-    resample: int,
-    seed: int,
-    config: Path | None,
-    path: Path | None,
-    as_json: bool,
-) -> None:
+def command(policy: Path, rated: Rated, resample: int, seed: int, as_json: bool) -> None:
     """Say what other rules would have made of the decisions in the ledger: which change, what they cost, how good they are.
 
     Nobody is called. Quality is estimated from ratings of answers (`waypost feedback rate`), where chance had a part in the
@@ -64,12 +35,10 @@ def command(
     """
     from waypost.defaults import CONFIG_FILE
     from waypost.learn.what_if import WhatIf
-    from waypost.ledger.reader import SqliteReader
 
-    reader = SqliteReader(ledger_path(config, path))
-    before = _rules(config) if config is not None or CONFIG_FILE.exists() else None
-    what_if = WhatIf(_rules(policy), sources, before)
-    for entry in reader.whole(Filter(None, route, **times(since, until))):
+    before = _rules(rated.config) if rated.config is not None or CONFIG_FILE.exists() else None
+    what_if = WhatIf(_rules(policy), rated.sources, before)
+    for entry in rated.entries():
         what_if.see(entry)
     report = what_if.report(resampled=resample, seed=seed) | {"files": [policy.name]}
     if as_json:

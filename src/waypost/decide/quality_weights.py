@@ -5,10 +5,6 @@ One file holds the arrays of several pieces; the name of each array begins with 
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,16 +13,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from waypost.decide.artefact import DAMAGE, fix, read_artefact
 from waypost.decide.quality_features import QUALITY_FEATURES_VERSION
 from waypost.decide.quality_pools import PoolQuality
 from waypost.errors import ArtefactError
 
-QUALITY_FILE = "quality-model.npz"
-QUALITY_CARD_FILE = "quality-model.json"
+_NAME = "quality-model"
+QUALITY_FILE, QUALITY_CARD_FILE = f"{_NAME}.npz", f"{_NAME}.json"
 SCHEMA = "waypost-quality-1"
 POOLS = "pools"
 
-_FIX = "reinstall Waypost, or make it again with `waypost train quality`"
+_COMMAND = "waypost train quality"
+_FIX = fix(_COMMAND)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +42,7 @@ class QualityWeights:
         """
         try:
             found = {key.removeprefix(f"{name}."): self.arrays[key] for key in self.arrays if key.startswith(f"{name}.")}
-        except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile):
+        except DAMAGE:
             raise ArtefactError(f"{QUALITY_FILE} is damaged: {_FIX}") from None
         for key, array in found.items():
             # In a pool, what is infinite says that the best single model is never left.
@@ -59,31 +57,8 @@ def load_quality_weights(path: Path | None = None) -> QualityWeights:
     Raises ArtefactError where weights or card are missing or damaged, do not belong together, are of another form, or were
     trained on other features.
     """
-    folder = path or Path(__file__).parent.parent / "artefacts"
-    try:
-        card = json.loads((folder / QUALITY_CARD_FILE).read_bytes())
-        data = (folder / QUALITY_FILE).read_bytes()
-    except OSError:
-        raise ArtefactError(f"{QUALITY_FILE} or its card is missing: {_FIX}") from None
-    except (ValueError, RecursionError):
-        raise ArtefactError(f"{QUALITY_CARD_FILE} is not JSON: {_FIX}") from None
-    if not isinstance(card, dict) or card.get("schema") != SCHEMA:
-        raise ArtefactError(f"{QUALITY_CARD_FILE} is of another form than {SCHEMA}: run `waypost train quality`")
-    if card.get("features_version") != QUALITY_FEATURES_VERSION:
-        raise ArtefactError(
-            f"{QUALITY_FILE} is for features {card.get('features_version')}, this Waypost reads {QUALITY_FEATURES_VERSION}: "
-            "run `waypost train quality`"
-        )
-    digest = hashlib.sha256(data).hexdigest()
-    if card.get("sha256") != digest:
-        raise ArtefactError(f"{QUALITY_FILE} does not match its card: {_FIX}")
-    try:
-        arrays = np.load(io.BytesIO(data), allow_pickle=False)
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile):
-        raise ArtefactError(f"{QUALITY_FILE} is damaged: {_FIX}") from None
-    if not isinstance(arrays, Mapping):
-        raise ArtefactError(f"{QUALITY_FILE} holds one array, and no named ones: {_FIX}")
-    return QualityWeights(f"quality-{QUALITY_FEATURES_VERSION}-{digest[:12]}", card, arrays)
+    read = read_artefact(path, _NAME, features=QUALITY_FEATURES_VERSION, command=_COMMAND, schema=SCHEMA)
+    return QualityWeights(f"quality-{QUALITY_FEATURES_VERSION}-{read.digest[:12]}", read.card, read.arrays)
 
 
 def load_pools(path: Path | None = None) -> PoolQuality:

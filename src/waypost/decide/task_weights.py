@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from waypost.decide.artefact import DAMAGE, fix, read_artefact
 from waypost.decide.evidence import Hashes
 from waypost.decide.features import BITS, FEATURES_VERSION
 from waypost.decide.labels import LABELS
@@ -20,10 +17,10 @@ from waypost.decide.language import LanguageHead
 from waypost.decide.reading import FLAGS
 from waypost.errors import ArtefactError
 
-WEIGHTS_FILE = "task-model.npz"
-CARD_FILE = "task-model.json"
+_NAME = "task-model"
+WEIGHTS_FILE, CARD_FILE = f"{_NAME}.npz", f"{_NAME}.json"
 
-_FIX = "reinstall Waypost, or make it again with `waypost train task`"
+_COMMAND = "waypost train task"
 
 Floats = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.float32]
@@ -61,33 +58,13 @@ def load_weights(path: Path | None = None) -> TaskWeights:
     Raises ArtefactError where weights or card are missing or damaged, do not belong together, or were trained for another
     reading of the text.
     """
-    folder = path or Path(__file__).parent.parent / "artefacts"
+    read = read_artefact(path, _NAME, features=FEATURES_VERSION, command=_COMMAND)
     try:
-        card = json.loads((folder / CARD_FILE).read_bytes())
-        data = (folder / WEIGHTS_FILE).read_bytes()
-    except OSError:
-        raise ArtefactError(f"{WEIGHTS_FILE} or its card is missing: {_FIX}") from None
-    except ValueError:
-        raise ArtefactError(f"{CARD_FILE} is not JSON: {_FIX}") from None
-    digest = hashlib.sha256(data).hexdigest()
-    if not isinstance(card, dict) or card.get("sha256") != digest:
-        raise ArtefactError(f"{WEIGHTS_FILE} does not match its card: {_FIX}")
-    if card.get("features_version") != FEATURES_VERSION:
-        raise ArtefactError(
-            f"{WEIGHTS_FILE} is for features {card.get('features_version')}, this Waypost reads {FEATURES_VERSION}: "
-            "run `waypost train task`"
-        )
-    return _unpack(data, f"task-{FEATURES_VERSION}-{digest[:12]}")
-
-
-def _unpack(data: bytes, version: str) -> TaskWeights:
-    try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            weights = _weights_of(arrays, version)
-    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile):
-        raise ArtefactError(f"{WEIGHTS_FILE} is damaged: {_FIX}") from None
+        weights = _weights_of(read.arrays, f"task-{FEATURES_VERSION}-{read.digest[:12]}")
+    except DAMAGE:
+        raise ArtefactError(f"{WEIGHTS_FILE} is damaged: {fix(_COMMAND)}") from None
     if weights.table.shape != (1 << BITS, len(LABELS)) or weights.flags.shape != (len(FLAGS), len(LABELS)):
-        raise ArtefactError(f"{WEIGHTS_FILE} knows other labels than this Waypost: run `waypost train task`")
+        raise ArtefactError(f"{WEIGHTS_FILE} knows other labels than this Waypost: run `{_COMMAND}`")
     return weights
 
 
