@@ -72,6 +72,9 @@ def test_another_policy_is_put_on_trial_by_its_name(file: str) -> None:
     result = evaluate(file, "--policy", "nobody:nothing")
     assert isinstance(result.exception, ArtefactError)
     assert "there is no policy nobody:nothing" in result.exception.message
+    mistyped = evaluate(file, "--policy", "kn")
+    assert isinstance(mistyped.exception, ArtefactError)
+    assert "there is no policy kn: there are best_per_category, " in mistyped.exception.message
 
 
 def test_a_router_of_ones_own_is_found_beside_the_file(file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,6 +151,10 @@ def test_flagged_prompts_can_be_dropped(tmp_path: Path) -> None:
     ]
     (tmp_path / "o.jsonl").write_text("\n".join(rows))
     assert told(str(tmp_path / "o.jsonl"), "--drop-flag", "seen")["n"] == 10
+    (tmp_path / "o.jsonl").write_text("\n".join(rows).replace("null", '"seen"'))
+    nothing = evaluate(str(tmp_path / "o.jsonl"), "--drop-flag", "seen")
+    assert isinstance(nothing.exception, ArtefactError)
+    assert "every prompt of o.jsonl has a flag that is to be left out: seen" in nothing.exception.message
 
 
 def test_repeated_outcomes_are_refused_or_averaged(file: str) -> None:

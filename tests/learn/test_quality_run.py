@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from cli.documented import keys_of
 from samples import deployment, turn
 from waypost.cli import group
 from waypost.decide.learned_quality import load_quality
@@ -112,6 +113,7 @@ def test_the_command_writes_and_prints(tmp_path: Path) -> None:
     assert "one.csv" in shown.stdout
     told = json.loads(CliRunner().invoke(group, [*asked, "--json"], catch_exceptions=False).stdout)
     assert told["sha256"][:12] in shown.stdout
+    assert [*told, "abilities", "lengths"] == keys_of("train quality")
     wrong = CliRunner().invoke(group, [*asked, "--licence", "two.csv=MIT"])
     assert wrong.exit_code == 2
 

@@ -124,6 +124,7 @@ def test_a_reference_without_a_grader_gets_the_one_that_fits(reference: str, gra
         ("exact", "...", "a text"),
         ("json", "{", "a JSON schema"),
         ("json", "[1]", "a JSON schema"),
+        ("json", '{"type": 5}', "a JSON schema"),
         ("tool_calls", '{"name": "f"}', "a JSON list of calls"),
         ("tool_calls", '[{"name": "f"}]', "a JSON list of calls"),
         ("form", '{"rhymes": true}', "an object of forms"),

@@ -98,6 +98,11 @@ def makers_with(policy: str, strong: str | None, seed: int) -> dict[str, Maker]:
         return makers | {policy: of_artefact(policy, task_model)}
     if policy.startswith(_ROUTELLM):
         return makers | {policy: maker_of(_of_routellm(policy), policy, strong, task_model)}
+    if ":" not in policy:
+        built_in = ", ".join(sorted(makers | own))
+        raise ArtefactError(
+            f"there is no policy {policy}: there are {built_in}, and artefact:DIR, routellm:NAME and MODULE:NAME of your own"
+        )
     # As with `python -m`: modules of this folder are found.
     sys.path.insert(0, str(Path.cwd()))
     return makers | {policy: load_subject(policy, strong, task_model)}
@@ -120,10 +125,7 @@ def read_outcomes(files: tuple[Path, ...], asked: Asked) -> tuple[Outcomes, Divi
     if asked.train and asked.official:
         raise click.UsageError("--train and --official exclude each other")
     load = partial(load_outcomes, mend=asked.mend, prices={} if asked.prices is None else load_prices(asked.prices))
-    outcomes = load(files)
-    if asked.drop_flags:
-        kept = [row for row, prompt in enumerate(outcomes.prompts) if not prompt.flags.intersection(asked.drop_flags)]
-        outcomes = outcomes.taking(kept)
+    outcomes = load(files).without(asked.drop_flags)
     if asked.only:
         outcomes = outcomes.among(asked.only)
     if asked.priced:

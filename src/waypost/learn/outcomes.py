@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -91,6 +91,13 @@ class Outcomes:
         kept = np.asarray(rows, np.int64)
         prompts = tuple(self.prompts[row] for row in kept.tolist())
         return replace(self, prompts=prompts, scores=self.scores[kept], costs=self.costs[kept])
+
+    def without(self, flags: Collection[str]) -> Outcomes:
+        """Only the prompts that have none of these flags. Raises ArtefactError where there is none."""
+        kept = [row for row, prompt in enumerate(self.prompts) if not prompt.flags.intersection(flags)]
+        if not kept:
+            raise ArtefactError(f"every prompt of {self.name} has a flag that is to be left out: {', '.join(flags)}")
+        return self.taking(kept)
 
     def among(self, models: Sequence[str]) -> Outcomes:
         """Only these models, and the prompts that one of them answered.

@@ -112,10 +112,7 @@ def _general(
 
 
 def _load(files: Sequence[Path], training: QualityTraining) -> Outcomes:
-    outcomes = load_outcomes(files, mend=True)
-    dropped = set(training.drop_flags)
-    kept = [row for row, prompt in enumerate(outcomes.prompts) if not prompt.flags & dropped]
-    return outcomes.taking(kept) if len(kept) < len(outcomes.prompts) else outcomes
+    return load_outcomes(files, mend=True).without(training.drop_flags)
 
 
 def _groups(files: Sequence[Path], training: QualityTraining) -> list[tuple[list[str], Outcomes]]:

@@ -195,7 +195,7 @@ GRADERS: Mapping[str, Grader] = MappingProxyType(
         "choice": Grader(_choice, lambda given: str(given).strip().upper() in tuple(CHOICES), "a letter from A to J"),
         "exact": Grader(_exact, _is_text, "a text"),
         "contains": Grader(_contains, _is_text, "a text"),
-        "json": Grader(_json, lambda given: isinstance(given, dict), "a JSON schema"),
+        "json": Grader(_json, lambda given: isinstance(given, dict) and fits(given, None) is not None, "a JSON schema"),
         "tool_calls": Grader(
             _tool_calls,
             _is_calls,
