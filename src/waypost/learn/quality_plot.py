@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from waypost.errors import ArtefactError
+from waypost.learn.quality_evaluation import ORACLE
 
 FORMATS = ("png", "svg")
 
@@ -51,15 +52,16 @@ def _quality(axes: Any, report: Mapping[str, Any]) -> None:
         return
     for name, one in policies:
         costs, qualities = zip(*sorted({(point["cost_usd"], point["quality"]) for point in one["curve"]}), strict=True)
-        axes.plot(costs, qualities, label=name, marker="." if len(costs) == 1 else None, linewidth=_width(name, report))
+        axes.plot(costs, qualities, label=name, marker="." if len(costs) == 1 else None, **_line(name, report))
     axes.set(xlabel="dollars a prompt", ylabel="quality", title="Quality against cost", xlim=(0, None))
+    axes.locator_params(axis="x", nbins=5)
     axes.legend(fontsize="x-small")
 
 
 def _gap(axes: Any, report: Mapping[str, Any]) -> None:
     for name, one in report["policies"].items():
         if one["gap_curve"] is not None:
-            axes.plot(*zip(*one["gap_curve"], strict=True), label=name, linewidth=_width(name, report))
+            axes.plot(*zip(*one["gap_curve"], strict=True), label=name, **_line(name, report))
     axes.set(xlabel="share of strong calls", ylabel="share of the gap recovered", title="Gap recovered")
     axes.legend(fontsize="x-small")
 
@@ -71,5 +73,6 @@ def _reliability(axes: Any, report: Mapping[str, Any]) -> None:
     axes.set(xlabel="expected score", ylabel="score", title=f"Reliability of {report['policy']}")
 
 
-def _width(name: str, report: Mapping[str, Any]) -> float:
-    return 2.5 if name == report["policy"] else 1.0
+def _line(name: str, report: Mapping[str, Any]) -> dict[str, Any]:
+    """The router on trial is the broad line. The oracle is black: there are no more colours than other policies."""
+    return {"linewidth": 2.5 if name == report["policy"] else 1.0, **({"color": "black"} if name == ORACLE else {})}
