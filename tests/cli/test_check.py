@@ -65,3 +65,13 @@ def test_an_artefact_that_cannot_be_used_is_a_problem(file: Path) -> None:
     assert result.stderr.startswith("problem: waypost.yaml: quality.artefact: quality-model.npz or its card is missing")
     file.write_text(f"{GOOD}quality: {{artefact: nothing, enabled: false}}\n")
     assert CliRunner().invoke(group, ["check", str(file)]).exit_code == 0
+
+
+def test_a_router_of_routellm_that_cannot_be_made_is_a_problem_of_its_pair(file: Path) -> None:
+    models = ", ".join(f"{{model_name: {name}, litellm_params: {{model: ollama/{name}}}}}" for name in ("a", "b"))
+    pair = "{strong: a, weak: b, router: routellm, checkpoint: nowhere}"
+    file.write_text(f"model_list: [{models}]\nrouter_pairs: {{mf: {pair}, own: {{strong: a, weak: b}}}}\n")
+    result = CliRunner().invoke(group, ["check", str(file)])
+    assert result.exit_code == 1
+    (problem,) = result.stderr.splitlines()
+    assert problem.startswith("problem: waypost.yaml: router_pairs.mf: RouteLLM's mf needs a folder of this machine")

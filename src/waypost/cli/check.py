@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ from waypost.cli.output import json_option, print_json
 from waypost.defaults import CONFIG_FILE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from waypost.config import Config
 
 
@@ -57,17 +60,25 @@ def command(file: Path, as_json: bool) -> None:
 
 
 def _unusable(config: Config) -> list[str]:
-    """A sentence for an artefact that the config names and that Waypost would not start with."""
+    """A sentence for each artefact and router that the config names and that Waypost would not start with."""
     from waypost.decide.learned_quality import load_quality
     from waypost.errors import ArtefactError
+    from waypost.routellm import load_router
 
-    if not config.quality.enabled or config.quality.artefact is None:
-        return []
-    try:
-        load_quality(Path(config.quality.artefact).expanduser())
-    except ArtefactError as error:
-        return [f"{config.source}: quality.artefact: {error.message}"]
-    return []
+    named: list[tuple[str, Callable[[], object]]] = []
+    if config.quality.enabled and config.quality.artefact is not None:
+        named.append(("quality.artefact", partial(load_quality, Path(config.quality.artefact).expanduser())))
+    for name, pair in config.setup.policy.pairs.items():
+        if pair.router == "routellm":
+            folder = None if pair.checkpoint is None else Path(pair.checkpoint).expanduser()
+            named.append((f"router_pairs.{name}", partial(load_router, name, folder)))
+    problems = []
+    for where, load in named:
+        try:
+            load()
+        except ArtefactError as error:
+            problems.append(f"{config.source}: {where}: {error.message}")
+    return problems
 
 
 def _too_vague(config: Config) -> list[str]:
