@@ -58,7 +58,8 @@ class Topics:
         """The direction of one prompt, of length 1, or 0 where no word is known: one row."""
         summed = np.add.reduce(self.table.take(rows, axis=0), axis=0, dtype=np.int32) * self.scale
         found: Floats = (summed / max(math.sqrt(float(summed @ summed)), 1e-9))[None]
-        return found
+        # In the precision of everything that it is multiplied with: else each of those were copied for each prompt.
+        return found.astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)
