@@ -86,6 +86,7 @@ def _read(path: Path) -> list[ProbeResult]:
 def _write(path: Path, results: Mapping[str, ProbeResult]) -> None:
     """At once or not at all: a server may be reading."""
     document = {"format": FORMAT, "probes": [probe_to_dict(one) for one in results.values()]}
+    made = None
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle, made = tempfile.mkstemp(dir=path.parent, prefix=path.name)
@@ -93,6 +94,8 @@ def _write(path: Path, results: Mapping[str, ProbeResult]) -> None:
             file.write(orjson.dumps(document, option=orjson.OPT_INDENT_2))
         Path(made).replace(path)
     except OSError as error:
+        if made is not None:
+            Path(made).unlink(missing_ok=True)
         raise LedgerError(f"{path.name} cannot be written ({error.strerror}): make room, or its folder writable") from None
 
 

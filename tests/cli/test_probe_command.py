@@ -153,6 +153,21 @@ def test_answers_are_graded_by_group_and_kept(tmp_path: Path, alpha: Path, outco
     assert "Paris" not in store.read_text()
 
 
+def test_what_cannot_be_kept_is_told_before_a_call_or_shown_all_the_same(alpha: Path, outcomes: Path, store: Path) -> None:
+    store.mkdir(parents=True)
+    result = probe("alpha", "-c", alpha, "--from", outcomes, "--yes", "--json")
+    assert result.exit_code == 0, result.stderr
+    assert "probes.json cannot be written" in result.stderr
+    found = json.loads(result.stdout)
+    assert (found["passed"], found["asked"], found["kept"]) == (3, 6, False)
+    assert [one.name for one in store.parent.glob("probes*")] == ["probes.json"]
+    store.parent.rename(store.parent.with_name("old"))
+    store.parent.touch()
+    refused = probe("alpha", "-c", alpha, "--from", outcomes, "--yes")
+    assert refused.exit_code == 1
+    assert "cannot be written: Not a directory" in refused.stderr
+
+
 def test_calls_are_waypost_own_and_stand_in_the_ledger(tmp_path: Path, alpha: Path, outcomes: Path) -> None:
     assert probe("alpha", "-c", alpha, "--from", outcomes, "--yes").exit_code == 0
     rows = recorded(tmp_path)

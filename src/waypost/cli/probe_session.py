@@ -16,13 +16,13 @@ import numpy as np
 import orjson
 from rich.progress import Progress
 
-from waypost.cli.output import console
+from waypost.cli.output import console, require_folder
 from waypost.cli.probe_view import found_to_dict, print_first, print_plan
 from waypost.cli.progress import bars
 from waypost.cli.running_server import address_of, deployments_of
 from waypost.config import Config
 from waypost.decide.probed import ProbeResult, probe_key
-from waypost.errors import ArtefactError, InvalidRequest, StartError, UnknownModel
+from waypost.errors import ArtefactError, InvalidRequest, LedgerError, StartError, UnknownModel
 from waypost.fleet.deployment import Deployment
 from waypost.fleet.view import FleetView
 from waypost.http.session import HttpSession
@@ -58,6 +58,7 @@ class ProbeSession:
 
         Raises what a wrong name, file or config raises, and click's errors where nobody gives leave. Then nothing was sent.
         """
+        require_folder(self.store.parent)
         own = None if self.file is None else OwnProbe.choose(self.file, self.count or _OWN_COUNT)
         prompts = shipped_prompts().mixed(self.count) if own is None else _own_set(own).mixed()
         config = read_config(self.config)
@@ -87,10 +88,17 @@ class ProbeSession:
         complete = len(run.asked) == len(plan.prompts)
         before = load_probes(self.store).get(result.key)
         fuller = not complete and before is not None and before.prompts == prompts and before.asked > result.asked
-        kept = result.asked > 0 and not fuller
-        if kept:
-            keep_probe(self.store, result)
+        kept = result.asked > 0 and not fuller and self._keep(result)
         return found_to_dict(result, run.asked, plan, prediction, took_s) | {"complete": complete, "kept": kept}
+
+    def _keep(self, result: ProbeResult) -> bool:
+        """Whether that went well. What was paid for is shown in any case."""
+        try:
+            keep_probe(self.store, result)
+        except LedgerError as error:
+            console(stderr=True).print(error.message, style="yellow")
+            return False
+        return True
 
 
 async def _look(router: Router, config: Config) -> dict[str, Any]:

@@ -93,7 +93,7 @@ def print_found(screen: Console, found: Mapping[str, Any]) -> None:
         print_table(screen, ("model", "agrees", "score"), near, right=("agrees", "score"))
     cost = _or_unknown(found["cost_usd"], lambda usd: f"${usd:.4f}")
     screen.print(f"It took {_duration(found['seconds'])}; cost: {cost}.")
-    screen.print("The result is kept." if found["kept"] else "The result is not kept, as it tells less than what is known.")
+    screen.print("The result is kept." if found["kept"] else "The result is not kept.")
 
 
 def print_listed(screen: Console, found: Sequence[Mapping[str, Any]]) -> None:

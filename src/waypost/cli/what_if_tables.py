@@ -54,9 +54,10 @@ def _facts(report: Mapping[str, Any]) -> dict[str, str]:
         facts["rated"] += f"; {rated['later_turns']:,} later turns of conversations are left out, as nothing in them explores"
     if again is not None and again["decisions"]:
         facts["repeatable"] = (
-            f"{again['same']:,} of {again['decisions']:,} made under the config in force come out the same under it; "
-            "the others hung on what is not kept, such as what was loaded"
+            f"{again['same']:,} of {again['decisions']:,} made under the config in force come out the same under it"
         )
+        if again["same"] < again["decisions"]:
+            facts["repeatable"] += "; the others hung on what is not kept, such as what was loaded"
     return {name: fact for name, fact in facts.items() if fact}
 
 
