@@ -151,7 +151,11 @@ def test_flagged_prompts_can_be_dropped(tmp_path: Path) -> None:
     ]
     (tmp_path / "o.jsonl").write_text("\n".join(rows))
     assert told(str(tmp_path / "o.jsonl"), "--drop-flag", "seen")["n"] == 10
+    other = tmp_path / "other.jsonl"
+    other.write_text("\n".join(row.replace("prompt ", "other ") for row in rows))
     (tmp_path / "o.jsonl").write_text("\n".join(rows).replace("null", '"seen"'))
+    unlearned = evaluate(str(other), "--train", str(tmp_path / "o.jsonl"), "--drop-flag", "seen")
+    assert isinstance(unlearned.exception, ArtefactError)
     nothing = evaluate(str(tmp_path / "o.jsonl"), "--drop-flag", "seen")
     assert isinstance(nothing.exception, ArtefactError)
     assert "every prompt of o.jsonl has a flag that is to be left out: seen" in nothing.exception.message

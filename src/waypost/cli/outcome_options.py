@@ -135,7 +135,7 @@ def read_outcomes(files: tuple[Path, ...], asked: Asked) -> tuple[Outcomes, Divi
         raise ArtefactError(f"of {outcomes.name}, {left} is left to choose from: a router needs at least two models")
     folds = None
     if asked.train:
-        others = [load([file]) for file in asked.train]
+        others = [load([file]).without(asked.drop_flags) for file in asked.train]
         way, division = "elsewhere", trained_elsewhere(outcomes, others)
     elif asked.official:
         way, division = "official", official(outcomes, mend=asked.mend)
