@@ -127,6 +127,8 @@ def test_what_is_asked_has_to_be_said(file: str) -> None:
     assert calibrate(file).exit_code == 2
     assert calibrate(file, "--weak", "small", "--max-loss", "0.1").exit_code == 2
     assert calibrate(file, "--max-loss", "1").exit_code == 2
+    for option in ("--max-loss", "--strong-share"):
+        assert "nan' is no number" in calibrate(file, option, "nan").stderr
     wide = calibrate(file, "--policy", "best_per_category", "--strong-share", "0.5")
     assert isinstance(wide.exception, ArtefactError)
     assert "name them with --strong and --weak" in wide.exception.message

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from waypost.cli.bench_faults import faultd_command, faults_command
+from waypost.cli.number import Number
 from waypost.cli.output import json_option, print_json
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ command.add_command(faultd_command)
 @click.option("--repeat", default=2000, show_default=True, type=click.IntRange(10, 1_000_000), help="How many decisions.")
 @click.option("--tokens", default=100, show_default=True, type=click.IntRange(1, 200_000), help="The prompt's length, about.")
 @click.option("--one-engine", is_flag=True, help="All of them are models of one Ollama, which has room for two.")
-@click.option("--cost-quality", type=click.FloatRange(0, 1), help="The dial, for which the quality of each is estimated.")
+@click.option("--cost-quality", type=Number(0, 1), help="The dial, for which the quality of each is estimated.")
 @json_option
 def decide_command(
     deployments: int, repeat: int, tokens: int, one_engine: bool, cost_quality: float | None, as_json: bool

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from waypost.cli.card_view import shown
+from waypost.cli.number import Number
 from waypost.cli.outcome_options import Asked, makers_with, outcome_options, read_outcomes, require_model
 from waypost.cli.output import console, json_option, print_json
 from waypost.cli.progress import bars, shown_on
@@ -29,7 +30,7 @@ _OWN = ("waypost", "artefact")
 """Policies that serve as they are judged here."""
 
 _PASTED = {"model name": "model", "dial": "cost_quality", "config": "config"}
-_SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
+_SHARE = Number(0, 1, min_open=True, max_open=True)
 
 
 @click.command()

@@ -12,6 +12,7 @@ import orjson
 
 from waypost.cli.feedback_report import report
 from waypost.cli.ledger_file import ledger_config_option, ledger_option, ledger_path
+from waypost.cli.number import Number
 from waypost.cli.output import console, json_option, print_json
 from waypost.cli.running_server import address_of
 from waypost.cli.table import print_table
@@ -146,7 +147,7 @@ def import_(file: Path, config: Path | None, path: Path | None, as_json: bool) -
 
 @command.command()
 @click.argument("decision_id", metavar="ID")
-@click.argument("score", type=click.FloatRange(0, 1))
+@click.argument("score", type=Number(0, 1))
 @click.option(
     "--source",
     type=click.Choice(SOURCES),

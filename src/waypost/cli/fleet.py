@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from waypost.cli.number import Number
 from waypost.cli.output import config_option, console, json_option, print_json
 
 _COLUMNS = ("deployment", "engine", "loaded", "size", "window", "load", "tok/s in / out", "calls")
@@ -45,9 +46,7 @@ def command(context: click.Context, url: str | None, path: Path | None, as_json:
 
 @command.command()
 @_url_option
-@click.option(
-    "--days", default=7.0, show_default=True, type=click.FloatRange(0.01, 3650), help="How much of the ledger counts."
-)
+@click.option("--days", default=7.0, show_default=True, type=Number(0.01, 3650), help="How much of the ledger counts.")
 @config_option
 @json_option
 def plan(url: str | None, days: float, path: Path | None, as_json: bool) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from waypost.cli.number import Number
 from waypost.cli.output import config_option, console, json_option, print_json
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ _TOOL = {"type": "function", "function": {"name": "do", "description": "does wha
 @config_option
 @click.option("-m", "--model", default="auto", show_default=True, help="The model name that the client would send.")
 @click.option(
-    "--cost-quality", type=click.FloatRange(0, 1), help="As if the caller had set the dial: 0 for the cheapest, 1 for the best."
+    "--cost-quality", type=Number(0, 1), help="As if the caller had set the dial: 0 for the cheapest, 1 for the best."
 )
 @click.option("--image", is_flag=True, help="As if an image came with the prompt.")
 @click.option("--tools", is_flag=True, help="As if tools were offered.")
