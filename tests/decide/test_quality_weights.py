@@ -92,9 +92,10 @@ def test_a_single_array_is_refused(folder: Path) -> None:
         load_quality_weights(folder)
 
 
-def test_what_is_no_number_is_refused(folder: Path) -> None:
+@pytest.mark.parametrize("overall", [[np.nan, 1.0], [np.inf, 1.0], ["0.5", "1.0"]])
+def test_what_is_no_number_is_refused(folder: Path, overall: list[Any]) -> None:
     arrays = dict(load_quality_weights(folder).arrays)
-    rewritten(folder, arrays | {"pools.0.overall": np.array([np.nan, 1.0])})
+    rewritten(folder, arrays | {"pools.0.overall": np.array(overall)})
     with pytest.raises(ArtefactError, match=r"holds what is no number \(pools.0.overall\)"):
         load_pools(folder)
 

@@ -45,10 +45,16 @@ class QualityWeights:
         except DAMAGE:
             raise ArtefactError(f"{QUALITY_FILE} is damaged: {_FIX}") from None
         for key, array in found.items():
-            # In a pool, what is infinite says that the best single model is never left.
-            if array.dtype.kind == "f" and (np.isnan(array).any() or (name != POOLS and np.isinf(array).any())):
+            if not _holds_numbers(key.rpartition(".")[2], array):
                 raise ArtefactError(f"{QUALITY_FILE} holds what is no number ({name}.{key}): {_FIX}")
         return found
+
+
+def _holds_numbers(name: str, array: npt.NDArray[Any]) -> bool:
+    """Whether it holds nothing else; names of models are texts, and an infinite lead leaves the best single model never."""
+    if array.dtype.kind != "f":
+        return array.dtype.kind in "biu" or name in ("models", "names")
+    return not np.isnan(array).any() and (name == "lead" or not np.isinf(array).any())
 
 
 def load_quality_weights(path: Path | None = None) -> QualityWeights:
