@@ -218,9 +218,9 @@ class _Plain:
     def __init__(self, experts: Experts) -> None:
         self.overall, self._experts = experts.overall, experts
 
-    def rate(self, told: Rows, asked: Sequence[int]) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
+    def rate(self, told: Rows, asked: Sequence[int]) -> tuple[list[np.ndarray], np.ndarray, np.ndarray, np.ndarray]:
         del asked
-        return [told.labels @ self._experts.tables[0]], told.labels @ self._experts.counts, np.ones(1)
+        return [told.labels @ self._experts.tables[0]], told.labels @ self._experts.counts, np.ones(1), np.ones(1)
 
 
 LABELS = np.full((1, 32), 1 / 32, np.float32)

@@ -9,7 +9,7 @@ import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -104,6 +104,19 @@ class Landmarks:
         return by_form, np.exp(np.minimum(near, 0))
 
 
+class ExpertRating(NamedTuple):
+    """What experts say of prompts, a row for each: of every model from each expert, and how many outcomes speak for that.
+
+    ``far`` is how far each prompt is from all landmarks: 1 for those that are not farther than landmarks are from each other,
+    else more. ``fit`` is how well the best kind fits it: about 1 where it is typical of one.
+    """
+
+    expected: list[Floats]
+    counts: Floats
+    far: Floats
+    fit: Floats
+
+
 @dataclass(frozen=True, slots=True)
 class Experts:
     """What `EXPERTS` know of a pool.
@@ -134,18 +147,17 @@ class Experts:
         standard = (told.plain - self.centre) * self.scale
         return np.concatenate((np.minimum(np.maximum(standard, -_CUT), _CUT), told.topics), axis=1)
 
-    def kinds_of(self, view: Floats, labels: Floats) -> Floats:
-        """The probability of each kind."""
+    def kinds_of(self, view: Floats, labels: Floats) -> tuple[Floats, Floats]:
+        """The probability of each kind, and how well the best kind fits, whatever the others do."""
         if self.topics is None:
-            return labels
-        return softmax((view @ self.kinds[:-1] + self.kinds[-1]) * np.float32(SHARPNESS))
+            return labels, labels.max(axis=1)
+        fits = view @ self.kinds[:-1] + self.kinds[-1]
+        return softmax(fits * np.float32(SHARPNESS)), fits.max(axis=1)
 
-    def rate(self, told: Rows, asked: Sequence[int] = range(len(EXPERTS))) -> tuple[list[Floats], Floats, Floats]:
-        """What the experts ``asked`` expect of each prompt and model, how many outcomes there are of such prompts, and how far
-        each prompt is from all landmarks: 1 for those that are not farther than landmarks are from each other, else more.
-        """
+    def rate(self, told: Rows, asked: Sequence[int] = range(len(EXPERTS))) -> ExpertRating:
+        """What the experts ``asked`` expect of each prompt and model, and how well they know such prompts."""
         view = self.view(told)
-        kinds = self.kinds_of(view, told.labels)
+        kinds, fit = self.kinds_of(view, told.labels)
         by_form, both = self.landmarks.similar(weighted(view))
         found = []
         for expert in asked:
@@ -156,7 +168,8 @@ class Experts:
             else:
                 head = self.heads[expert - len(TABLES)]
                 found.append((both if expert == KERNEL else by_form) @ head[:-1] + head[-1])
-        return found, kinds @ self.counts, np.maximum(1, self.usual / np.maximum(both.max(axis=1), _FARTHEST))
+        far = np.maximum(1, self.usual / np.maximum(both.max(axis=1), _FARTHEST))
+        return ExpertRating(found, kinds @ self.counts, far, fit)
 
     def _near(self, similar: Floats) -> Floats:
         close = similar**_NEARNESS

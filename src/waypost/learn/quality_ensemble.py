@@ -6,16 +6,17 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from waypost.decide.quality_experts import EXPERTS, NEIGHBOURS, TABLES, Floats, Rows, Topics
-from waypost.decide.quality_pool import Pool
+from waypost.decide.quality_experts import EXPERTS, NEIGHBOURS, TABLES, Experts, Floats, Rows, Topics
+from waypost.decide.quality_pool import IN_NINE_OF_TEN, NewKinds, Pool
 from waypost.learn.outcome_splits import question_of
 from waypost.learn.outcomes import Bools, Ints, Outcomes, Prompt
 from waypost.learn.quality_fitting import LANDMARKS, Known, fit_experts, fit_topics
-from waypost.learn.quality_intervals import LEAST_STRENGTH, cells_of, strength_of
+from waypost.learn.quality_intervals import LEAST_STRENGTH, cells_of, reach_of, strength_of
+from waypost.learn.quality_new_kinds import LEAST_KINDS, means_of_kinds, odds_of
 from waypost.learn.quality_rows import PromptReader, PromptRows
 
 FOLDS = 4
@@ -47,14 +48,25 @@ _STRAIGHT = np.array([[0, 1], [0, 1]], np.float64)
 class _Unseen:
     """What experts said of prompts that they were not fitted to, and what they scored (NaN where nothing is known).
 
-    ``questions`` numbers the questions from 0 on, ``kinds`` the kinds of prompts.
+    ``questions`` numbers the questions from 0 on, ``kinds`` the kinds of prompts. ``fit`` is how well the best kind fits each.
     """
 
     rated: Floats
     counts: Floats
+    fit: Floats
     scores: Floats
     questions: Ints
     kinds: Ints
+
+    @classmethod
+    def of(cls, known: Known, questions: Ints) -> _Unseen:
+        """Nothing was said yet."""
+        rated, counts = np.zeros((len(EXPERTS), *known.scores.shape), np.float32), np.zeros(known.scores.shape, np.float32)
+        return cls(rated, counts, np.zeros(len(counts), np.float32), known.scores, questions, known.kinds)
+
+    def ask(self, inside: Ints, told: Rows, experts: Experts) -> None:
+        """Asks ``experts`` about the prompts ``inside``."""
+        self.rated[:, inside], self.counts[inside], _, self.fit[inside] = experts.rate(told)
 
     @property
     def answered(self) -> Bools:
@@ -92,8 +104,13 @@ def learn_pool(train: Outcomes, reader: PromptReader, seed: int) -> Pool:
     calibration = _calibration(mixed[unseen.answered], unseen.scores[unseen.answered])
     means = np.interp(mixed, *calibration)
     lead = _lead(means, experts.overall, unseen)
-    strength = strength_of(cells_of(means, unseen.counts, scores, kinds))
-    return Pool(train.models, experts, tuple(weights.tolist()), calibration, lead, strength)
+    strength = strength_of(cells_of(means, unseen.counts, scores, kinds, np.zeros(scores.shape)))
+    new_kinds = None
+    if count >= LEAST_KINDS and len(train.prompts) >= LEAST_OUTCOMES:
+        left_out = _ask_of_new_kinds(rows, known, fold, questions, rng)
+        means = np.interp(np.tensordot(weights, left_out.rated, 1), *calibration)
+        new_kinds = _new_kinds(unseen, left_out, means, strength, experts.overall)
+    return Pool(train.models, experts, tuple(weights.tolist()), calibration, lead, strength, new_kinds)
 
 
 def _kinds(prompts: Sequence[Prompt]) -> tuple[Ints, int]:
@@ -116,13 +133,35 @@ def _unseen_topics(rows: PromptRows, kinds: Ints, count: int, fold: Ints) -> Flo
 
 def _ask(known: Known, topics: Topics | None, fold: Ints, questions: Ints, rng: np.random.Generator) -> _Unseen:
     """Asks experts on the other folds about each fold."""
-    scores = known.scores
-    rated, counts = np.zeros((len(EXPERTS), *scores.shape), np.float32), np.zeros(scores.shape, np.float32)
+    unseen = _Unseen.of(known, questions)
     for one in range(FOLDS):
         inside, others = np.flatnonzero(fold == one), np.flatnonzero(fold != one)
-        experts = fit_experts(known.taking(others), topics, rng)
-        rated[:, inside], counts[inside], _ = experts.rate(known.taking(inside).rows)
-    return _Unseen(rated, counts, scores, questions, known.kinds)
+        unseen.ask(inside, known.taking(inside).rows, fit_experts(known.taking(others), topics, rng))
+    return unseen
+
+
+def _ask_of_new_kinds(rows: PromptRows, known: Known, fold: Ints, questions: Ints, rng: np.random.Generator) -> _Unseen:
+    """Asks experts that never saw a prompt of some kinds, nor heard of these kinds, about them."""
+    unseen, group = _Unseen.of(known, questions), (rng.permutation(known.count) % FOLDS)[known.kinds]
+    for one in range(FOLDS):
+        inside, others = np.flatnonzero(group == one), np.flatnonzero(group != one)
+        left = rows.taking(others)
+        names, kinds = np.unique(known.kinds[others], return_inverse=True)
+        topics = fit_topics(left.matrix(), kinds, len(names))
+        told = Rows(left.form, left.labels, _unseen_topics(left, kinds, len(names), fold[others]))
+        experts = fit_experts(Known(told, kinds, len(names), known.scores[others]), topics, rng)
+        unseen.ask(inside, rows.taking(inside).seen_by(topics), experts)
+    return unseen
+
+
+def _new_kinds(unseen: _Unseen, left_out: _Unseen, means: Floats, strength: float, overall: Floats) -> NewKinds:
+    """What prompts of new kinds are known by, and how far off models are on kinds that were left out (expected: ``means``)."""
+    spread = means_of_kinds(left_out.scores, left_out.kinds, overall).std(axis=0, ddof=1)
+    new_kinds = NewKinds(odds_of(unseen.fit, left_out.fit), np.zeros(1), spread)
+    new_kinds = replace(new_kinds, usual=np.median(new_kinds.doubt(unseen.fit), axis=0))
+    stray = new_kinds.doubt(left_out.fit) * spread
+    cells = cells_of(means, left_out.counts, left_out.scores, left_out.kinds, stray, size=len(means))
+    return replace(new_kinds, reach=IN_NINE_OF_TEN * reach_of(cells, strength) * spread)
 
 
 def _mixture(unseen: _Unseen, *, neighbours: bool) -> Floats:

@@ -11,7 +11,7 @@ import numpy as np
 
 from waypost.decide.labels import LABEL_NAMES
 from waypost.decide.quality_features import STRUCTURE, told_of
-from waypost.decide.quality_pool import Pool
+from waypost.decide.quality_pool import Expected, Pool
 from waypost.decide.quality_weights import load_pools
 from waypost.decide.task import TaskModel
 from waypost.errors import ArtefactError
@@ -42,18 +42,18 @@ class Learned:
 
     def rate(self, prompts: Sequence[Prompt]) -> Floats:
         """Expected scores."""
-        return self._expected(prompts)[0]
+        return np.array(self._expected(prompts).means).reshape(len(prompts), len(self.pool.models))
 
     def bounds(self, prompts: Sequence[Prompt]) -> tuple[Floats, Floats]:
         """Those of the estimates."""
-        means, counts, far = self._expected(prompts)
-        half = np.vectorize(self.pool.half_width, otypes=[np.float64])(means, counts, far[:, None])
+        told = self._expected(prompts)
+        means, counts = np.array(told.means).reshape(len(prompts), len(self.pool.models)), told.counts.astype(np.float64)
+        far = told.far.astype(np.float64)[:, None]
+        half = np.vectorize(self.pool.half_width, otypes=[np.float64])(means, counts, far, told.stray)
         return np.maximum(means - half, 0.0), np.minimum(means + half, 1.0)
 
-    def _expected(self, prompts: Sequence[Prompt]) -> tuple[Floats, Floats, Floats]:
-        means, counts, far = self.pool.expected(self.reader.read(prompts).seen_by(self.pool.experts.topics))
-        wide = np.array(means).reshape(len(prompts), len(self.pool.models))
-        return wide, counts.astype(np.float64), far.astype(np.float64)
+    def _expected(self, prompts: Sequence[Prompt]) -> Expected:
+        return self.pool.expected(self.reader.read(prompts).seen_by(self.pool.experts.topics))
 
 
 @dataclass(frozen=True, slots=True)
