@@ -51,7 +51,7 @@ def drawable(candidates: Sequence[Candidate]) -> dict[str, Candidate]:
 
 
 def _may_be_as_good(one: Candidate, first: Candidate) -> bool:
-    if one.fallback or one.loads or one.last_resort:
+    if one.fallback or one.loads:
         return False
     return (
         one.expected_quality is None

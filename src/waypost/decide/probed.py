@@ -59,11 +59,6 @@ class ProbeResult:
         """Prompts that were answered at all."""
         return sum(group.asked for group in self.groups)
 
-    def of_task(self, task: str) -> tuple[int, int]:
-        """How many prompts of a task were answered well, and how many at all."""
-        groups = [group for group in self.groups if group.task == task]
-        return sum(group.passed for group in groups), sum(group.asked for group in groups)
-
 
 def probe_key(deployment: Deployment) -> str:
     """The same for deployments that answer alike: ``provider/model``, and a digest of its place and of its settings.

@@ -162,8 +162,6 @@ def _ordered(
     # Places differ, so that no key is equal to another one.
     ordered = [(keyed[0], one) for keyed, one in sorted([(key(one), one) for one in found])]
     for rank, (behind, one) in enumerate(ordered):
-        if judged and one.deployment.id in last:
-            one.said += ", the conversation is here"
         if behind:
             one.worth = -behind * _FAR - rules.order_step * rank
             one.said += ", below the floor" if behind == 1.0 else ", its quality is not known"
