@@ -58,7 +58,7 @@ class Ratings:
         rules = self._rules
         if not rules.enabled:
             raise PolicyError("feedback is switched off: set feedback.enabled in the config")
-        for name, value in (("decision", decision_id), ("caller", caller or "")):
+        for name, value in (("decision", decision_id), ("caller", "" if caller is None else caller)):
             if not isinstance(value, str):
                 raise InvalidRequest("must be a text", param=name)
         rating = Rating(

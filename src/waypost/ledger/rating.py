@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
@@ -36,7 +35,7 @@ class Rating:
 
 def require_score(value: Any) -> float:
     """``value``, if it is a score. Raises `InvalidRequest` otherwise."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or not 0 <= value <= 1:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
         raise InvalidRequest("must be a number from 0 to 1; a thumb is 0 or 1", param="score")
     return float(value)
 

@@ -14,7 +14,7 @@ from waypost.decide.correction import Correction, require_task
 from waypost.dialects.strict_json import read_object
 from waypost.errors import InvalidRequest, NotFound
 from waypost.ledger.clean import Cleaner
-from waypost.ledger.rating import Rating, require_score, require_source
+from waypost.ledger.rating import Rating
 from waypost.router import Router
 from waypost.server.body import ClientLeft, read_body
 from waypost.server.reply import Json
@@ -59,8 +59,8 @@ class FeedbackEndpoints:
         made = await asyncio.to_thread(
             self._router.rate,
             body["decision"],
-            require_score(body["score"]),
-            source=require_source("user" if source is None else source),
+            body["score"],
+            source="user" if source is None else source,
             caller=body.get("user"),
         )
         return Json({"id": made.id, "decision": made.decision, "score": made.score, "source": made.source})
