@@ -156,3 +156,24 @@ def test_the_same_model_with_thinking_is_asked_for_anew() -> None:
 
 def test_the_version_is_that_of_the_artefact() -> None:
     assert LiveQuality(abilities(), version="quality-1-abc").version == "quality-1-abc"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (replace(STRANGE, transport={"base_model": "gpt-4o-mini"}), replace(STRANGE, transport={"base_model": "qwen3:32b"})),
+        (deployment("d", provider="vllm", model="llama-3.1-8b"), deployment("d", provider="groq", model="llama-3.1-8b")),
+        (
+            deployment("d", group="gpt-4o-mini", provider="azure", model="ours"),
+            deployment("d", group="qwen3:32b", provider="azure", model="ours"),
+        ),
+    ],
+    ids=["base model", "provider", "group on Azure"],
+)
+def test_a_deployment_that_became_another_model_is_looked_up_anew(before: Deployment, after: Deployment) -> None:
+    quality = LiveQuality(abilities())
+    quality.standing(before)
+    found, fresh = quality.standing(after), LiveQuality(abilities()).standing(after)
+    assert fresh is not None
+    assert found is not None
+    assert (found.model, found.mean.tolist()) == (fresh.model, fresh.mean.tolist())

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Hashable, Iterator, Mapping
 from types import MappingProxyType
 
 from waypost.decide.model_kinds import thinks_by_itself
 from waypost.fleet.view import Deployment
+
+Identity = tuple[Hashable, ...]
 
 _OLLAMA = ("ollama", "ollama_chat")
 _AZURE = ("azure", "azure_ai")
@@ -188,6 +190,21 @@ def names_of(deployment: Deployment) -> tuple[str, ...]:
     base = deployment.transport.get("base_model")
     first = (base,) if isinstance(base, str) else ()
     return (*first, deployment.model, *((deployment.group,) if deployment.provider in _AZURE else ()))
+
+
+def identity_of(deployment: Deployment) -> Identity:
+    """All that says which model a deployment is; a config that is read again, discovery and the request may change it."""
+    base = deployment.transport.get("base_model") if deployment.transport else None
+    return (
+        deployment.id,
+        deployment.group,
+        deployment.provider,
+        deployment.model,
+        base if isinstance(base, str) else None,
+        deployment.engine_kind,
+        deployment.parameters_b,
+        thinking_of(deployment),
+    )
 
 
 def is_compressed(deployment: Deployment) -> bool:

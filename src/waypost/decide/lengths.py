@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from waypost.decide.abilities import INPUTS, Arrays, Floats, inputs_of
-from waypost.decide.known_models import known_name, names_of, plain_name, thinking_of
+from waypost.decide.known_models import Identity, identity_of, known_name, names_of, plain_name, thinking_of
 from waypost.decide.labels import LABELS
 from waypost.decide.model_kinds import thinks_by_itself
 from waypost.decide.recent import Recent
@@ -41,7 +41,7 @@ class LengthForecast:
     spread: float
     spoken: npt.NDArray[np.bool_]
     _places: Mapping[str, int] = field(init=False, repr=False)
-    _known: Recent[tuple[str, str, bool | None], float] = field(init=False, repr=False)
+    _known: Recent[Identity, float] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_places", {name: place for place, name in enumerate(self.names)})
@@ -65,7 +65,7 @@ class LengthForecast:
 
     def _habit(self, deployment: Deployment) -> float:
         """How much longer its answers are, NaN of one that thinks."""
-        key = deployment.id, deployment.model, thinking_of(deployment)
+        key = identity_of(deployment)
         found = self._known.get(key)
         if found is None:
             found = self._known[key] = self._look_up(deployment)

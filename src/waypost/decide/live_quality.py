@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from waypost.decide.abilities import FIELDS, Abilities, Floats, Standing
-from waypost.decide.known_models import thinking_of
+from waypost.decide.known_models import Identity, identity_of, thinking_of
 from waypost.decide.moved_abilities import Passed, after_outcomes
 from waypost.decide.probed import ProbeResult
 from waypost.decide.quality import QualityEstimate, QualityEstimator
@@ -27,8 +27,6 @@ _REMEMBERED = 256
 
 _Arm = tuple[str, bool | None]
 """The id of a deployment, and whether it is set to think."""
-
-_Key = tuple[str, str, float | None, bool | None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,8 +61,8 @@ class LiveQuality:
         self._models = models
         self._probed = probed or {}
         self._version = version
-        self._known = Recent[_Key, Standing | tuple[()]](_REMEMBERED)
-        self._fleets = Recent[tuple[_Key, ...], _Fleet](_REMEMBERED)
+        self._known = Recent[Identity, Standing | tuple[()]](_REMEMBERED)
+        self._fleets = Recent[tuple[Identity, ...], _Fleet](_REMEMBERED)
 
     @property
     def version(self) -> str:
@@ -84,7 +82,7 @@ class LiveQuality:
 
     def standing(self, deployment: Deployment) -> Standing | None:
         """Where a deployment stands on the scale of abilities; ``None`` where nobody knows."""
-        return self._standing(deployment, _key(deployment))
+        return self._standing(deployment, identity_of(deployment))
 
     def after_probes(self, results: Sequence[tuple[Deployment, ProbeResult]], version: str) -> LiveQuality:
         """The same, but that these probes count, and no others; those of one set of prompts together."""
@@ -122,7 +120,7 @@ class LiveQuality:
         return found
 
     def _fleet(self, deployments: Sequence[Deployment]) -> _Fleet:
-        key = tuple([_key(deployment) for deployment in deployments])
+        key = tuple([identity_of(deployment) for deployment in deployments])
         fleet = self._fleets.get(key)
         if fleet is None:
             standings = [self._standing(one, name) for one, name in zip(deployments, key, strict=True)]
@@ -136,7 +134,7 @@ class LiveQuality:
             )
         return fleet
 
-    def _standing(self, deployment: Deployment, key: _Key) -> Standing | None:
+    def _standing(self, deployment: Deployment, key: Identity) -> Standing | None:
         found = self._known.get(key)
         if found is None:
             found = self._known[key] = self._probed.get(_arm(deployment)) or self._unprobed(deployment) or ()
@@ -151,8 +149,3 @@ class LiveQuality:
 
 def _arm(deployment: Deployment) -> _Arm:
     return deployment.id, thinking_of(deployment)
-
-
-def _key(deployment: Deployment) -> _Key:
-    """What a standing depends on, for one config: a deployment's id, and what discovery and the request may change."""
-    return deployment.id, deployment.model, deployment.parameters_b, thinking_of(deployment)
