@@ -110,6 +110,11 @@ def test_with_stated_quality_speed_counts_and_without_it_the_list_knows_better()
     assert order(decided(replace(unknown, statuses=silent), asked=turn(answer_tokens=512))) == ["a", "b"]
 
 
+def test_a_stated_quality_of_0_is_not_taken_for_an_unknown_one() -> None:
+    view = one_slot("b", local("a", quality={"*": 0.0}), local("b", quality={"*": 0.5}), local("c"), load_s=1.0)
+    assert order(decided(view, "a", "b", "c")) == ["b", "c", "a"]
+
+
 def test_who_has_a_queue_gives_way_when_the_wait_is_worth_more_than_the_place() -> None:
     warm: dict[str, Any] = {"memory": {"max_models": 2}}
     view = one_slot(("a", "b"), local("a"), local("b"), a={**PRICED, "in_flight": 3}, b=PRICED, **warm)

@@ -258,8 +258,8 @@ def _qualities(listed: Sequence[_Seen], shares: Sequence[float | None], route: R
     if None not in shares:
         return [share for share in shares if share is not None]
     steps = [step * _places(before, behind, route) for before, behind in pairwise(listed)]
-    known = next((place for place, share in enumerate(shares) if share is not None), 0)
-    found = [shares[known] or 1.0] * len(listed)
+    known, first = next(((place, share) for place, share in enumerate(shares) if share is not None), (0, 1.0))
+    found = [first] * len(listed)
     for place in range(known - 1, -1, -1):
         found[place] = found[place + 1] + steps[place]
     for place in range(known + 1, len(listed)):
