@@ -51,6 +51,11 @@ def test_the_others_keep_their_order_and_the_card_says_what_happened() -> None:
     assert made(turn(id=decision.id)) == decision
 
 
+def test_a_share_that_is_next_to_nothing_draws_nobody() -> None:
+    for share in (5e-324, 1e-310):
+        assert made(rules=exploring(share)).explored is False
+
+
 def test_without_exploration_nothing_is_left_to_chance() -> None:
     decision = made(rules=exploring(0.0))
     assert (ids(decision), decision.propensity, decision.explored) == (["a", "b", "c", "d"], 1.0, False)

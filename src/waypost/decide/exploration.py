@@ -33,10 +33,10 @@ def draw(candidates: tuple[Candidate, ...], turn: Turn, share: float) -> Draw:
         return Draw(candidates)
     others = [one for one in candidates if groups.get(one.group) is one and one is not first]
     each = share / len(groups)
-    place = int((1 - chance(turn, "explore")) / each)
-    if place >= len(others):
+    spot = 1 - chance(turn, "explore")
+    if spot >= each * len(others):
         return Draw(candidates, 1 - each * len(others))
-    drawn = others[place]
+    drawn = others[min(int(spot / each), len(others) - 1)]
     reason = f"{drawn.reason}; drawn to go ahead of {first.deployment}, as this route explores"
     rest = (one for one in candidates if one is not drawn)
     return Draw((replace(drawn, reason=reason), *rest), each, explored=True)
