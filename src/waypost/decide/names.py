@@ -52,12 +52,18 @@ def resolve(name: str, fleet: FleetView, policy: Policy) -> Meaning | None:
             found = _literally(meant, via, fleet, policy)
             if found is not None:
                 return found
-    target = policy.aliases.get(name) or policy.aliases.get(_other_tag(name))
-    numbered = _numbered(target or name, fleet, policy)
+    target = _target(name, policy)
+    via = name if target != name else None
+    numbered = _numbered(target, fleet, policy)
     if numbered is not None:
-        return None if isinstance(numbered, str) else replace(numbered, via=target and name)
-    fitting = _wildcard(target or name, fleet)
-    return Meaning("deployment", target or name, fitting, target and name) if fitting else None
+        return None if isinstance(numbered, str) else replace(numbered, via=via)
+    fitting = _wildcard(target, fleet)
+    return Meaning("deployment", target, fitting, via) if fitting else None
+
+
+def _target(name: str, policy: Policy) -> str:
+    """What an alias stands for, with or without Ollama's tag; any other name is its own."""
+    return policy.aliases.get(name) or policy.aliases.get(_other_tag(name), name)
 
 
 def _literally(name: str, via: str | None, fleet: FleetView, policy: Policy) -> Meaning | None:
@@ -74,13 +80,12 @@ def _literally(name: str, via: str | None, fleet: FleetView, policy: Policy) -> 
 
 def is_of_a_pair(name: str, policy: Policy) -> bool:
     """A name of RouteLLM's form, or an alias of one."""
-    target = policy.aliases.get(name) or policy.aliases.get(_other_tag(name), name)
-    return target.startswith(PAIRED)
+    return _target(name, policy).startswith(PAIRED)
 
 
 def wrong_number(name: str, fleet: FleetView, policy: Policy) -> str | None:
     """What is wrong with the number of a name that wants one; ``None`` where it wants none."""
-    found = _numbered(policy.aliases.get(name, name), fleet, policy)
+    found = _numbered(_target(name, policy), fleet, policy)
     return found if isinstance(found, str) else None
 
 

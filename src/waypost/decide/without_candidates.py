@@ -16,7 +16,7 @@ def unknown_model(turn: Turn, fleet: FleetView, policy: Policy, scores: TaskScor
     """Nothing has this name, or it wants a number and has none; the message has what would help. ``version`` is that of the
     artefacts.
     """
-    wrong = wrong_number(policy.aliases.get(turn.model, turn.model), fleet, policy)
+    wrong = wrong_number(turn.model, fleet, policy)
     if wrong is not None:
         refusal = Refusal(InvalidRequest, f"model {turn.model[:100]!r}: {wrong}", param="model")
         return _card(turn, policy, scores, version, "the number in this name is none", refusal)
