@@ -82,12 +82,13 @@ def test_bounds_close_in_with_more_answers_and_shut_when_all_are_known() -> None
     outcomes, truth = world()
     curves = AbilityCurves.fit(outcomes.scores)
     widths = []
-    for count in (20, 80, PROMPTS):
+    for count in (20, 80, 320, PROMPTS):
         rows = choose_prompts(outcomes, curves, count, range(PROMPTS))
         found = predict(outcomes, curves, rows, truth[rows].tolist()).expected
         widths.append(found.upper - found.lower)
-    assert widths[0] > widths[1] > widths[2]
-    assert found.mean == pytest.approx(truth.mean(), abs=0.01)
+    assert widths[0] > widths[1] > widths[2] > 0
+    assert widths[3] == pytest.approx(0, abs=1e-6)
+    assert found.mean == pytest.approx(truth.mean())
 
 
 def test_the_known_model_that_answers_alike_is_the_nearest() -> None:

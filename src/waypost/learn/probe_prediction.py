@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -47,26 +48,23 @@ def predict(outcomes: Outcomes, curves: AbilityCurves, rows: Ints, scores: Seque
     that were not asked, a little wider for what one ability does not tell.
     """
     seen = np.asarray(scores, float)
-    mean, variance = _forecast(curves, rows, seen[:, None])
-    spread = _WIDER * np.sqrt(variance[0])
-    expected = float(np.clip(mean[0], 0, 1))
-    lower, upper = (float(np.clip(mean[0] + side * _NINE_OF_TEN * spread, 0, 1)) for side in (-1, 1))
+    mean, variance = _forecast(curves, rows, seen)
+    half = _WIDER * _NINE_OF_TEN * math.sqrt(variance)
+    expected, lower, upper = (float(np.clip(mean + off, 0, 1)) for off in (0, -half, half))
     return Prediction(QualityEstimate(expected, lower, upper, len(seen)), _nearest(outcomes, rows, seen, nearest))
 
 
-def _forecast(curves: AbilityCurves, rows: Ints, scores: Floats) -> tuple[Floats, Floats]:
-    """The expected mean score over all prompts of each model (column of ``scores``), and its variance."""
+def _forecast(curves: AbilityCurves, rows: Ints, scores: Floats) -> tuple[float, float]:
+    """The expected mean score over all prompts, and its variance."""
     total = len(curves.expected)
-    asked = ~np.isnan(scores)
-    abilities = curves.posterior(rows, scores)
-    rest = curves.expected.sum(axis=0) - asked.T @ curves.expected[rows]
-    luck = (curves.expected * (1 - curves.expected)).sum(axis=0)
-    means = (abilities * rest).sum(axis=1)
-    spread = (abilities * rest**2).sum(axis=1) - means**2
-    counts = np.maximum(asked.sum(axis=0), 1)
-    missed = np.where(asked, np.nan_to_num(scores) - curves.expected[rows] @ abilities.T, 0.0).sum(axis=0) / counts
-    found = (means + np.nansum(scores, axis=0)) / total + _BELIEVED * missed * (1 - counts / total)
-    return found, (spread + abilities @ luck) / total**2
+    ability = curves.posterior(rows, scores[:, None])[0]
+    rest = np.delete(curves.expected, rows, axis=0)
+    sums = rest.sum(axis=0)
+    mean = ability @ sums
+    missed = (scores - curves.expected[rows] @ ability).mean()
+    found = (mean + scores.sum()) / total + _BELIEVED * missed * (1 - len(rows) / total)
+    spread, luck = ability @ (sums - mean) ** 2, ability @ (rest * (1 - rest)).sum(axis=0)
+    return float(found), float(spread + luck) / total**2
 
 
 def _nearest(outcomes: Outcomes, rows: Ints, seen: Floats, count: int) -> tuple[Neighbour, ...]:
