@@ -99,9 +99,9 @@ def judge(evidence: Evidence, *, resampled: int = 1000, seed: int = 1) -> Judgem
     mended = other + inverse * (evidence.scores - chosen)
     weights = resamples(evidence.clusters, resampled, seed)
     new, least, most = (means(weights, np.where(judged, mended, unknown)) for unknown in (other, 0.0, 1.0))
-    old, weighed = means(weights, evidence.scores), weights * inverse
+    old = means(weights, evidence.scores)
     with np.errstate(invalid="ignore"):  # a resample may have none of them
-        alone = (weighed @ evidence.scores) / weighed.sum(axis=1)
+        alone = (weights @ (inverse * evidence.scores)) / (weights @ inverse)
     return Judgement(
         n=n,
         new=_interval(new, least, most, lowest=0.0),
