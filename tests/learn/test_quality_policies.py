@@ -147,6 +147,8 @@ def test_a_router_of_routellm_is_judged_by_its_win_rates(monkeypatch: pytest.Mon
     train = table(asked(3), [[1, 0]] * 3)
     assert subject(monkeypatch, Router(), train)[0].tolist() == pytest.approx([0.27, 0.73])
     assert subject(monkeypatch, lambda _: Router(), train, strong="b")[0].tolist() == pytest.approx([0.73, 0.27])
+    unanswered = table(asked(3), [[math.nan, 0]] * 3)
+    assert subject(monkeypatch, Router(), unanswered)[0].tolist() == pytest.approx([0.73, 0.27])
     with pytest.raises(ArtefactError, match="name two with --only"):
         subject(monkeypatch, Router(), table(asked(3), [[1, 0, 1]] * 3))
 

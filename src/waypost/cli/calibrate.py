@@ -78,7 +78,7 @@ def command(
     outcomes, division, protocol = read_outcomes(files, Asked(**asked))
     require_model(outcomes, strong)
     if strong is None and len(outcomes.models) == 2:
-        strong = outcomes.models[int(outcomes.mean_scores.argmax())]
+        strong = outcomes.models[outcomes.best_model]
     maker = makers_with(policy, strong, asked["seed"])[policy]
     with bars() as progress:
         show = shown_on(progress)

@@ -82,6 +82,11 @@ class Outcomes:
         return _column_means(self.scores)
 
     @property
+    def best_model(self) -> int:
+        """The column of the highest mean score. A model that answered nothing is not it."""
+        return int(np.nanargmax(self.mean_scores))
+
+    @property
     def mean_costs(self) -> Floats:
         """Of each model in dollars, over the answers whose cost is known; NaN where there is none."""
         return _column_means(self.costs)

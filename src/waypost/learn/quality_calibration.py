@@ -86,11 +86,14 @@ class Rehearsal:
 def rehearse(outcomes: Outcomes, division: Division, maker: Maker, strong: str | None, progress: Progress) -> Rehearsal:
     """Lets policies rate what they did not learn from. A prompt that the best model did not answer tells nothing of a loss.
 
-    Raises ArtefactError where no dial can be set: of more than two models, only expected scores and known costs have one.
+    ``strong`` names the strong one of two models. Raises ArtefactError where no dial can be set: of more than two models, only
+    expected scores and known costs have one.
     """
     judged = outcomes.taking(division.judged)
     priced = judged.priced.all() and all(part.train.priced.all() for part in division.parts)
-    pair = _pair(outcomes, strong)
+    pair = None
+    if strong is not None and len(outcomes.models) == 2:
+        pair = outcomes.models.index(strong), 1 - outcomes.models.index(strong)
     ratings, costs, best, expects = [], [], [], False
     for number, part in enumerate(division.parts):
         progress("rating", number, len(division.parts))
@@ -99,7 +102,7 @@ def rehearse(outcomes: Outcomes, division: Division, maker: Maker, strong: str |
         prompts = [outcomes.prompts[row] for row in part.judged.tolist()]
         ratings.append(ratings_of(policy, prompts, part.train))
         costs.append(np.tile(shares_of_span(part.train, part.train.mean_costs), (len(prompts), 1)))
-        always = int(np.nanargmax(part.train.mean_scores)) if pair is None else pair[0]
+        always = part.train.best_model if pair is None else pair[0]
         best.append(np.full(len(prompts), always, np.int64))
     progress("rating", len(division.parts), len(division.parts))
     if pair is None and not (expects and priced):
@@ -167,13 +170,6 @@ def cheapest_within(rehearsal: Rehearsal, max_loss: float, confidence: float, se
 def best_of(rehearsal: Rehearsal) -> str:
     """The model that is always asked to compare with; of several folds, that of most prompts."""
     return rehearsal.outcomes.models[Counter(rehearsal.best.tolist()).most_common(1)[0][0]]
-
-
-def _pair(outcomes: Outcomes, strong: str | None) -> tuple[int, int] | None:
-    if len(outcomes.models) != 2:
-        return None
-    first = int(np.nanargmax(outcomes.mean_scores)) if strong is None else outcomes.models.index(strong)
-    return first, 1 - first
 
 
 def _losses(rehearsal: Rehearsal, chosen: Floats) -> Floats:

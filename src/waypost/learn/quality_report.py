@@ -215,10 +215,10 @@ def _costs(scores: Floats, paid: Floats, beside: _Beside, money: _Money) -> dict
 
 def _pair(judged: Judged) -> tuple[int, int] | None:
     """The columns of the strong and of the weak one of two models; ``None`` of more, or where both answered no prompt."""
-    models, scores = judged.outcomes.models, judged.outcomes.mean_scores
+    models = judged.outcomes.models
     if len(models) != 2 or not judged.outcomes.answered.all(axis=1).any():
         return None
-    strong = int(scores.argmax()) if judged.strong is None else models.index(judged.strong)
+    strong = judged.outcomes.best_model if judged.strong is None else models.index(judged.strong)
     return strong, 1 - strong
 
 

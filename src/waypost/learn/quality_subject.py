@@ -52,7 +52,7 @@ def _adapted(found: Any, train: Outcomes, strong: str | None, task_model: TaskMo
             raise ArtefactError(
                 f"a win rate is that of one of two models; these outcomes are of {len(train.models)}: name two with --only"
             )
-        return StrongOrWeak(found, int(train.mean_scores.argmax()) if strong is None else train.models.index(strong))
+        return StrongOrWeak(found, train.best_model if strong is None else train.models.index(strong))
     if hasattr(found, "rate") and hasattr(found, "expects"):
         policy: Policy = found
         return policy
