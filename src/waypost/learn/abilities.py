@@ -115,7 +115,7 @@ def train_abilities(answers: Sequence[Answers], spreads: Spreads = Spreads()) ->
         for column in range(len(source.models))
     ]
     found, covariance = _posterior(columns, layout.precision(spreads))
-    turns = [_of_model(layout, row) for row in range(len(layout.models))]
+    sums = [_of_model(layout, row) for row in range(len(layout.models))]
     places = [layout.own(row) for row in range(len(layout.models))]
     kind, ease = slice(layout.kind, layout.model), slice(layout.ease, layout.size)
     outcomes = dict.fromkeys(layout.models, 0)
@@ -124,8 +124,8 @@ def train_abilities(answers: Sequence[Answers], spreads: Spreads = Spreads()) ->
             outcomes[model] += int(np.count_nonzero(~np.isnan(source.scores[:, column])))
     return Abilities(
         names=layout.models,
-        means=np.array([turn @ found[own] for turn, own in zip(turns, places, strict=True)]),
-        covariances=np.array([turn @ covariance[np.ix_(own, own)] @ turn.T for turn, own in zip(turns, places, strict=True)]),
+        means=np.array([each @ found[own] for each, own in zip(sums, places, strict=True)]),
+        covariances=np.array([each @ covariance[np.ix_(own, own)] @ each.T for each, own in zip(sums, places, strict=True)]),
         outcomes=np.array(list(outcomes.values())),
         ease=found[ease],
         ease_covariance=covariance[ease, ease],
@@ -140,11 +140,11 @@ def train_abilities(answers: Sequence[Answers], spreads: Spreads = Spreads()) ->
 
 
 def _of_model(layout: _Layout, row: int) -> Floats:
-    """Makes ability and tilts of the parameters of a model."""
-    turn = np.zeros((1 + len(FIELDS), len(KIND) + 1 + len(FIELDS)))
-    turn[0, : len(KIND) + 1] = (*layout.kinds[row], 1.0)
-    turn[1:, len(KIND) + 1 :] = np.eye(len(FIELDS))
-    return turn
+    """The sums that make ability and tilts of the parameters of a model."""
+    found = np.zeros((1 + len(FIELDS), len(KIND) + 1 + len(FIELDS)))
+    found[0, : len(KIND) + 1] = (*layout.kinds[row], 1.0)
+    found[1:, len(KIND) + 1 :] = np.eye(len(FIELDS))
+    return found
 
 
 def _posterior(columns: Sequence[_Column], precision: Floats) -> tuple[Floats, Floats]:
