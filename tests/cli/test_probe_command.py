@@ -269,7 +269,7 @@ async def test_an_engine_that_never_answers_runs_into_its_deadline(tmp_path: Pat
     quick = {"timeouts": {"connect_s": 1, "first_byte_s": 0.2, "idle_s": 0.2, "total_s": 0.4}}
     faultd.models = ["never-headers"]
     file = config(tmp_path, faultd.base_url, "never-headers", window=100_000, policy=quick)
-    result = await asyncio.to_thread(probe, "never-headers", "-c", file, "--from", outcomes, "--count", "2", "--yes", "--json")
+    result = await asyncio.to_thread(probe, "never-headers", "-c", file, "--from", outcomes, "--count", "1", "--yes", "--json")
     assert result.exit_code == 1
     assert json.loads(result.stdout)["asked"] == 0
 

@@ -79,7 +79,7 @@ def command(
     require_model(outcomes, strong)
     if strong is None and len(outcomes.models) == 2:
         strong = outcomes.models[outcomes.best_model]
-    maker = makers_with(policy, strong, asked["seed"])[policy]
+    maker = makers_with(policy, strong, asked["seed"], beside=False)[policy]
     with bars() as progress:
         show = shown_on(progress)
         rehearsal = rehearse(outcomes, division, maker, strong, show)

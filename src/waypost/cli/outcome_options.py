@@ -77,9 +77,10 @@ def outcome_options(command: Any) -> Any:
     return command
 
 
-def makers_with(policy: str, strong: str | None, seed: int) -> dict[str, Maker]:
+def makers_with(policy: str, strong: str | None, seed: int, *, beside: bool = True) -> dict[str, Maker]:
     """What can be judged, by name: Waypost's own, the baselines, and ``policy``.
 
+    Without ``beside``, LiteLLM's are among them only where ``policy`` is one: it takes seconds to load.
     Raises ArtefactError where there is none of that name.
     """
     from waypost.decide.task_model import load_task_model
@@ -89,7 +90,9 @@ def makers_with(policy: str, strong: str | None, seed: int) -> dict[str, Maker]:
 
     task_model = load_task_model(None)
     own = learned_policies(task_model, seed, strong)
-    makers = {LEARNED: own[LEARNED]} | baselines(task_model) | litellm_baselines()
+    makers = {LEARNED: own[LEARNED]} | baselines(task_model)
+    if beside or policy.startswith("litellm_"):
+        makers |= litellm_baselines()
     if policy in makers:
         return makers
     if policy in own:
