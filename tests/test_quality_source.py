@@ -192,6 +192,20 @@ def test_an_artefact_that_the_config_names_and_that_is_not_there_stops_the_start
         Router.from_config(config(tmp_path, quality={"artefact": str(tmp_path / "nothing")}))
 
 
+def test_what_is_followed_counts_for_no_decision_before_the_config_is_in_force(tmp_path: Path) -> None:
+    models = [{"model_name": name, "litellm_params": {"model": f"simulated/{name}"}} for name in ("gpt-4o-mini", "some-8b")]
+    blocks: dict[str, Any] = {"model_list": models, "quality": {"artefact": str(written(tmp_path, **both()))}}
+    given = loads(yaml.safe_dump(config(tmp_path, **blocks)))
+    with Router(given, quality=source_of(load_quality, tmp_path)) as router:
+        before = router.route("What is 3 + 4?", model="auto-best").quality_version
+        assert before is not None
+        written(tmp_path, **{**both(), "abilities": abilities(kind_sd=0.4).to_arrays()})
+        router.quality.follow(given.quality, router.policy)
+        assert router.route("What is 3 + 4?", model="auto-best").quality_version == before
+        router.apply(given, given.setup.deployments)
+        assert router.route("What is 3 + 4?", model="auto-best").quality_version not in (before, None)
+
+
 async def test_a_router_of_routellm_is_asked_in_a_thread(tmp_path: Path) -> None:
     half = Half()
     pairs = {"mf": {"strong": "strong", "weak": "weak", "router": "routellm"}}

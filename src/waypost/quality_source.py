@@ -17,7 +17,7 @@ from waypost.config.quality import QualitySettings
 from waypost.decide.learned_quality import LearnedQuality, load_quality
 from waypost.decide.policy import Policy
 from waypost.decide.probed import ProbeResult, probe_key
-from waypost.decide.quality import QualityEstimate, WinRates
+from waypost.decide.quality import AnswerLengths, QualityEstimate, QualityEstimator, WinRates
 from waypost.decide.quality_weights import QUALITY_CARD_FILE, QUALITY_FILE
 from waypost.decide.task import TaskScores
 from waypost.errors import ArtefactError
@@ -92,6 +92,11 @@ class QualitySource:
         self._checkpoints = wanted
         paths = {name: None if folder is None else Path(folder).expanduser() for name, folder in wanted.items()}
         self.win_rates = MappingProxyType({name: self._load_router(name, path) for name, path in paths.items()})
+
+    def in_force(self) -> tuple[QualityEstimator, AnswerLengths | None]:
+        """Who tells quality and lengths as of now, whatever is followed later; this source, while nothing is read."""
+        learned = self._learned
+        return (self, self) if learned is None else (learned.estimator, learned.lengths)
 
     @property
     def version(self) -> str:

@@ -76,7 +76,6 @@ class Router(Opinions):
         self.quality.follow(config.quality, self._policy)
         self._learned: OwnTasks | None = None
         self._learning = threading.Lock()
-        self._learn(lambda model: model.with_own_tasks(self.learn(config.setup.policy)))
         self._dispatchers: dict[asyncio.AbstractEventLoop, tuple[Dispatcher, AsyncGenerator[None, None]]] = {}
         self._starting = threading.Lock()
         self._sync: SyncLoop | None = None
@@ -84,6 +83,7 @@ class Router(Opinions):
         self.fleet = Fleet(self._known(config.setup.deployments), clock=clock, engines=config.discovery.engines)
         self.fleet.batch_s = self._policy.batch_s
         self.quality.count_probes(self.view().deployments)
+        self._learn(lambda model: model.with_own_tasks(self.learn(config.setup.policy)))
         self.budget = RetryBudget(config.policy.retry_budget, clock)
         self.ledger = open_ledger(config.ledger) if ledger is None else ledger
         self.ledger.start()
@@ -316,10 +316,13 @@ class Router(Opinions):
         self._learn(lambda model: model.with_corrections(corrections))
 
     def _learn(self, change: Callable[[LinearTaskModel], LinearTaskModel]) -> None:
-        """Puts another model in force, from any thread. Decisions under way keep the one that they began with."""
+        """Puts another model in force, and the estimates as they are now, from any thread.
+
+        Decisions under way keep what they began with.
+        """
         with self._learning:
             self._task_model = change(self._task_model)
-            self._artefacts = Artefacts(self._task_model, self.quality, self.quality, self.quality.win_rates)
+            self._artefacts = Artefacts(self._task_model, *self.quality.in_force(), self.quality.win_rates)
 
     async def _dispatcher(self) -> Dispatcher:
         """The dispatcher of the running loop: connections belong to the loop that opened them."""
