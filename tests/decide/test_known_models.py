@@ -221,6 +221,8 @@ def test_compressed_weights_are_seen_in_the_name_and_are_ollamas_default() -> No
     assert is_compressed(deployment("d", provider="ollama", model="qwen2.5:7b"))
     assert is_compressed(deployment("d", provider="hosted_vllm", model="Qwen/Qwen2.5-7B-Instruct-AWQ"))
     assert not is_compressed(deployment("d", provider="hosted_vllm", model="Qwen/Qwen2.5-7B-Instruct"))
+    assert is_compressed(deployment("d", provider="openai", engine_kind="ollama", model="qwen2.5:7b"))
+    assert not is_compressed(deployment("d", provider="ollama", model="qwen2.5:7b-instruct-fp16"))
     assert not is_compressed(deployment("d", provider="openai", model="gpt-4o"))
     assert not is_compressed(deployment("d", provider="llamacpp", model="qwen2.5-7b-instruct-bf16.gguf"))
     assert not is_compressed(deployment("d", provider="databricks", model="databricks-meta-llama-3-1-70b-instruct"))

@@ -32,8 +32,10 @@ _OFFER = re.compile(r":(?:free|nitro|floor|beta|extended|exacto)$")
 _TAG = re.compile(r"^[^:]+:(?!thinking$)[^:]+$")
 _FILE = re.compile(r"(?:-\d{5}-of-\d{5})?\.(?:gguf|ggml|bin|safetensors)$")
 _FEWER_BITS = r"i?q\d(?:_[a-z0-9]+)*|fp[48]|int[48]|w\d+a\d+|[348]-?bits?|nvfp4|mxfp4|nf4|awq|gptq|exl[23]|bnb|imat|i1|ud"
+_ALL_BITS = "bf16|f16|f32|fp16|fp32"
 _COMPRESSED = re.compile(rf"(?<![a-z0-9])(?:{_FEWER_BITS})(?![a-z0-9])")
-_STORED = re.compile(rf"(?<![a-z0-9])(?:{_FEWER_BITS}|bf16|f16|f32|fp16|fp32|gguf|ggml|mlx|hf|databricks)(?![a-z0-9])")
+_WHOLE = re.compile(rf"(?<![a-z0-9])(?:{_ALL_BITS})(?![a-z0-9])")
+_STORED = re.compile(rf"(?<![a-z0-9])(?:{_FEWER_BITS}|{_ALL_BITS}|gguf|ggml|mlx|hf|databricks)(?![a-z0-9])")
 """How weights are stored, and where."""
 
 _POINT = re.compile(r"(?<=\d)p(?=\d)")
@@ -208,9 +210,11 @@ def identity_of(deployment: Deployment) -> Identity:
 
 
 def is_compressed(deployment: Deployment) -> bool:
-    """Whether its name says that its weights are stored in fewer bits than they were trained in, or Ollama's default does."""
+    """Whether its weights are stored in fewer bits than they were trained in: Ollama's are, unless their name denies it."""
     name = deployment.model.casefold()
-    return _COMPRESSED.search(name) is not None or deployment.provider in _OLLAMA
+    if deployment.provider in _OLLAMA or deployment.engine_kind == "ollama":
+        return _WHOLE.search(name) is None
+    return _COMPRESSED.search(name) is not None
 
 
 def _readings(name: str, deployment: Deployment) -> Iterator[str]:
