@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from samples import deployment
-from waypost.decide.known_models import is_compressed, known_name, plain_name
+from waypost.decide.known_models import is_compressed, known_name, plain_name, thinking_of
 from waypost.fleet.deployment import Capabilities
 
 KNOWN = {
@@ -205,6 +205,10 @@ def test_a_model_that_may_be_kept_from_thinking_is_known_both_ways() -> None:
     assert known_name(qwen, KNOWN) == "qwen-3-30b-a-3b-thinking"
     assert known_name(replace(qwen, settings={"think": False}), KNOWN) == "qwen-3-30b-a-3b-nothinking"
     vllm = deployment("d", provider="hosted_vllm", model="Qwen/Qwen3-30B-A3B")
+    assert thinking_of(replace(qwen, settings={"think": "none"})) is False
+    assert thinking_of(replace(qwen, settings={"thinking": False})) is False
+    assert thinking_of(replace(qwen, settings={"thinking": {"type": "disabled"}})) is False
+    assert thinking_of(replace(qwen, settings={"think": None})) is None
     off = {"chat_template_kwargs": {"enable_thinking": False}}
     assert known_name(replace(vllm, settings=off), KNOWN) == "qwen-3-30b-a-3b-nothinking"
 

@@ -249,13 +249,12 @@ def thinking_of(deployment: Deployment) -> bool | None:
     said = settings.get("think")
     if said is None and isinstance(kwargs, Mapping):
         said = kwargs.get("enable_thinking")
-    if said is None and isinstance(thinking, Mapping):
-        said = thinking.get("type") != "disabled"
-    if said is None and effort is not None:
-        said = effort != "none"
-    if said is None or (said and not deployment.capabilities.reasoning):
-        return None
-    return bool(said)
+    if said is None:
+        said = thinking.get("type") != "disabled" if isinstance(thinking, Mapping) else thinking
+    if said is None:
+        said = effort
+    thinks = said not in (False, "none")
+    return None if said is None or (thinks and not deployment.capabilities.reasoning) else thinks
 
 
 def _set_to(plain: str, *, thinks: bool) -> Iterator[str]:
