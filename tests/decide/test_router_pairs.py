@@ -77,6 +77,14 @@ def test_the_win_rate_of_two_estimates_is_half_of_one_and_half_of_the_lead() -> 
     assert decision.candidates[0].expected_quality is not None
 
 
+def test_what_the_config_states_for_the_route_that_auto_means_is_the_quality_of_the_two() -> None:
+    good, bad = {"quality": {"memory": 0.9, "*": 0.5}}, {"quality": {"memory": 0.3, "*": 0.5}}
+    view = fleet(deployment("weak", **bad), deployment("strong", **good))
+    rules = replace(RULES, channel_routes={"voice": "memory"})
+    for asked, first in ((turn(model="router-own-0.7"), "weak"), (turn(model="router-own-0.7", channel="voice"), "strong")):
+        assert ids(decide(asked, view, rules, artefacts(None)))[0] == first
+
+
 def test_an_alias_may_stand_for_a_pair_and_its_threshold() -> None:
     decision = made("gpt-4", win_rates={"mf": WinRate(0.2)})
     assert ids(decision) == ["weak", "strong"]

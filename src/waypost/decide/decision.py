@@ -105,8 +105,8 @@ def _order(case: Case, choice: Choice, scores: TaskScores, artefacts: Artefacts)
     if aim is None or _is_taken(case, choice):
         return Order(choice.candidates)
     is_pair = case.meaning.kind == "pair"
-    # A pair is no route for which a config would state a quality: what is stated for the task counts.
-    route = Route(scores.task or case.policy.default_route) if is_pair else choice.route
+    # A pair is no route for which a config would state a quality: what is stated for the one that `auto` means counts.
+    route = Route(_route_for(scores, case.policy, case.policy.default_route_of(case.turn))[0]) if is_pair else choice.route
     forecast = Forecast(case.turn, case.fleet, route, scores, artefacts.quality, artefacts.lengths)
     if is_pair:
         pair, router = case.policy.pairs[case.meaning.name], artefacts.win_rates.get(case.meaning.name)
