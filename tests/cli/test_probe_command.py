@@ -153,6 +153,16 @@ def test_answers_are_graded_by_group_and_kept(tmp_path: Path, alpha: Path, outco
     assert "Paris" not in store.read_text()
 
 
+def test_prompts_of_two_splits_with_one_id_are_two(alpha: Path, outcomes: Path) -> None:
+    rows = [json.loads(line) for line in outcomes.read_text().splitlines()]
+    named = [{**row, "prompt_id": str(n // 2 % 3), "split": "train" if n < 6 else "test"} for n, row in enumerate(rows)]
+    outcomes.write_text("".join(json.dumps(row) + "\n" for row in named))
+    found = json.loads(probe("alpha", "-c", alpha, "--from", outcomes, "--yes", "--json").stdout)
+    # All were asked, so nothing has to be foretold.
+    assert (found["passed"], found["asked"]) == (3, 6)
+    assert {found["expected"][key] for key in ("mean", "lower", "upper")} == {0.5}
+
+
 def test_what_cannot_be_kept_is_told_before_a_call_or_shown_all_the_same(alpha: Path, outcomes: Path, store: Path) -> None:
     store.mkdir(parents=True)
     result = probe("alpha", "-c", alpha, "--from", outcomes, "--yes", "--json")

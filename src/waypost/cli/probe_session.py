@@ -143,7 +143,12 @@ def _own_prompt(prompt: Prompt) -> ProbePrompt:
             tools = orjson.loads(prompt.tools)
         if not isinstance(tools, list):
             raise ArtefactError(f"{prompt.where} has `tools` that are no JSON list of OpenAI's functions")
-    return ProbePrompt(prompt.id, prompt.category or "all", "", prompt.text, grader, reference, tools=tuple(tools))
+    return ProbePrompt(_id_of(prompt), prompt.category or "all", "", prompt.text, grader, reference, tools=tuple(tools))
+
+
+def _id_of(prompt: Prompt) -> str:
+    """Two splits may have the same id."""
+    return f"{prompt.split}/{prompt.id}" if prompt.split else prompt.id
 
 
 def _require_leave(*, yes: bool) -> None:
@@ -182,7 +187,7 @@ def _run(asker: Asker, plan: Plan, progress: Progress) -> ProbeRun:
 
 def _prediction(own: OwnProbe, asked: list[Asked]) -> Prediction | None:
     """From the answers alone: calls that failed say nothing. ``None`` where there is no answer."""
-    places = {prompt.id: row for prompt, row in zip(own.prompts, own.rows.tolist(), strict=True)}
+    places = {_id_of(prompt): row for prompt, row in zip(own.prompts, own.rows.tolist(), strict=True)}
     answered = [one for one in asked if one.passed is not None]
     if not answered:
         return None
