@@ -34,8 +34,11 @@ _ROUNDING = 1e-9
 def resamples(groups: Ints, count: int, seed: int) -> Floats:
     """Weights of the prompts themselves, then of ``count`` bootstrap resamples of whole groups (Efron 1979)."""
     names, member = np.unique(groups, return_inverse=True)
-    drawn = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), size=count)
-    return np.vstack((np.ones(len(groups)), drawn[:, member].astype(np.float64)))
+    rng, even = np.random.default_rng(seed), np.full(len(names), 1 / len(names))
+    found = np.ones((count + 1, len(groups)))
+    for row in found[1:]:
+        row[:] = rng.multinomial(len(names), even)[member]
+    return found
 
 
 def means(weights: Floats, values: Floats) -> Floats:
