@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import sys
@@ -10,10 +11,11 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
 
 from cli.documented import DOCS, keys_of
-from cli.terminal import on_a_terminal
 from waypost.cli import group
+from waypost.cli.quality_tables import print_report
 from waypost.errors import ArtefactError
 from waypost.learn.quality_report import MEASURES
 
@@ -99,8 +101,11 @@ def test_the_tables_show_every_policy_and_where_they_stand(file: str) -> None:
         assert any(line.startswith(policy) for line in lines)
 
 
-def test_a_narrow_terminal_shows_it_too(file: str, tmp_path: Path) -> None:
-    _, lines = on_a_terminal(80, "eval", "quality", file, *QUICK, home=tmp_path)
+def test_a_narrow_terminal_shows_it_too(file: str) -> None:
+    screen = Console(file=io.StringIO(), width=80)
+    with screen.capture() as shown:
+        print_report(screen, told(file))
+    lines = shown.get().splitlines()
     assert any("best_per_category" in line for line in lines)
     assert max(map(len, lines)) <= 80
 
