@@ -58,8 +58,11 @@ def test_an_answer_without_a_score_is_refused_with_its_row(tmp_path: Path) -> No
 
 
 def test_of_many_prompts_an_even_sample_is_read(tmp_path: Path) -> None:
-    found = answers_of(written(tmp_path, *(f"{n},Why {n}?,{m},1,," for n in range(2 * PROMPTS_EACH) for m in "mn")), MODEL)
+    good = 3 * PROMPTS_EACH // 4
+    rows = (f"{n},Why {n}?,{m},{int(n < good)},," for n in range(3 * PROMPTS_EACH // 2) for m in "mn")
+    found = answers_of(written(tmp_path, *rows), MODEL)
     assert len(found.scores) == PROMPTS_EACH
+    assert found.scores.mean() == pytest.approx(0.5, abs=0.01)
 
 
 def test_names_mean_what_they_meant_when_their_source_was_made() -> None:

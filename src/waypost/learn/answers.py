@@ -92,7 +92,8 @@ def answers_of(path: Path, model: TaskModel, drop_flags: Collection[str] = ()) -
     """
     outcomes = load_outcomes([path], mend=True)
     wanted = [row for row, prompt in enumerate(outcomes.prompts) if prompt.flags.isdisjoint(drop_flags)]
-    kept = np.array(wanted[:: max(1, len(wanted) // PROMPTS_EACH)][:PROMPTS_EACH], np.int64)
+    asked = min(PROMPTS_EACH, len(wanted))
+    kept = np.array(wanted, np.int64)[np.arange(asked) * len(wanted) // max(1, asked)]
     told = [inputs_of(model.predict(outcomes.prompts[row].turn)) for row in kept.tolist()]
     outcomes = outcomes.taking(kept[[one is not None for one in told]])
     inputs = np.array([one for one in told if one is not None])

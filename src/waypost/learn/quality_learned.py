@@ -87,7 +87,7 @@ def learned_policies(task_model: TaskModel, seed: int, strong: str | None) -> di
     def untrained(train: Outcomes) -> Policy:
         if len(train.models) != 2:
             raise ArtefactError(f"{UNTRAINED} rates two models, these outcomes are of {len(train.models)}: use --only twice")
-        column = int(train.mean_scores.argmax()) if strong is None else train.models.index(strong)
+        column = train.best_model if strong is None else train.models.index(strong)
         return Untrained(column, task_model)
 
     return {LEARNED: lambda train: Learned(learn_pool(train, reader, seed), reader), UNTRAINED: untrained}
