@@ -1,7 +1,7 @@
 """Expects of models what other sources tell of them: a policy for `waypost eval quality`.
 
     cd benchmarks
-    OUTCOMES=FOLDER waypost eval quality FOLDER/zeroeval_{gsm,mathl5,crux}.parquet \
+    OUTCOMES=FOLDER waypost eval quality FOLDER/zeroeval_{gsm,mathl5,crux}.parquet --folds 2 \
         --only Meta-Llama-3.1-8B-Instruct --only gpt-4o-2024-08-06 --policy known_models:elsewhere
 
 Nothing is learned from what is judged, and nothing from any file whose name begins like those of ZeroEval.
