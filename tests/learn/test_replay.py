@@ -111,13 +111,15 @@ async def test_vectors_and_old_entries_are_not_decided_again() -> None:
 
 
 class Fixed:
-    """An estimator that knows each model by its name, and counts what it is asked."""
-
-    version = "fixed"
+    """An estimator that knows each model by its name, counts what it is asked, and is read when it is first asked."""
 
     def __init__(self, **means: float) -> None:
         self._means = means
         self.asked: list[str] = []
+
+    @property
+    def version(self) -> str:
+        return "fixed" if self.asked else ""
 
     def estimate(self, turn: Any, deployments: Any, task: Any) -> list[QualityEstimate | None]:
         del turn, task
@@ -179,7 +181,7 @@ async def test_a_stored_text_is_estimated_now() -> None:
     estimator = Fixed(plain=0.1, hands=0.9)
     again = replay({**entry, "prompt": {**entry["prompt"], "text": "hello there"}}, rules_with(estimator))
     assert again is not None
-    assert again.candidates[0].deployment == "hands"
+    assert (again.candidates[0].deployment, again.quality_version) == ("hands", "fixed")
     assert sorted(estimator.asked) == ["hands", "plain"]
     assert again.task == replace(again.task, task=entry["card"]["task"]["task"])
 

@@ -139,5 +139,5 @@ def _lacking(evidence: Evidence, drawn: int) -> ThinData:
         f"the new rules change {int(changed.sum())} of {n} rated decisions, and in {drawn} of these chance chose as they do, "
         f"with a propensity of {chance:.3g}: {LEAST_DECISIONS} such ratings are the least",
         math.ceil((LEAST_DECISIONS - drawn) / chance),
-        of="rated decisions that they change",
+        of=f"rated decisions that they change{'' if drawn else ', if chance has one other choice there'}",
     )

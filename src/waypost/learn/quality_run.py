@@ -67,7 +67,8 @@ def run(files: Sequence[Path], out: Path, task_model: TaskModel, training: Quali
         raise ArtefactError(f"what is true of models on any prompts is learned from {LEAST_SOURCES} files at least")
     reader = PromptReader(task_model)
     pools, told = [], []
-    groups = _groups(files, training)
+    loaded = {file: _load([file], training) for file in files}
+    groups = _groups(loaded, training)
     for number, (names, outcomes) in enumerate(groups):
         progress("learning", number, len(groups))
         pool = learn_pool(outcomes, reader, training.seed)
@@ -91,7 +92,7 @@ def run(files: Sequence[Path], out: Path, task_model: TaskModel, training: Quali
         "seed": training.seed,
         "date": training.today().isoformat(),
         "limits": LIMITS,
-        "data": _data(files, training),
+        "data": _data(loaded, training),
         "pools": told,
         **of_general,
     }
@@ -115,18 +116,20 @@ def _load(files: Sequence[Path], training: QualityTraining) -> Outcomes:
     return load_outcomes(files, mend=True).without(training.drop_flags)
 
 
-def _groups(files: Sequence[Path], training: QualityTraining) -> list[tuple[list[str], Outcomes]]:
+def _groups(loaded: Mapping[Path, Outcomes], training: QualityTraining) -> list[tuple[list[str], Outcomes]]:
     """Files whose models are the same are one data set."""
     by_models: dict[tuple[str, ...], list[Path]] = {}
-    for file in files:
-        by_models.setdefault(_load([file], training).models, []).append(file)
-    return [([file.name for file in group], _load(group, training)) for group in by_models.values()]
+    for file, outcomes in loaded.items():
+        by_models.setdefault(outcomes.models, []).append(file)
+    return [
+        ([file.name for file in group], _load(group, training) if len(group) > 1 else loaded[group[0]])
+        for group in by_models.values()
+    ]
 
 
-def _data(files: Sequence[Path], training: QualityTraining) -> list[dict[str, Any]]:
+def _data(loaded: Mapping[Path, Outcomes], training: QualityTraining) -> list[dict[str, Any]]:
     licences, found = training.licences or {}, []
-    for file in files:
-        outcomes = _load([file], training)
+    for file, outcomes in loaded.items():
         told = {"prompts": len(outcomes.prompts), "models": len(outcomes.models), "outcomes": int(outcomes.answered.sum())}
         found.append({"file": file.name, **told, "licence": licences.get(file.name)})
     return found

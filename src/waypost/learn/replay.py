@@ -67,7 +67,7 @@ def replay(entry: Entry, rules: Rules, answered_last: tuple[str, ...] = ()) -> D
     estimates = None
     if given.quality is not None:
         judged = card["quality_version"] is not None
-        estimates = _Estimates(given.quality.version, by_name, judged, given.quality, has_text=text is not None)
+        estimates = _Estimates(by_name, judged, given.quality, has_text=text is not None)
     rates = {name: _WinRate(None if text is None else rate) for name, rate in given.win_rates.items()}
     lengths = _Lengths(by_name, None if text is None else given.lengths)
     learned = Artefacts(_Task(given.task_model, scores), estimates, lengths, rates)
@@ -176,12 +176,16 @@ class _Estimates:
     whom ``live`` knows nothing, nothing was known.
     """
 
-    version: str
     recorded: Mapping[str, Candidate]
     judged: bool
     live: QualityEstimator
     has_text: bool
     lacking: bool = False
+
+    @property
+    def version(self) -> str:
+        """That of ``live``, which may be read when it is first asked."""
+        return self.live.version
 
     def estimate(self, turn: Turn, deployments: Sequence[Deployment], task: TaskScores) -> Sequence[QualityEstimate | None]:
         """One for each. A deployment that nobody knew anything of then stays unknown."""
