@@ -24,6 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -46,11 +47,11 @@ from peers import (
 from processes import GATEWAY_CORE, LOAD_CORE, Broken, Program, pinned
 from prompts import Request
 from prompts import requests as made_requests
-from rates import CONNECTIONS, memory, open_loop, rates
+from rates import CONNECTIONS, memory, open_loop, rates, wrk
 from report import Measured, tables
 from streams import BURST, MANY, PACED, Plan, streams
 
-PARTS = ("rates", "streams", "memory", "starts")
+PARTS = ("rates", "streams", "memory", "processes", "starts")
 QUICK = ("direct", "waypost", "floor")
 _PYTHON_PATH = {"PYTHONPATH": str(ROOT / "src")}
 
@@ -82,9 +83,15 @@ class Bench:
         name = peer.name if peer else DIRECT
         found: dict[str, float] = {}
         for part in self._options.parts:
-            if name in self.failed or (part == "memory" and not (first and peer)):
+            skipped = {"memory": not (first and peer), "processes": name != "waypost"}.get(part)
+            if name in self.failed or skipped:
                 continue
-            measure = {"rates": self._rates, "streams": self._streams, "memory": self._memory}.get(part)
+            measure = {
+                "rates": self._rates,
+                "streams": self._streams,
+                "memory": self._memory,
+                "processes": self._processes,
+            }.get(part)
             if measure is not None:
                 say(f"  {name}: {part}")
                 try:
@@ -119,6 +126,29 @@ class Bench:
             asked = _requests(peer, port, stream=False)
             count, limit_s = self._options.memory_requests, self._options.memory_limit_s
             return uvloop.run(memory(port, gateway, asked, count, limit_s))
+
+    def _processes(self, peer: Peer | None) -> dict[str, float]:
+        """One process, then two that share config and ledger; the second shares its core with the load and the engine."""
+        with started(peer, self._folder, streaming=False) as (port, engine_port, one):
+            if peer is None or one is None:
+                return {}
+            alone = self._together(peer, [port])
+            other = peer.start(one.log.parent, engine_port, LOAD_CORE)
+            try:
+                return {"two_processes": self._together(peer, [port, other.port]) / alone}
+            finally:
+                other.stop()
+
+    def _together(self, peer: Peer, ports: list[int]) -> float:
+        """Requests a second, all ports being asked at once."""
+
+        def ask(port: int) -> float:
+            asked = _requests(peer, port, stream=False)
+            return wrk(self._folder, port, asked, 64, self._options.seconds)["rps"]
+
+        with ThreadPoolExecutor() as callers:
+            list(callers.map(ask, ports))  # warm
+            return sum(callers.map(ask, ports))
 
 
 @contextmanager

@@ -56,10 +56,10 @@ class Peer:
     headers: str = ""
     ready: str = "/health/ready"
 
-    def start(self, folder: Path, engine_port: int) -> Program:
+    def start(self, folder: Path, engine_port: int, core: int = GATEWAY_CORE) -> Program:
         """Starts it on the gateway's core, with ``folder`` for its files."""
         call = self.call(folder, engine_port)
-        return start(call.command, port=call.port, folder=folder, core=GATEWAY_CORE, env=call.env, ready=self.ready)
+        return start(call.command, port=call.port, folder=folder, core=core, env=call.env, ready=self.ready)
 
 
 def start_nginx_engine(folder: Path) -> Program:

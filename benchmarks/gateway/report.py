@@ -155,6 +155,7 @@ def targets(measured: Measured) -> list[Target]:
     return [
         _least("requests/s at c=64 against LiteLLM's proxy", measured.ratio("c64_rps", "litellm"), 40, "×"),
         _least("requests/s at c=64 against TensorZero, served from Python", measured.ratio("c64_rps", "tensorzero"), 1.0, "×"),
+        _least("requests/s of two processes against one", ours("two_processes"), 1.8, "×"),
         _most("added latency at c=1, p50", added_ms("c1_p50_us"), 0.35, " ms"),
         _most("added latency at c=1, p99", added_ms("c1_p99_us"), 1.5, " ms"),
         _most("p99 at c=64 over the floor with aiohttp", measured.ratio("c64_p99_us", "floor"), 1.5, "×"),
