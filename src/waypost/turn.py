@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import Any, Literal
+
+from waypost.value import value
 
 Role = Literal["system", "developer", "user", "assistant", "tool", "function"]
 TurnMode = Literal["chat", "embedding"]
@@ -40,35 +42,35 @@ def share_of(text: str) -> float | None:
     return share if share <= 1 else None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Text:
     """A piece of text."""
 
     text: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Image:
     """An image, by address or inline (a data URI)."""
 
     inline: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Audio:
     """Sound, inline. ``format`` is the caller's word for it, such as ``wav``."""
 
     format: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class File:
     """A document, inline or by the id of an upload."""
 
     filename: str | None = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Refusal:
     """What an assistant said when it declined."""
 
@@ -79,7 +81,7 @@ Part = Text | Image | Audio | File | Refusal
 _NOT_TEXT: frozenset[type[Part]] = frozenset({Image, Audio, File})
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class ToolCall:
     """A call that an assistant made. ``arguments`` is the JSON text as the model wrote it."""
 
@@ -88,7 +90,7 @@ class ToolCall:
     arguments: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Message:
     """One message of the conversation."""
 
@@ -106,7 +108,7 @@ class Message:
         return "\n".join(part.text for part in self.parts if isinstance(part, Text))
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Tool:
     """A tool that the caller offers. ``parameters`` is its JSON schema, if it gave one."""
 
@@ -115,7 +117,7 @@ class Tool:
     parameters: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Turn:
     """One request: what was said, what was offered, what the caller set.
 

@@ -6,18 +6,19 @@ again, is slower than one that writes them with what is there.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar
 
 from waypost.decide.policy import Policy, Route
 from waypost.errors import NoDeployment, WaypostError
 from waypost.fleet.view import Deployment, FleetView, Status
 from waypost.turn import EMPTY, Turn
+from waypost.value import value
 
 _BIG = 1e9
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class NoLoad:
     """Drops deployments that would have to be loaded, while something is loaded."""
 

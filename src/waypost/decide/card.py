@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from waypost.decide.policy import Verify
@@ -12,13 +12,12 @@ from waypost.decide.task import Known, TaskScores
 from waypost.errors import NoDeployment, WaypostError
 from waypost.known_settings import SYSTEM_PREFIX
 from waypost.turn import empty
+from waypost.value import value
 
 CARD_VERSION = 1
 
 
-# Nobody changes one. It is not frozen, as there is one for each deployment of each decision: making it would take three times
-# as long.
-@dataclass(slots=True)
+@value(frozen=True, slots=True)
 class Candidate:
     """A deployment that may answer, in its place in the queue, with the settings that this route gives it.
 
@@ -77,7 +76,7 @@ def _shown(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {**settings, SYSTEM_PREFIX: f"({len(prefix)} characters)"} if isinstance(prefix, str) else dict(settings)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Removal:
     """A deployment that may not answer, and the guard that says so, in words for the user."""
 
@@ -90,7 +89,7 @@ class Removal:
         return {"deployment": self.deployment, "guard": self.guard, "reason": self.reason}
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Refusal:
     """Why there is no candidate: the error that the caller gets."""
 
@@ -100,7 +99,7 @@ class Refusal:
     retry_after_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Decision:
     """What should be done with a turn: candidates in order, and a reason for everything.
 

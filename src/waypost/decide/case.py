@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from waypost.decide.background import no_load
@@ -26,9 +25,10 @@ from waypost.decide.ordering import expand, made_for
 from waypost.decide.policy import Policy, Route
 from waypost.fleet.view import Deployment, FleetView, Status, answer_cap
 from waypost.turn import Turn
+from waypost.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Choice:
     """A route picked for a turn, with who may answer on it, in order, and who may not."""
 
@@ -38,7 +38,7 @@ class Choice:
     removed: tuple[tuple[Guard, Removal], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Case:
     """Everything that one decision looks at."""
 

@@ -8,7 +8,6 @@ lists, for ever, and nobody stands in for it but replicas.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import ClassVar
 
 from waypost.decide.guards import Guard, Health, Privacy
@@ -17,9 +16,10 @@ from waypost.decide.policy import Policy
 from waypost.errors import MissingCapability, WaypostError
 from waypost.fleet.view import Deployment, FleetView, Status
 from waypost.turn import Turn
+from waypost.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class MakesEmbeddings:
     """Drops deployments that answer chats: a chat model's vectors are not made for comparing texts."""
 
@@ -32,7 +32,7 @@ class MakesEmbeddings:
         return None if deployment.mode == "embedding" else "does not make embeddings"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class SameModel:
     """Drops deployments whose vectors are another model's."""
 

@@ -11,6 +11,7 @@ from waypost.decide.quality import AnswerLengths, QualityEstimate, QualityEstima
 from waypost.decide.task import TaskScores
 from waypost.fleet.view import Deployment, FleetView, answer_cap
 from waypost.turn import Turn
+from waypost.value import value
 
 # The fields, of requests and of settings, that say how much a model is to think.
 _EFFORT = ("think", "thinking", "reasoning_effort", "chat_template_kwargs")
@@ -56,7 +57,7 @@ class Expected:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Forecast:
     """Who can say what is to be expected, and of what: a turn on a route. ``task`` is what the task model said of it."""
 

@@ -9,14 +9,15 @@ replicas is asked is for balancing to say, and does not count.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from waypost.decide.balancing import chance
 from waypost.decide.card import Candidate
 from waypost.turn import Turn
+from waypost.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Draw:
     """The candidates after the draw. ``explored``: it put another one first."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar, Protocol
 
 from waypost.errors import ContextTooLong, MissingCapability, NoDeployment, PrivacyRefused, WaypostError
@@ -17,6 +17,7 @@ from waypost.fleet.view import Deployment, Status, answer_cap
 from waypost.known_settings import SYSTEM_PREFIX
 from waypost.tokens import estimate
 from waypost.turn import Audio, File, Image, Turn, empty
+from waypost.value import value
 
 
 class Guard(Protocol):
@@ -30,7 +31,7 @@ class Guard(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Chat:
     """Drops deployments that do not hold conversations, such as embedding models."""
 
@@ -43,7 +44,7 @@ class Chat:
         return None if deployment.mode == "chat" else "does not answer chats"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Modality:
     """Drops deployments that cannot take an image, sound or file that is anywhere in the live context.
 
@@ -66,7 +67,7 @@ class Modality:
         return None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Tools:
     """Drops deployments that are known not to call tools: for turns that offer some, or whose history holds calls."""
 
@@ -79,7 +80,7 @@ class Tools:
         return "cannot call tools" if deployment.capabilities.tools is False else None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class StructuredOutput:
     """Drops deployments that are known to ignore a JSON schema: for callers that sent one."""
 
@@ -92,7 +93,7 @@ class StructuredOutput:
         return "cannot hold an answer to a JSON schema" if deployment.capabilities.structured_output is False else None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class ContextFit:
     """Drops deployments whose window cannot hold the prompt and the answer, or what the route is for.
 
@@ -137,7 +138,7 @@ def _window(num_ctx: Any) -> int | None:
     return num_ctx if isinstance(num_ctx, int) and not isinstance(num_ctx, bool) and num_ctx > 0 else None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Privacy:
     """Keeps a private request on local deployments. Down is no excuse: it is refused rather than sent out."""
 
@@ -150,7 +151,7 @@ class Privacy:
         return None if deployment.local else "the request is private and this deployment is not local"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Health:
     """Drops deployments that are down or cooling. One that nobody has looked at yet stays."""
 

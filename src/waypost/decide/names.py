@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 from waypost.decide.policy import ORDERED, VIRTUAL_MODELS, Policy
 from waypost.fleet.view import Deployment, FleetView
 from waypost.turn import share_of
+from waypost.value import value
 
 PAIRED = "router-"
 """How a name of RouteLLM's form begins."""
@@ -16,7 +17,7 @@ PAIRED = "router-"
 Kind = Literal["virtual", "route", "pair", "deployment"]
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Meaning:
     """A resolved name: a virtual model, a route, a router's pair, or the deployments that the caller named.
 

@@ -15,7 +15,7 @@ Guards come before: only who may answer is weighed, and fallbacks stay behind.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from waypost.decide.card import Candidate
 from waypost.decide.expectations import Expected, Forecast
@@ -23,6 +23,7 @@ from waypost.decide.names import Meaning
 from waypost.decide.policy import Policy, ResidencyRules, Route
 from waypost.decide.quality import COST_WEIGHT
 from waypost.turn import Turn, empty
+from waypost.value import value
 
 _RULES = ResidencyRules()
 _DIALS = {"auto-cheap": 0.0, "auto-best": 1.0}
@@ -34,7 +35,7 @@ _GRAIN = 1e9  # Utilities that differ by less than one part in it are equal.
 _FAR = 1e4  # more than any worth
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Aim:
     """What the order of the candidates is to serve.
 
@@ -48,7 +49,7 @@ class Aim:
     all_known: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Order:
     """The candidates in their order.
 

@@ -12,6 +12,7 @@ from waypost.fleet.residency import Residency
 from waypost.known_settings import Engine
 from waypost.secret import Secret
 from waypost.turn import empty
+from waypost.value import value
 
 LaneName = Literal["openai", "ollama", "litellm", "simulated"]
 Mode = Literal["chat", "embedding", "other"]
@@ -168,7 +169,7 @@ def is_in_ollamas_cloud(provider: str, model: str) -> bool:
     return model.endswith((":cloud", "-cloud")) and (":" in model or provider in OLLAMA)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Status:
     """How a deployment is now. ``up`` and ``loaded`` are ``None`` until somebody has looked.
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from waypost.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Residency:
     """How one deployment's model stands in the memory of its engine. ``None`` is unknown, as everywhere.
 
@@ -38,7 +39,7 @@ class Residency:
     queued: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Memory:
     """The memory of one engine: what is in it, in the order in which it would be thrown out, and how much there is.
 

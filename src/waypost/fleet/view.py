@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from waypost.fleet.caps import answer_cap
 from waypost.fleet.deployment import Capabilities, Deployment, Mode, Price, Status
 from waypost.fleet.residency import Memory, Residency, thrown_out
 from waypost.turn import empty
+from waypost.value import value
 
 __all__ = [
     "Capabilities",
@@ -26,7 +27,7 @@ __all__ = [
 _UNSEEN = Status()
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class FleetView:
     """Every deployment, in the order of the config, and how each is now.
 
