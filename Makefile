@@ -19,7 +19,9 @@ COMPILE_ALL := $(COMPILE) pyproject.toml --extra litellm --extra plots --extra t
 COMPILE_SERVE := $(COMPILE) pyproject.toml --extra litellm --group build --constraint requirements.lock
 COMPILE_CLIENTS := $(COMPILE) $(CLIENTS)/requirements.in
 STALE := does not follow from pyproject.toml: run \`make lock\`
-INSTALL_SELF := $(UV) pip install --quiet --python $(PY) --no-deps --no-build-isolation --editable .
+KERNEL := hatch_build.py src/waypost/kernel/native.pyx
+# Always builds: a cached build has its kernel in a tree that may be gone.
+INSTALL_SELF := $(UV) pip install --quiet --python $(PY) --no-deps --no-build-isolation --reinstall-package waypost --editable .
 
 .DEFAULT_GOAL := help
 .PHONY: help serve test heavy check lock audit bench bench-gateway clean
@@ -63,7 +65,7 @@ bench-gateway: .venv/.develop ## Measure the server against other gateways (docs
 	$(PY) benchmarks/gateway $(ARGS)
 
 clean: ## Remove the environments and every cache
-	rm -rf .venv .boot .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist $(JS)/node_modules
+	rm -rf .venv .boot .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist $(JS)/node_modules src/waypost/kernel/native.*.so
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(UV): requirements-boot.lock
@@ -75,13 +77,13 @@ $(UV): requirements-boot.lock
 	$(UV) venv --quiet --clear --python "$$(command -v $(PYTHON))" .venv
 
 # What serving needs. It adds to the environment, so that it never removes what the tests need.
-.venv/.serve: requirements-serve.lock pyproject.toml | .venv/pyvenv.cfg
+.venv/.serve: requirements-serve.lock pyproject.toml $(KERNEL) | .venv/pyvenv.cfg
 	$(UV) pip install --quiet --python $(PY) --require-hashes -r requirements-serve.lock
 	$(INSTALL_SELF)
 	@touch $@
 
 # Exactly the lock: what serving needs is a part of it.
-.venv/.develop: requirements.lock pyproject.toml | .venv/pyvenv.cfg
+.venv/.develop: requirements.lock pyproject.toml $(KERNEL) | .venv/pyvenv.cfg
 	$(UV) pip sync --quiet --python $(PY) --require-hashes requirements.lock
 	$(INSTALL_SELF)
 	@touch .venv/.serve $@

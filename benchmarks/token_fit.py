@@ -18,7 +18,8 @@ from scipy.sparse.linalg import lsqr
 from token_corpus import corpus
 from token_panel import CURRENT, panel
 
-from waypost.tokens import STEPS_PER_TOKEN, places
+from waypost.kernel.plain import trigram_places
+from waypost.tokens import STEPS_PER_TOKEN
 
 # Chosen on the dev prompts so that the pooled 5th percentile is above -10 % and the mean stays below 15 %.
 TAU = 0.9
@@ -32,7 +33,7 @@ TARGET = Path(__file__).parent.parent / "src" / "waypost" / "artefacts" / "token
 
 def trigram_counts(texts: list[str]) -> sparse.csr_matrix:
     """How often each place of the table is hit by each text."""
-    columns = [places(text).astype(np.int32) for text in texts]
+    columns = [trigram_places(text).astype(np.int32) for text in texts]
     rows = np.repeat(np.arange(len(texts)), [len(column) for column in columns])
     ones = np.ones(len(rows), np.float32)
     return sparse.csr_matrix((ones, (rows, np.concatenate(columns))), shape=(len(texts), TABLE))

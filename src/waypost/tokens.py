@@ -72,9 +72,6 @@ def document(base64_chars: int) -> int:
     return max(_DOCUMENT_AT_LEAST, base64_chars * 3 // 4 // _DOCUMENT_BYTES_PER_TOKEN)
 
 
-# Odd numbers without a pattern between them: they spread three bytes over the 65,536 places of a 16-bit sum.
-HASH_FACTORS = (40503, 2531, 14627)
-
 # A step of the table is 1/32 token.
 STEPS_PER_TOKEN = 32
 
@@ -90,28 +87,9 @@ class TrigramTable:
 
     def tokens(self, text: str) -> int:
         """The weights of all trigrams of ``text`` added up, to the next token."""
-        steps = int(self.weights.take(places(text)).sum())
-        return max(1, int(steps / STEPS_PER_TOKEN + _ROUNDING))
+        from waypost.kernel import trigram_sum  # noqa: PLC0415 - importing waypost must not load numpy
 
-
-def places(text: str) -> NDArray[np.uint16]:
-    """The table's place of every trigram of the text's UTF-8 bytes, a blank before and after. A lone surrogate is a ``?``."""
-    import numpy as np  # noqa: PLC0415 - importing waypost must not load numpy
-
-    raw = np.frombuffer(b" %b " % text.encode("utf-8", "replace"), np.uint8)
-    first, second, third = _shares().take(raw, axis=1)
-    hashed: NDArray[np.uint16] = first[:-2]
-    hashed += second[1:-1]
-    hashed += third[2:]
-    return hashed
-
-
-@cache
-def _shares() -> NDArray[np.uint16]:
-    """What each byte adds to the place, as the first, the second and the third of a trigram."""
-    import numpy as np  # noqa: PLC0415 - as above
-
-    return np.multiply.outer(np.array(HASH_FACTORS, np.uint16), np.arange(256, dtype=np.uint16))
+        return max(1, int(trigram_sum(text, self.weights) / STEPS_PER_TOKEN + _ROUNDING))
 
 
 @cache

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from waypost.decide.features import BITS, MAX_CHARS, MOST_ROWS, Distinct, excerpt, read
+from waypost.decide.features import BITS, MAX_CHARS, excerpt, read
+from waypost.kernel.plain import MOST_CODES, MOST_ROWS, distinct
 
-DISTINCT = Distinct()
 ANY_TEXT = st.text(st.characters(codec=None), max_size=300)
 
 
@@ -77,7 +77,7 @@ def test_a_word_has_the_same_row_wherever_it_stands(before: str, after: str) -> 
 def test_the_work_does_not_grow_with_the_text(text: str) -> None:
     reading = read(text)
     assert len(excerpt(text)) <= MAX_CHARS
-    assert reading.codes.size <= MAX_CHARS + 2
+    assert reading.codes.size <= MAX_CHARS + 2 <= MOST_CODES
     assert reading.chars <= 2 * (MAX_CHARS + 2)
     assert reading.rows.size - reading.chars <= 3 * (MAX_CHARS + 2) + 1
 
@@ -127,7 +127,7 @@ def test_a_hash_never_changes_without_a_new_features_version() -> None:
 @given(ANY_TEXT)
 def test_distinct_rows_are_those_of_the_set(text: str) -> None:
     reading = read(text)
-    rows, chars = DISTINCT.of(reading)
+    rows, chars = distinct(reading.rows, reading.chars)
     assert sorted(rows.tolist()) == sorted(set(reading.rows.tolist()))
     assert set(rows[:chars].tolist()) <= set(reading.rows[: reading.chars].tolist())
 
@@ -136,4 +136,4 @@ def test_distinct_rows_are_those_of_the_set(text: str) -> None:
 def test_the_longest_text_has_a_place_for_every_row(text: str) -> None:
     reading = read(text)
     assert reading.rows.size <= MOST_ROWS
-    assert DISTINCT.of(reading)[0].size
+    assert distinct(reading.rows, reading.chars)[0].size

@@ -9,7 +9,7 @@ from meta.source import Module, imports, modules, parse
 # What every room may import, and what knows nobody itself.
 GROUND = (
     *("waypost.turn", "waypost.errors", "waypost.secret", "waypost.tokens", "waypost.addresses", "waypost._version"),
-    *("waypost.known_settings", "waypost.value"),
+    *("waypost.known_settings", "waypost.value", "waypost.kernel"),
 )
 
 # Each room: what of ours it may import besides itself and the ground. A room that is not here wires others together.

@@ -7,14 +7,14 @@ process and on every platform. The work is bounded: of a long text only its head
 from __future__ import annotations
 
 import functools
-import re
-import threading
 import unicodedata
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from waypost.kernel import ngrams
 
 FEATURES_VERSION = "2"
 """Weights belong to one reading of the text. Whoever changes what a turn is read as changes this."""
@@ -30,15 +30,12 @@ MAX_CHARS = HEAD_CHARS + TAIL_CHARS + SAMPLES * (SAMPLE_CHARS + 1) + 1
 """The most characters of one text that are ever read, so that a text of any length takes under 2 ms."""
 
 CHAR_NGRAMS = (3, 5)
-"""2 to 5 and 3 to 5 tell tasks no better (docs/task-model.md). `_char_ngrams` makes these."""
+"""2 to 5 and 3 to 5 tell tasks no better (docs/task-model.md). `ngrams` makes these."""
 
 REMEMBERED_TEXTS = 256
 REMEMBERED_CHARS = 1200
 """What was read of so many texts up to that length is kept, at most 15 MB: conversations, tool loops and households repeat
 theirs."""
-
-MOST_ROWS = 5 * (MAX_CHARS + 3)
-"""Of n characters there are at most 2n n-grams of characters, and 3n of words."""
 
 BITS = 18
 """Every n-gram falls on one of 2^18 table rows."""
@@ -46,20 +43,6 @@ BITS = 18
 _BLANK, _LETTER, _MARK, _ALONE = range(4)
 _DIGITS = (0x30, 0x660, 0x6F0, 0x966, 0x9E6, 0xA66, 0xAE6, 0xB66, 0xBE6, 0xC66, 0xCE6, 0xD66, 0xE50, 0xED0, 0xFF10)
 """Where the ten digits of each script begin."""
-
-_SURROGATES = re.compile("[\ud800-\udfff]")
-_ONE, _SHIFT = np.uint32(1), np.uint32(32 - BITS)
-_BASE, _SPREAD = np.uint32(0x9E3779B1), np.uint32(0x85EBCA6B)
-_BASE_SQUARED = np.uint32(0x9E3779B1**2 & 0xFFFFFFFF)
-_BEGIN, _END = np.uint32(0x2545F491), np.uint32(0x8CB92BA7)
-_WORD_SALTS = np.array([0x27D4EB2F, 0x165667B1, 0xC2B2AE35], np.uint32)
-
-
-def _powers(base: int) -> Codes:
-    """The powers of ``base`` modulo 2^32, from the 0th on, one for each place of the longest text."""
-    factors = np.full(MAX_CHARS + 2, base, np.uint32)
-    factors[0] = 1
-    return np.multiply.accumulate(factors, dtype=np.uint32)
 
 
 def _folded() -> Codes:
@@ -96,8 +79,6 @@ def _kinds() -> npt.NDArray[np.uint8]:
     return kinds
 
 
-_POWERS = _powers(int(_BASE))
-_INVERSES = _powers(pow(int(_BASE), -1, 1 << 32))
 _FOLDED = _folded()
 _KINDS = _kinds()
 
@@ -128,28 +109,6 @@ class Reading:
         return self.rows[self.chars : self.chars + self.starts.size]
 
 
-class Distinct:
-    """Finds repeated table rows faster than sorting does. Each thread has a scratchpad of its own."""
-
-    def __init__(self) -> None:
-        self._thread = threading.local()
-        self._places = np.arange(MOST_ROWS, dtype=np.uint16)
-
-    def of(self, reading: Reading) -> tuple[Ids, int]:
-        """Each row of ``reading`` once, in their order, and how many of them are of characters.
-
-        Every row notes where it stands, and only the one that noted last finds its own note.
-        """
-        try:
-            notes: npt.NDArray[np.uint16] = self._thread.notes
-        except AttributeError:
-            notes = self._thread.notes = np.empty(1 << BITS, np.uint16)
-        places = self._places[: reading.rows.size]
-        notes[reading.rows] = places
-        last = notes[reading.rows] == places
-        return reading.rows[last], int(np.count_nonzero(last[: reading.chars]))
-
-
 def excerpt(text: str) -> str:
     """At most ``MAX_CHARS`` characters of ``text``: the head, a sample of the middle, the tail."""
     if len(text) <= MAX_CHARS:
@@ -159,61 +118,13 @@ def excerpt(text: str) -> str:
     return "\n".join([text[:HEAD_CHARS], *(text[at : at + SAMPLE_CHARS] for at in samples), text[-TAIL_CHARS:]])
 
 
-def codes_of(text: str) -> Codes:
-    """Code points of ``text`` as they are read: folded, blanks collapsed, a blank before and after."""
-    spaced = f" {' '.join(excerpt(text).lower().split())} "
-    if spaced.isascii():
-        codes = _FOLDED.take(np.frombuffer(spaced.encode("ascii"), np.uint8))
-    else:
-        try:
-            raw = spaced.encode("utf-32-le")
-        except UnicodeEncodeError:
-            raw = _SURROGATES.sub("\ufffd", spaced).encode("utf-32-le")
-        codes = _FOLDED.take(np.frombuffer(raw, np.dtype("<u4")), mode="clip")
-    if np.count_nonzero(codes) != codes.size:
-        codes = codes[codes != 0]
-    return codes
-
-
 def read(text: str) -> Reading:
     """The n-grams of ``text``."""
     return _remembered(text) if len(text) <= REMEMBERED_CHARS else _read(text)
 
 
 def _read(text: str) -> Reading:
-    codes = codes_of(text)
-    kinds = _KINDS.take(codes)
-    first = kinds != _BLANK
-    units = codes + _ONE
-    spelt = units * first
-    first[1:] &= (kinds[1:] != kinds[:-1]) | (kinds[1:] >= _MARK)
-    starts = first.nonzero()[0]
-    if not starts.size:
-        return Reading(codes, np.empty(0, np.int64), 0, starts)
-    # Each letter counts by its place in the text; the inverse power makes that its place in the word.
-    words = np.add.reduceat(spelt * _POWERS[: codes.size], starts, dtype=np.uint32) * _INVERSES.take(starts)
-    framed = np.empty(starts.size + 2, np.uint32)
-    framed[0], framed[1:-1], framed[-1] = _BEGIN, words, _END
-    pairs, triples = _pairs_and_triples(framed)
-    grams = _char_ngrams(units)
-    chars = sum([gram.size for gram in grams])
-    hashes = np.concatenate((*grams, words + _WORD_SALTS[0], pairs + _WORD_SALTS[1], triples + _WORD_SALTS[2]))
-    # Multiplicative hashing (Dietzfelbinger et al. 1997): the upper bits of the product depend on all of the hash.
-    hashes *= _SPREAD
-    hashes >>= _SHIFT
-    return Reading(codes, hashes.astype(np.int64), chars, starts)
+    return Reading(*ngrams(excerpt(text).lower(), _FOLDED, _KINDS))
 
 
 _remembered = functools.lru_cache(REMEMBERED_TEXTS)(_read)
-
-
-def _pairs_and_triples(units: Codes) -> tuple[Codes, Codes]:
-    """The rolling hashes of 2 neighbours and of 3. There are at least 3 units."""
-    pairs = units[:-1] * _BASE + units[1:]
-    return pairs, pairs[:-1] * _BASE + units[2:]
-
-
-def _char_ngrams(units: Codes) -> tuple[Codes, ...]:
-    """The rolling hashes of 3 neighbours and of 5, as far as there are that many. There are at least 3 units."""
-    pairs, triples = _pairs_and_triples(units)
-    return (triples,) if units.size < 5 else (triples, triples[:-2] * _BASE_SQUARED + pairs[3:])

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from waypost.decide.features import BITS, CHAR_NGRAMS, Ids, Reading
+from waypost.kernel import row_sums
 
 _SCRIPTS = (
     (0x0370, 0x0400, "el"),
@@ -80,9 +81,7 @@ class LanguageHead:
         rows = opening_rows(reading, self.table.shape[0].bit_length() - 1)
         if not rows.size:
             return None, 0.0
-        grown = self.table.take(rows, axis=0).astype(np.float32)
-        sums = (np.ones(rows.size, np.float32) @ grown).astype(np.float64)
-        scores = sums * (self.scale / math.sqrt(rows.size)) + self.bias
+        scores = row_sums(rows, self.table) * (self.scale / math.sqrt(rows.size)) + self.bias
         best = int(scores.argmax())
         return self.languages[best], 1.0 / float(np.exp(scores - scores[best]).sum())
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from waypost.decide.envelope import Opened, opened
 from waypost.decide.features import Reading, excerpt, read
+from waypost.kernel import marks
 from waypost.turn import Image, Message, Turn
 
 EARLIER_TURNS = (0.25, 0.1)
@@ -73,11 +74,11 @@ FLAGS = (
 )
 
 
-_CODE_MARK = np.isin(np.arange(1 << 16), [ord(mark) for mark in "{}()[]<>;=_&|"])
+_CODE_MARK = np.isin(np.arange(1 << 16), [ord(mark) for mark in "{}()[]<>;=_&|"]).astype(np.uint8)
 
 
-_LETTER = np.zeros(1 << 16, np.bool_)
-_LETTER[97:123] = _LETTER[0xC0:0x2000] = _LETTER[0x2C00:0x3000] = _LETTER[0x3040:0xD800] = _LETTER[0xF900:0xFE00] = True
+_LETTER = np.zeros(1 << 16, np.uint8)
+_LETTER[97:123] = _LETTER[0xC0:0x2000] = _LETTER[0x2C00:0x3000] = _LETTER[0x3040:0xD800] = _LETTER[0xF900:0xFE00] = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,19 +183,13 @@ def _offered(question: str) -> str:
     return question[offer.end() :].rstrip("".join(QUESTION_MARKS)) if offer else question
 
 
-def has_letters(request: Reading) -> bool:
-    """The request holds letters or signs of words, and not the same one or two over and over."""
-    letters = request.codes[_LETTER.take(request.codes)]
-    return bool(letters.size) and (letters.size <= MASHED_LETTERS or bool(np.count_nonzero(letters[2:] != letters[:-2])))
-
-
 def _marks(request: Reading) -> tuple[bool, bool, bool]:
-    """Whether a text has many marks of code, letters that say something, and digits."""
+    """Whether a text has many marks of code, letters or signs (not one or two over and over), and digits."""
     known: tuple[bool, bool, bool] | None = request.known.get("marks")
     if known is None:
-        codes = request.codes
-        code = bool(np.count_nonzero(_CODE_MARK.take(codes)) > CODE_MARK_SHARE * codes.size)
-        known = request.known["marks"] = code, has_letters(request), bool(np.count_nonzero(codes == 48))
+        code, letters, varied, digits = marks(request.codes, _CODE_MARK, _LETTER)
+        says = letters > 0 and (letters <= MASHED_LETTERS or varied)
+        known = request.known["marks"] = code > CODE_MARK_SHARE * request.codes.size, says, digits > 0
     return known
 
 

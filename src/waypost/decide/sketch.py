@@ -9,11 +9,9 @@ import numpy.typing as npt
 
 from waypost.decide.correction import SKETCH_BYTES
 from waypost.decide.features import Reading
+from waypost.kernel import sketch_counts
 
 Sketch = npt.NDArray[np.float32]
-
-# The bit of a table row above those that tell the place.
-_SIGN = SKETCH_BYTES
 
 
 def sketch_of(reading: Reading) -> Sketch:
@@ -22,10 +20,7 @@ def sketch_of(reading: Reading) -> Sketch:
     A count sketch (Charikar, Chen, Farach-Colton 2002): every n-gram adds 1 or -1 to the place that its table row tells. Words
     and pairs of words count as much as all characters together.
     """
-    places = reading.rows & (2 * _SIGN - 1)
-    places[reading.chars :] += 2 * _SIGN
-    counts = np.bincount(places, minlength=4 * _SIGN).reshape(2, 2, _SIGN)
-    chars, words = (counts[:, 0] - counts[:, 1]).astype(np.float64)
+    chars, words = sketch_counts(reading.rows, reading.chars, SKETCH_BYTES)
     return _unit(_unit(chars) + _unit(words)).astype(np.float32)
 
 

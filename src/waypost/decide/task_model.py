@@ -14,13 +14,14 @@ from waypost.decide.clauses import clauses
 from waypost.decide.corrections import Corrections, sketch_of_turn
 from waypost.decide.evidence import TOKENS, fact_evidence, word_evidence
 from waypost.decide.explanation import Explanation, Influence, explain
-from waypost.decide.features import MOST_ROWS, REMEMBERED_CHARS, REMEMBERED_TEXTS, Distinct, Reading
+from waypost.decide.features import REMEMBERED_CHARS, REMEMBERED_TEXTS, Reading
 from waypost.decide.labels import ACTION, ACTS, LABEL_NAMES, LABELS, NEEDS, TASKS, Act, Need
 from waypost.decide.own_tasks import OwnTask, OwnTasks, background, learn_own_tasks
 from waypost.decide.reading import BARE_WORDS, FLAGS, TurnReading, read_turn
 from waypost.decide.recent import Recent
 from waypost.decide.task import TaskScores
 from waypost.decide.task_weights import Floats, TaskWeights, load_weights
+from waypost.kernel import label_scores
 from waypost.turn import EMPTY, Message, Text, Turn
 
 CERTAINTY = 0.99
@@ -79,12 +80,10 @@ class LinearTaskModel:
 
     def __init__(self, weights: TaskWeights, corrections: Corrections | None = None, own: OwnTasks | None = None) -> None:
         self.weights = weights
-        self._distinct = Distinct()
         self._recent = Recent[tuple[object, ...], TaskScores](REMEMBERED_TEXTS)
         self._corrections = corrections or None
         learned = f"-own-{own.version}" if own is not None else ""
         self._version = f"{weights.version}{learned}{f'+{corrections.version}' if corrections else ''}"
-        self._ones = np.ones(MOST_ROWS, np.float32)
         self.own = own
 
     @property
@@ -217,12 +216,7 @@ class LinearTaskModel:
         if weights is self.weights:
             found: Floats = known
             return found
-        rows, chars = self._distinct.of(reading)
-        grown = self.weights.table.take(rows, axis=0).astype(np.float32)
-        total = np.zeros(len(LABELS))
-        for grams in (grown[:chars], grown[chars:]):
-            if len(grams):
-                total += (self._ones[: len(grams)] @ grams).astype(np.float64) * (self.weights.scale / math.sqrt(len(grams)))
+        total = label_scores(reading.rows, reading.chars, self.weights.table, self.weights.scale)
         reading.known["labels"] = self.weights, total
         return total
 

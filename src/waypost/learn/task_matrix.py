@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from waypost.decide.features import Distinct
 from waypost.decide.reading import FLAGS, read_turn
+from waypost.kernel.plain import distinct
 from waypost.learn.datasets import Row, turn_of
 
 Floats = npt.NDArray[np.float32]
@@ -38,7 +38,6 @@ class TaskMatrix:
 
 def encode(rows: Sequence[Row], advance: Callable[[int], None] = lambda _: None) -> TaskMatrix:
     """The n-grams and flags of every row, as the serving path reads them. ``advance`` hears of each thousand rows."""
-    distinct = Distinct()
     starts = np.zeros(len(rows) + 1, np.int64)
     table_rows: list[npt.NDArray[np.int32]] = []
     values: list[Floats] = []
@@ -48,7 +47,7 @@ def encode(rows: Sequence[Row], advance: Callable[[int], None] = lambda _: None)
         flags[number] = seen.flags
         starts[number + 1] = starts[number]
         for part in seen.parts:
-            grams, chars = distinct.of(part.reading)
+            grams, chars = distinct(part.reading.rows, part.reading.chars)
             counts = (chars, grams.size - chars)
             table_rows.append(grams.astype(np.int32))
             values.append(np.repeat([part.weight * max(count, 1) ** -0.5 for count in counts], counts).astype(np.float32))
