@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from waypost.value import value
 
 PLAIN_CHARS = 1200
 """A text up to this length without marks of an envelope is all request."""
@@ -18,6 +19,8 @@ EDGE_CHARS = 500
 """Of a long text in several paragraphs, the request is looked for in this much of its first and its last one."""
 
 _MARKS = ("```", '"""', "</", "\n>", "### ", "[")
+_SIGNS = '`"<>#['
+"""Each mark has one of them: to look for a single character takes a tenth of the time."""
 
 # What holds the person's own words, inside of a client's template. Outside of one, such a block is as quoted as any other:
 # else a page that is pasted could say what it wants to be taken for.
@@ -37,7 +40,7 @@ _STAMP = re.compile(r"\A\s*\[?(?:20\d\d-\d\d-\d\d|\d{1,2}:\d\d)[^\]\n]{0,24}\]:?
 _PARAGRAPHS = re.compile(r"\n\s*\n")
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Opened:
     """``request`` is what is asked, ``material`` what came along. ``background``: a client's own work, which asks nothing."""
 
@@ -48,7 +51,8 @@ class Opened:
 
 def opened(text: str) -> Opened:
     """``text`` out of its envelope. Looks at the first and the last 4,000 characters only; empty only where ``text`` is."""
-    if len(text) <= PLAIN_CHARS and not any(mark in text for mark in _MARKS):
+    holds = text.__contains__
+    if len(text) <= PLAIN_CHARS and not (any(map(holds, _SIGNS)) and any(map(holds, _MARKS))):
         return Opened(text)
     if len(text) > 2 * LOOKED_AT_CHARS:
         text = f"{text[:LOOKED_AT_CHARS]}\n\n{text[-LOOKED_AT_CHARS:]}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from waypost.decide.envelope import Opened, opened
 from waypost.decide.features import Reading, excerpt, read
 from waypost.kernel import marks
 from waypost.turn import Image, Message, Turn
+from waypost.value import value
 
 EARLIER_TURNS = (0.25, 0.1)
 """The weights of the user turn before the last, and of the one before that."""
@@ -81,7 +82,7 @@ _LETTER = np.zeros(1 << 16, np.uint8)
 _LETTER[97:123] = _LETTER[0xC0:0x2000] = _LETTER[0x2C00:0x3000] = _LETTER[0x3040:0xD800] = _LETTER[0xF900:0xFE00] = 1
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Part:
     """A text that counts, with its weight. ``what`` says what it is, for people."""
 
@@ -90,7 +91,7 @@ class Part:
     what: str
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class TurnReading:
     """``parts`` are the texts that count, the last request first; ``flags`` are those of ``FLAGS``.
 
@@ -119,7 +120,7 @@ class TurnReading:
     @property
     def says_something(self) -> bool:
         """Some part holds a word."""
-        return any(part.reading.starts.size for part in self.parts)
+        return bool(self.request.starts.size) or any(part.reading.starts.size for part in self.parts)
 
 
 def read_turn(turn: Turn) -> TurnReading:
@@ -183,13 +184,18 @@ def _offered(question: str) -> str:
     return question[offer.end() :].rstrip("".join(QUESTION_MARKS)) if offer else question
 
 
-def _marks(request: Reading) -> tuple[bool, bool, bool]:
-    """Whether a text has many marks of code, letters or signs (not one or two over and over), and digits."""
-    known: tuple[bool, bool, bool] | None = request.known.get("marks")
+def digits_of(request: Reading) -> int:
+    """How many digits it has."""
+    return _marks(request)[2]
+
+
+def _marks(request: Reading) -> tuple[bool, bool, int]:
+    """Whether a text has many marks of code, letters or signs (not one or two over and over), and how many digits."""
+    known: tuple[bool, bool, int] | None = request.known.get("marks")
     if known is None:
         code, letters, varied, digits = marks(request.codes, _CODE_MARK, _LETTER)
         says = letters > 0 and (letters <= MASHED_LETTERS or varied)
-        known = request.known["marks"] = code > CODE_MARK_SHARE * request.codes.size, says, digits > 0
+        known = request.known["marks"] = code > CODE_MARK_SHARE * request.codes.size, says, digits
     return known
 
 
@@ -198,7 +204,7 @@ def _flags(turn: Turn, said: Sequence[Message], letter: Opened, request: Reading
     users = 0
     results = image = image_here = False
     for message in said:
-        here = any(isinstance(part, Image) for part in message.parts)
+        here = Image in map(type, message.parts)
         image |= here
         if message.role == "user":
             users += 1
@@ -207,8 +213,6 @@ def _flags(turn: Turn, said: Sequence[Message], letter: Opened, request: Reading
     words = request.starts.size
     code, letters, digits = _marks(request)
     head = excerpt(letter.request)
-    chars_behind = sum(len(message.text) for message in turn.messages[len(said) :])
-    chars_here = len(letter.request) + len(letter.material) + chars_behind
     return (
         image_here,
         image,
@@ -216,18 +220,24 @@ def _flags(turn: Turn, said: Sequence[Message], letter: Opened, request: Reading
         results,
         turn.response_format != "text",
         turn.known_to_memory,
-        "```" in letter.material or "```" in head,
+        "```" in letter.material or ("`" in head and "```" in head),
         code,
         bool(letter.material),
         answers,
         users > 1,
         users > 4,
-        turn.prompt_tokens - chars_here // 3 > LONG_CONTEXT_TOKENS,
+        turn.prompt_tokens > LONG_CONTEXT_TOKENS and _has_long_context(turn, said, letter),
         words <= 1,
         1 < words <= 4,
         4 < words <= 20,
         words > 60,
         not letters,
-        digits,
+        digits > 0,
         head.rstrip().endswith(QUESTION_MARKS),
     )
+
+
+def _has_long_context(turn: Turn, said: Sequence[Message], letter: Opened) -> bool:
+    chars_behind = sum(len(message.text) for message in turn.messages[len(said) :])
+    chars_here = len(letter.request) + len(letter.material) + chars_behind
+    return turn.prompt_tokens - chars_here // 3 > LONG_CONTEXT_TOKENS

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from waypost.decide.explanation import Explanation
 from waypost.decide.labels import LABEL_NAMES_OF, TASKS, Act, Need
 from waypost.turn import Turn, empty
+from waypost.value import value
 
 __all__ = ["TASKS", "Grounds", "Known", "OwnMatch", "TaskModel", "TaskScores"]
 
@@ -64,7 +65,7 @@ class OwnMatch:
     probability: float
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class TaskScores:
     """Calibrated probabilities of the six tasks. ``task`` is ``None`` where the model abstains: then the default route answers.
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import operator
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +16,16 @@ from waypost.decide.clauses import clauses
 from waypost.decide.corrections import Corrections, sketch_of_turn
 from waypost.decide.evidence import TOKENS, fact_evidence, word_evidence
 from waypost.decide.explanation import Explanation, Influence, explain
-from waypost.decide.features import REMEMBERED_CHARS, REMEMBERED_TEXTS, Reading
+from waypost.decide.features import REMEMBERED_CHARS, REMEMBERED_TEXTS, Reading, read
 from waypost.decide.labels import ACTION, ACTS, LABEL_NAMES, LABELS, NEEDS, TASKS, Act, Need
 from waypost.decide.own_tasks import OwnTask, OwnTasks, background, learn_own_tasks
-from waypost.decide.reading import BARE_WORDS, FLAGS, TurnReading, read_turn
+from waypost.decide.reading import BARE_WORDS, FLAGS, Part, TurnReading, digits_of, read_turn
 from waypost.decide.recent import Recent
 from waypost.decide.task import TaskScores
 from waypost.decide.task_weights import Floats, TaskWeights, load_weights
 from waypost.kernel import label_scores
 from waypost.turn import EMPTY, Message, Text, Turn
+from waypost.value import value
 
 CERTAINTY = 0.99
 """The probability of a task that a fact decides: an image in the last message, a tool call that the caller demands."""
@@ -35,6 +38,10 @@ _FRONTS = (
     re.compile(r"\s*([^.!?,\n\u3002\uff01\uff0c]{1,20})[.!?,\u3002\uff01\uff0c]+\s*(?=[^\W_]{2})"),
 )
 """What may be a greeting: as many sentences as there are in the first 60 characters, or the first words up to a mark."""
+
+_FRONT_MARK = re.compile("[.!?,\u3002\uff01\uff1f\uff0c]")
+_FRONT_CHARS = 62
+"""A text without such a mark in so many characters, blanks before them aside, has nothing of the kind."""
 
 _FRONT_FLAGS = tuple(name == "short_text" for name in FLAGS)
 _SMALLTALK = LABEL_NAMES.index("smalltalk")
@@ -65,14 +72,16 @@ def _sums() -> Floats:
 
 
 _SUMS = _sums()
-_LONG_CONTEXT, _CODE_FENCE, _TOOLS_OFFERED, _NO_LETTERS, _ANSWERS, _FOLLOW_UP = map(
-    FLAGS.index, ("long_context", "code_fence", "tools_offered", "no_letters", "answers_question", "follow_up")
+_IMAGE, _LONG_CONTEXT, _CODE_FENCE, _TOOLS_OFFERED, _NO_LETTERS, _ANSWERS, _FOLLOW_UP = map(
+    FLAGS.index,
+    ("image_in_last_message", "long_context", "code_fence", "tools_offered", "no_letters", "answers_question", "follow_up"),
 )
 _NEED_LETTERS = (_ACTION, _VISION)
 """Digits, emoji and marks alone are neither a command nor a question about an image."""
 
 _TASK_PLACES = [TASKS.index(label.task) for label in LABELS]
 LIKELY_NEED = 0.5
+REMEMBERED_FLAGS = 256
 
 
 class LinearTaskModel:
@@ -84,6 +93,11 @@ class LinearTaskModel:
         self._corrections = corrections or None
         learned = f"-own-{own.version}" if own is not None else ""
         self._version = f"{weights.version}{learned}{f'+{corrections.version}' if corrections else ''}"
+        self._flag_scores = lru_cache(REMEMBERED_FLAGS)(partial(_flag_scores, weights))
+        difficulty = weights.difficulty if weights.difficulty.size else np.zeros(len(LABELS) + len(OUTLINE) + 1)
+        self._sums = np.column_stack((_SUMS, difficulty[: len(LABELS)]))
+        *self._outline, self._constant = difficulty[len(LABELS) :].tolist()
+        self._known_difficulty: list[bool] = weights.difficulty_labels.tolist()
         self.own = own
 
     @property
@@ -108,7 +122,7 @@ class LinearTaskModel:
         seen = read_turn(turn)
         if len(seen.parts) > 1 or len(seen.text) > REMEMBERED_CHARS:
             return self._predict(turn, self._past_greetings(seen))
-        key = seen.text, seen.flags, turn.tool_choice, turn.tool_loop_open, turn.asks_about_image, turn.background
+        key = seen.text, seen.flags, turn.tool_choice, turn.tool_loop_open, turn.background
         found = self._recent.get(key)
         if found is None:
             found = self._recent[key] = self._predict(turn, self._past_greetings(seen))
@@ -119,11 +133,11 @@ class LinearTaskModel:
         if fact is None and not seen.says_something:
             return TaskScores(dict.fromkeys(TASKS, 1 / len(TASKS)), None, act="chat")
         labels, spoken = (self.label_probabilities(seen), ()) if fact else self._corrected(seen)
-        sums = (labels @ _SUMS).tolist()
+        sums = (labels @ self._sums).tolist()
         tasks = sums[: len(TASKS)]
         if fact is not None:
             tasks = _certain(tasks, fact[0])
-        best = max(range(len(TASKS)), key=tasks.__getitem__)
+        best = tasks.index(max(tasks))
         task = TASKS[best] if fact or tasks[best] >= self._least(best, seen) else None
         return TaskScores(
             dict(zip(TASKS, tasks, strict=True)),
@@ -131,7 +145,7 @@ class LinearTaskModel:
             TextGrounds(self, seen, labels, best, fact and fact[1], spoken),
             act=fact[2] if fact else _act(sums, task),
             needs=_needs(sums, seen),
-            difficulty=self._difficulty(labels, seen),
+            difficulty=self._difficulty(sums[-1], seen) if self._known_difficulty[labels.argmax()] else None,
             own=None if self.own is None or fact or turn.tool_loop_open else self.own.match(seen.request, labels),
         )
 
@@ -140,10 +154,12 @@ class LinearTaskModel:
 
         Small talk behind a request stays: "never mind" and "just kidding" take it back.
         """
+        if _FRONT_MARK.search(seen.text.lstrip(), 0, _FRONT_CHARS) is None:
+            return seen
         for pattern in _FRONTS:
             front = pattern.match(seen.text)
             if front is not None:
-                alone = TurnReading(seen.asking(front[1]).parts[:1], _FRONT_FLAGS)
+                alone = TurnReading((Part(read(front[1]), 1.0, "what may be a greeting"),), _FRONT_FLAGS)
                 if self.label_probabilities(alone)[_SMALLTALK] >= GREETING:
                     return seen.asking(seen.text[front.end() :])
         return seen
@@ -161,23 +177,22 @@ class LinearTaskModel:
 
     def label_probabilities(self, seen: TurnReading) -> Floats:
         """The calibrated probabilities of ``LABELS``, as the text and the flags have them."""
-        return _softmax(self.label_scores(seen) / self.weights.temperature)
+        return _softmax(self.label_scores(seen))
 
     def label_scores(self, seen: TurnReading) -> Floats:
-        """Unnormalised scores of ``LABELS``."""
-        weights = self.weights
-        holding = weights.flags.compress(seen.flags, axis=0)
-        total: Floats = weights.bias + weights.scale * np.add.reduce(holding, axis=0, dtype=np.float64)
+        """The logarithms of the probabilities of ``LABELS``, but for a constant."""
+        total = self._flag_scores(seen.flags)
         for part in seen.parts:
             if part.reading.rows.size:
-                total += part.weight * self._part_scores(part.reading)
+                scores = self._part_scores(part.reading)
+                total = total + (scores if part.weight == 1 else part.weight * scores)
         return total
 
     def clear_task(self, clause: str, seen: TurnReading) -> str | None:
         """What a clause of a request asks for by itself, if that is clear."""
         alone = replace(seen, parts=seen.asking(clause).parts[:1])
         tasks = (self.label_probabilities(alone) @ _SUMS)[: len(TASKS)].tolist()
-        best = max(range(len(TASKS)), key=tasks.__getitem__)
+        best = tasks.index(max(tasks))
         return TASKS[best] if tasks[best] >= max(CLEAR, self._least(best, alone)) else None
 
     def explain(self, turn: Turn) -> Explanation:
@@ -193,14 +208,9 @@ class LinearTaskModel:
         labels = self.label_probabilities(seen)
         return (labels, ()) if self._corrections is None else _corrected(labels, seen, self._corrections)
 
-    def _difficulty(self, labels: Floats, seen: TurnReading) -> float | None:
-        if not self.weights.difficulty_labels[int(labels.argmax())]:
-            return None
-        weights = self.weights.difficulty
-        *own, constant = weights[labels.size :].tolist()
-        score = float(labels @ weights[: labels.size]) + constant
-        score += sum(weight * value for weight, value in zip(own, outline_of(seen), strict=True))
-        return 1 / (1 + math.exp(-score))
+    def _difficulty(self, of_labels: float, seen: TurnReading) -> float:
+        own = sum(map(operator.mul, self._outline, outline_of(seen)))
+        return 1 / (1 + math.exp(-(of_labels + self._constant + own)))
 
     def difficulty_inputs(self, seen: TurnReading) -> Floats:
         """What the difficulty is told by: the labels' probabilities, ``OUTLINE``, and 1."""
@@ -221,7 +231,7 @@ class LinearTaskModel:
         return total
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class TextGrounds:
     """What a text and the facts beside it said for the task ``best``.
 
@@ -281,13 +291,12 @@ def outline_of(seen: TurnReading) -> tuple[float, ...]:
     """The form of a request, as far as it tells how hard it is: ``OUTLINE``, each about from 0 to 1."""
     codes = seen.request.codes
     size, words = max(codes.size, 1), max(seen.request.starts.size, 1)
-    digits = int(np.count_nonzero(codes == 48))
-    return (math.log(words) / 6, 4 * digits / size, size / words / 10, float(seen.flags[_CODE_FENCE]))
+    return (math.log(words) / 6, 4 * digits_of(seen.request) / size, size / words / 10, float(seen.flags[_CODE_FENCE]))
 
 
 def _deciding_fact(turn: Turn, seen: TurnReading) -> tuple[int, str, Act] | None:
     """The task that a fact beside the text decides for, the fact in words, and the act."""
-    if turn.asks_about_image:
+    if seen.flags[_IMAGE]:
         return _VISION, "an image is in the last message", "question"
     if turn.tool_choice not in (None, "auto", "none"):
         return _ACTION, "the caller demands a tool call", "command"
@@ -309,13 +318,23 @@ def _corrected(labels: Floats, seen: TurnReading, corrections: Corrections) -> t
 def _act(sums: list[float], task: str | None) -> Act:
     """What shall be done. Only a turn that is an action can be a command: where the model abstains, nothing shall be done."""
     first = 0 if task == ACTION else 1
-    return ACTS[max(range(first, len(ACTS)), key=lambda act: sums[len(TASKS) + act])]
+    likely = sums[len(TASKS) + first : len(TASKS) + len(ACTS)]
+    return ACTS[first + likely.index(max(likely))]
 
 
 def _needs(sums: list[float], seen: TurnReading) -> tuple[Need, ...]:
-    likely = sums[len(TASKS) + len(ACTS) :]
+    likely = sums[len(TASKS) + len(ACTS) : _SUMS.shape[1]]
     long = seen.flags[_LONG_CONTEXT]
+    if max(likely) < LIKELY_NEED and not long:
+        return ()
     return tuple(need for need, p in zip(NEEDS, likely, strict=True) if p >= LIKELY_NEED or (long and need == "long_context"))
+
+
+def _flag_scores(weights: TaskWeights, flags: tuple[bool, ...]) -> Floats:
+    """What the facts alone say for each of ``LABELS``."""
+    holding = weights.flags.compress(flags, axis=0)
+    found: Floats = weights.bias + weights.scale * np.add.reduce(holding, axis=0, dtype=np.float64)
+    return found
 
 
 def _softmax(scores: Floats) -> Floats:

@@ -32,8 +32,9 @@ class TaskWeights:
     """What training leaves behind.
 
     ``table`` has a row for each folded n-gram, ``flags`` one for each of ``FLAGS``, both with a column for each of ``LABELS``;
-    a 1 stands for ``scale``. ``thresholds`` holds, for each task, the least probability that counts as an answer;
-    ``tools_threshold`` is that of an action where tools are offered.
+    a 1 stands for ``scale``. With ``bias``, the sums are logarithms of calibrated probabilities, but for a constant.
+    ``thresholds`` holds, for each task, the least probability that counts as an answer; ``tools_threshold`` is that of an
+    action where tools are offered.
     ``difficulty`` weighs the labels' probabilities, then ``OUTLINE``, then 1; it is known for ``difficulty_labels`` only.
     ``vocabulary`` holds, in order, the table rows of the words that many sources use: no other is ever shown as evidence.
     """
@@ -43,7 +44,6 @@ class TaskWeights:
     flags: Whole
     bias: Floats
     scale: float
-    temperature: float
     thresholds: tuple[float, ...]
     tools_threshold: float
     difficulty: Floats
@@ -69,13 +69,13 @@ def load_weights(path: Path | None = None) -> TaskWeights:
 
 
 def _weights_of(arrays: Any, version: str) -> TaskWeights:
+    temperature = float(arrays["temperature"])
     return TaskWeights(
         version=version,
         table=arrays["table"],
         flags=arrays["flags"].astype(np.float32),
-        bias=arrays["bias"].astype(np.float64),
-        scale=float(arrays["scale"]),
-        temperature=float(arrays["temperature"]),
+        bias=arrays["bias"].astype(np.float64) / temperature,
+        scale=float(arrays["scale"]) / temperature,
         thresholds=tuple(arrays["thresholds"].tolist()),
         tools_threshold=float(arrays["tools_threshold"]),
         difficulty=arrays["difficulty"].astype(np.float64),
