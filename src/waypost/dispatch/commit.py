@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from waypost.dispatch.events import Event
 from waypost.errors import ProviderProtocolError, ProviderTimeout
@@ -28,8 +29,7 @@ class CommitBounds:
     max_s: float = 600.0
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """The events up to the commit point. ``complete``: there are no others."""
 
     events: tuple[Event, ...]

@@ -146,14 +146,12 @@ class Dispatcher:
     ) -> Answer:
         """The answer of a step, or with ``hedge`` of the next one beside it; the plan hears of every failure."""
         streams = turn.stream and verification is None
+        after_s = self._watch.p95_s(first.step.deployment.id, stream=streams) if hedge == "p95" else hedge
+        if after_s is None:
+            return await self._try(turn, plan, first, started, log, verification)
 
         async def attempt(admitted: _Admitted) -> Answer:
-            try:
-                answer = await self._attempt(turn, admitted, started, log, whole=verification is not None)
-                return answer if verification is None else verification.admit(answer)
-            except ProviderError as error:
-                plan.failed(admitted.step, error)
-                raise
+            return await self._try(turn, plan, admitted, started, log, verification)
 
         def beside() -> _Admitted | None:
             step = plan.beside()
@@ -168,10 +166,24 @@ class Dispatcher:
                 latency_s = record.ended_s - record.started_s
                 self._watch.outrun(record.deployment.id, latency_s, stream=streams)
 
-        after_s = self._watch.p95_s(first.step.deployment.id, stream=streams) if hedge == "p95" else hedge
-        if after_s is None:
-            return await attempt(first)
         return await race(attempt, first, after_s=after_s, beside=beside, lost=lost)
+
+    async def _try(
+        self,
+        turn: Turn,
+        plan: Plan,
+        admitted: _Admitted,
+        started: float,
+        log: AttemptLog,
+        verification: Verification | None,
+    ) -> Answer:
+        """The answer of one step, if it may go out; the plan hears of the failure."""
+        try:
+            answer = await self._attempt(turn, admitted, started, log, whole=verification is not None)
+            return answer if verification is None else verification.admit(answer)
+        except ProviderError as error:
+            plan.failed(admitted.step, error)
+            raise
 
     async def _attempt(self, turn: Turn, admitted: _Admitted, started: float, log: AttemptLog, *, whole: bool) -> Answer:
         step, deployment = admitted.step, admitted.step.deployment

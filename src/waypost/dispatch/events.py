@@ -10,7 +10,8 @@ from waypost.fleet.deployment import Deployment
 from waypost.fleet.timings import Timings
 
 
-@dataclass(frozen=True, slots=True)
+# Nobody changes one. It is not frozen, as there is one for each request: making it would take five times as long.
+@dataclass(slots=True)
 class Usage:
     """Tokens as the engine counted them; ``estimated`` where it did not and we did. ``cached`` is part of ``prompt``."""
 
@@ -47,7 +48,8 @@ class Event:
     timings: Timings | None = None
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, for the same reason as `Usage`.
+@dataclass(slots=True)
 class Call:
     """One request to one deployment: ``body`` is complete, in OpenAI's form, with the deployment's model name.
 

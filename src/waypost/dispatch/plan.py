@@ -29,7 +29,8 @@ MAX_RETRIES = 2
 BUSY_RETRY_S = 1.0
 
 
-@dataclass(frozen=True, slots=True)
+# Nobody changes one. It is not frozen, as there is one for each request: making it would take five times as long.
+@dataclass(slots=True)
 class Step:
     """One deployment to ask, after a pause; ``again``, if it has failed this request before.
 
@@ -57,6 +58,25 @@ class Plan:
     decision's candidates is ever asked: they alone passed the guards. Lanes never retry, so what ``next`` gives is what
     engines see.
     """
+
+    __slots__ = (
+        "_again",
+        "_busy",
+        "_candidates",
+        "_cooling_s",
+        "_dead_keys",
+        "_fleet",
+        "_full",
+        "_left",
+        "_prompt_tokens",
+        "_queue",
+        "_retried",
+        "_retries",
+        "_rng",
+        "_swap",
+        "_window_above",
+        "last",
+    )
 
     def __init__(self, decision: Decision, fleet: FleetView, max_attempts: int, rng: Callable[[], float]) -> None:
         self._fleet = fleet
