@@ -42,6 +42,9 @@ _REASONS = {
 _CALLED = {"stop": "tool_calls", **{word: "tool_calls" if meant == "stop" else meant for word, meant in _REASONS.items()}}
 _HEAD = ("id", "created", "model")
 _NEVER_EMPTY = ("role", "tool_calls", "function_call")
+# A message that has the first and none of the second needs nothing done to it, in a choice with one of these reasons.
+_PLAIN, _NOT_PLAIN = frozenset({"role", "content", "refusal"}), frozenset({"reasoning", "tool_calls", "function_call"})
+_PLAIN_REASONS = ("stop", "length")
 _COUNTS = ("prompt_tokens", "completion_tokens")
 _DETAILS = ("prompt_tokens_details", "completion_tokens_details")
 
@@ -98,7 +101,8 @@ class Form:
         """The one event for an answer that is not streamed; ``parsed`` is ``data`` read, and ``is_answer``."""
         changed = self._mend_head(parsed, "chat.completion")
         for place, choice in enumerate(parsed["choices"]):
-            changed |= _mend_choice(choice, place, parsed["id"])
+            if not _is_plain(choice):
+                changed |= _mend_choice(choice, place, parsed["id"])
         if "usage" in parsed:
             changed |= _mend_usage(parsed)
         return read_event(orjson.dumps(parsed) if changed else data, parsed)
@@ -155,6 +159,21 @@ class Form:
         if choice.get("logprobs") is not None:
             changed |= _mend_logprobs(choice)
         return changed
+
+
+def _is_plain(choice: dict[str, Any]) -> bool:
+    """Most choices of answers that are not streamed: `_mend_choice` would find nothing to do."""
+    message = choice.get("message")
+    return (
+        type(message) is dict
+        and message.keys() >= _PLAIN
+        and _NOT_PLAIN.isdisjoint(message)
+        and bool(message["role"])
+        and message.get("annotations", "") is not None
+        and choice.get("finish_reason") in _PLAIN_REASONS
+        and choice.get("logprobs", "") is None
+        and type(choice.get("index")) is int
+    )
 
 
 def _mend_choice(choice: dict[str, Any], place: int, answer_id: str) -> bool:
@@ -245,15 +264,18 @@ def _mend_logprobs(choice: dict[str, Any]) -> bool:
 def _mend_usage(answer: dict[str, Any]) -> bool:
     """Usage has both counts and their sum, or is left out: what is not known is not made up."""
     usage = answer["usage"]
-    if type(usage) is not dict or not all(type(usage.get(name)) is int for name in _COUNTS):
+    if type(usage) is not dict or [type(usage.get(name)) for name in _COUNTS] != [int, int]:
         del answer["usage"]
         return True
-    changed = _without_null(usage, _DETAILS)
+    changed = False
     for name in _DETAILS:
-        details = usage.get(name)
-        if type(details) is dict:
-            changed |= _without_null(details, tuple(details))
-    return changed | _add(usage, total_tokens=sum(usage[name] for name in _COUNTS))
+        if name in usage:
+            details = usage[name]
+            changed |= _without_null(usage, (name,)) or (type(details) is dict and _without_null(details, tuple(details)))
+    if "total_tokens" in usage:
+        return changed
+    usage["total_tokens"] = sum(usage[name] for name in _COUNTS)
+    return True
 
 
 def _only_objects(given: dict[str, Any], name: str) -> bool:

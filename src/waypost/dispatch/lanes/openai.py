@@ -73,7 +73,7 @@ def _read_whole(call: Call, content_type: str, body: bytes) -> list[Event]:
         said = error_in(parsed)
         if said is not None:
             raise from_event(call.deployment, said)
-    if not is_answer(parsed) or not any(isinstance(choice, dict) for choice in parsed["choices"]):
+    if not is_answer(parsed) or dict not in map(type, parsed["choices"]):
         what = f"{content_type} that is not a chat completion" if body else "an empty body"
         raise ProviderProtocolError(f"{call.deployment.id} answered with {what}", deployment=call.deployment.id)
     answer = Form(call.deployment.model).completion(body, parsed)
