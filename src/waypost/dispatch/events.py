@@ -8,10 +8,10 @@ from typing import Any, Protocol
 
 from waypost.fleet.deployment import Deployment
 from waypost.fleet.timings import Timings
+from waypost.value import value
 
 
-# Nobody changes one. It is not frozen, as there is one for each request: making it would take five times as long.
-@dataclass(slots=True)
+@value(frozen=True, slots=True)
 class Usage:
     """Tokens as the engine counted them; ``estimated`` where it did not and we did. ``cached`` is part of ``prompt``."""
 
@@ -48,8 +48,7 @@ class Event:
     timings: Timings | None = None
 
 
-# Not frozen, for the same reason as `Usage`.
-@dataclass(slots=True)
+@value(frozen=True, slots=True)
 class Call:
     """One request to one deployment: ``body`` is complete, in OpenAI's form, with the deployment's model name.
 

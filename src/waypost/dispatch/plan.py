@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from waypost.decide.card import Candidate, Decision
 from waypost.errors import (
@@ -19,6 +19,7 @@ from waypost.errors import (
 from waypost.fleet.deployment import Deployment
 from waypost.fleet.slots import Admission
 from waypost.fleet.view import FleetView
+from waypost.value import value
 
 # The pause before a deployment is asked again; it doubles, and is longer by up to half of itself, by chance.
 RETRY_PAUSE_S = 0.5
@@ -29,8 +30,7 @@ MAX_RETRIES = 2
 BUSY_RETRY_S = 1.0
 
 
-# Nobody changes one. It is not frozen, as there is one for each request: making it would take five times as long.
-@dataclass(slots=True)
+@value(frozen=True, slots=True)
 class Step:
     """One deployment to ask, after a pause; ``again``, if it has failed this request before.
 
