@@ -58,9 +58,15 @@ def test_both_kernels_read_a_text_alike(text: str) -> None:
     codes, rows, chars, _ = both("ngrams", features.excerpt(text).lower(), features._FOLDED, features._KINDS)
     both("label_scores", rows, chars, TABLE, 0.0123)
     both("row_sums", rows[:320] >> 4, TABLE[: 1 << 14])
-    both("sketch_counts", rows, chars, 512)
+    both("damped", both("sketch", rows, chars, 512))
     both("marks", codes, reading._CODE_MARK, reading._LETTER)
     both("trigram_sum", text, _table().weights)
+
+
+@given(st.lists(st.floats(-800, 800), min_size=1, max_size=40))
+def test_both_kernels_weigh_scores_alike(scores: list[float]) -> None:
+    shares = both("softmax", np.array(scores))
+    both("products", TABLE[:13, : len(scores)].astype(np.float64), np.resize(shares, min(len(scores), TABLE.shape[1])))
 
 
 def test_the_compiled_kernel_is_in_use_where_it_is_there() -> None:
@@ -86,10 +92,11 @@ def test_a_table_of_another_size_is_an_error() -> None:
         lambda: native.marks(codes, few, reading._LETTER),
         lambda: native.marks(codes, reading._LETTER, few),
         lambda: native.trigram_sum("a", few.view(np.int8)),
-        lambda: native.sketch_counts(np.zeros(1, np.int64), 0, 500),
+        lambda: native.sketch(np.zeros(1, np.int64), 0, 500),
+        lambda: native.products(np.zeros((2, 3)), np.zeros(2)),
         lambda: native.label_scores(np.zeros(1, np.int64), 0, np.zeros((1 << 19, 1), np.int8), 1.0),
     ):
-        with pytest.raises(ValueError, match=r"65536|power|too many"):
+        with pytest.raises(ValueError, match=r"65536|power|too many|as many"):
             call()
     with pytest.raises(IndexError):
         native.marks(np.array([1 << 16], np.uint32), reading._CODE_MARK, reading._LETTER)

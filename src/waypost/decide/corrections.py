@@ -18,7 +18,8 @@ from waypost.decide.envelope import opened
 from waypost.decide.features import FEATURES_VERSION, read
 from waypost.decide.labels import ACTION, TASKS
 from waypost.decide.reading import Part, TurnReading
-from waypost.decide.sketch import Sketch, sketch_of
+from waypost.decide.sketch import sketch_of
+from waypost.kernel import damped
 
 NEAR = 0.6
 """The cosine from which a correction speaks for a text. Of the English prompts of the dev set that come from different sources,
@@ -151,18 +152,11 @@ def sketch_of_turn(seen: TurnReading) -> bytes:
     if not seen.request.starts.size:
         return b""
     if seen.question is not None:
-        return _damped(sketch_of(seen.request) + sketch_of(seen.question))
+        return damped(sketch_of(seen.request) + sketch_of(seen.question))
     known: bytes | None = seen.request.known.get("sketch")
     if known is None:
-        known = seen.request.known["sketch"] = _damped(sketch_of(seen.request))
+        known = seen.request.known["sketch"] = damped(sketch_of(seen.request))
     return known
-
-
-def _damped(sketch: Sketch) -> bytes:
-    """As signed bytes. The root keeps n-grams of every long text from making all long texts alike (Perronnin et al. 2010)."""
-    damped = np.sqrt(np.abs(sketch))
-    largest = float(np.maximum.reduce(damped))
-    return np.rint(np.copysign(damped, sketch) * (127 / largest)).astype(np.int8).tobytes() if largest else b""
 
 
 def sketch_of_text(text: str) -> bytes:

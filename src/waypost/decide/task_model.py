@@ -23,7 +23,7 @@ from waypost.decide.reading import BARE_WORDS, FLAGS, Part, TurnReading, digits_
 from waypost.decide.recent import Recent
 from waypost.decide.task import TaskScores
 from waypost.decide.task_weights import Floats, TaskWeights, load_weights
-from waypost.kernel import label_scores
+from waypost.kernel import label_scores, products, softmax
 from waypost.turn import EMPTY, Message, Text, Turn
 from waypost.value import value
 
@@ -95,7 +95,7 @@ class LinearTaskModel:
         self._version = f"{weights.version}{learned}{f'+{corrections.version}' if corrections else ''}"
         self._flag_scores = lru_cache(REMEMBERED_FLAGS)(partial(_flag_scores, weights))
         difficulty = weights.difficulty if weights.difficulty.size else np.zeros(len(LABELS) + len(OUTLINE) + 1)
-        self._sums = np.column_stack((_SUMS, difficulty[: len(LABELS)]))
+        self._sums = np.vstack((_SUMS.T, difficulty[: len(LABELS)]))
         *self._outline, self._constant = difficulty[len(LABELS) :].tolist()
         self._known_difficulty: list[bool] = weights.difficulty_labels.tolist()
         self.own = own
@@ -133,7 +133,7 @@ class LinearTaskModel:
         if fact is None and not seen.says_something:
             return TaskScores(dict.fromkeys(TASKS, 1 / len(TASKS)), None, act="chat")
         labels, spoken = (self.label_probabilities(seen), ()) if fact else self._corrected(seen)
-        sums = (labels @ self._sums).tolist()
+        sums = products(self._sums, labels)
         tasks = sums[: len(TASKS)]
         if fact is not None:
             tasks = _certain(tasks, fact[0])
@@ -177,7 +177,7 @@ class LinearTaskModel:
 
     def label_probabilities(self, seen: TurnReading) -> Floats:
         """The calibrated probabilities of ``LABELS``, as the text and the flags have them."""
-        return _softmax(self.label_scores(seen))
+        return softmax(self.label_scores(seen))
 
     def label_scores(self, seen: TurnReading) -> Floats:
         """The logarithms of the probabilities of ``LABELS``, but for a constant."""
@@ -334,12 +334,6 @@ def _flag_scores(weights: TaskWeights, flags: tuple[bool, ...]) -> Floats:
     """What the facts alone say for each of ``LABELS``."""
     holding = weights.flags.compress(flags, axis=0)
     found: Floats = weights.bias + weights.scale * np.add.reduce(holding, axis=0, dtype=np.float64)
-    return found
-
-
-def _softmax(scores: Floats) -> Floats:
-    raised = np.exp(scores - np.maximum.reduce(scores))
-    found: Floats = raised / np.add.reduce(raised)
     return found
 
 

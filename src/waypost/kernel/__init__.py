@@ -1,4 +1,4 @@
-"""What is counted in a text: by a compiled kernel where the installation could build one, else by numpy.
+"""What is counted and weighed in a text: by a compiled kernel where the installation could build one, else by numpy.
 
 Both give the same, bit for bit. ``plain.py`` says what is meant; ``native.pyx`` takes a fifth of its time.
 """
@@ -6,12 +6,12 @@ Both give the same, bit for bit. ``plain.py`` says what is meant; ``native.pyx``
 from __future__ import annotations
 
 try:
-    from waypost.kernel.native import label_scores, marks, ngrams, row_sums, sketch_counts, trigram_sum
+    from waypost.kernel.native import damped, label_scores, marks, ngrams, products, row_sums, sketch, softmax, trigram_sum
 
     NATIVE = True
 except ImportError:
-    from waypost.kernel.plain import label_scores, marks, ngrams, row_sums, sketch_counts, trigram_sum
+    from waypost.kernel.plain import damped, label_scores, marks, ngrams, products, row_sums, sketch, softmax, trigram_sum
 
     NATIVE = False
 
-__all__ = ["NATIVE", "label_scores", "marks", "ngrams", "row_sums", "sketch_counts", "trigram_sum"]
+__all__ = ["NATIVE", "damped", "label_scores", "marks", "ngrams", "products", "row_sums", "sketch", "softmax", "trigram_sum"]

@@ -6,12 +6,12 @@ forbids the compiler to fuse them. A call keeps nothing.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
-from libc.math cimport sqrt
+from libc.math cimport copysignf, exp, fabsf, rintf, sqrt, sqrtf
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 
-from numpy import float64, frombuffer, int64, uint32
+from numpy import float32, float64, frombuffer, int64, uint32
 
 cdef enum:
     BLANK = 0
@@ -208,16 +208,90 @@ def row_sums(const int64_t[::1] rows not None, const int8_t[:, ::1] table not No
     return frombuffer(found, float64)
 
 
-def sketch_counts(const int64_t[::1] rows not None, Py_ssize_t chars, Py_ssize_t places):
+def sketch(const int64_t[::1] rows not None, Py_ssize_t chars, Py_ssize_t places):
     if places < 1 or places & (places - 1):
         raise ValueError("places are a power of 2")
-    cdef bytes found = PyBytes_FromStringAndSize(NULL, 2 * places * sizeof(double))
-    cdef double* counts = <double*> PyBytes_AS_STRING(found)
+    if rows.shape[0] > MOST:
+        raise ValueError("too many rows")
+    cdef bytes found = PyBytes_FromStringAndSize(NULL, places * sizeof(float))
+    cdef float* unit = <float*> PyBytes_AS_STRING(found)
+    cdef double* whole = <double*> malloc(places * sizeof(double))
+    if whole is NULL:
+        raise MemoryError
+    cdef int32_t* counts = NULL
+    cdef int32_t* counted
     cdef Py_ssize_t i
-    memset(counts, 0, 2 * places * sizeof(double))
-    for i in range(rows.shape[0]):
-        counts[(rows[i] & (places - 1)) + (places if i >= chars else 0)] += -1 if rows[i] & places else 1
-    return frombuffer(found, float64).reshape(2, places)
+    cdef double of_chars, of_words, length
+    try:
+        counts = zeros(2 * places)
+        for i in range(rows.shape[0]):
+            counted = counts + (rows[i] & (places - 1)) + places * (i >= chars)
+            counted[0] += 1 - 2 * ((rows[i] & places) != 0)
+        of_chars, of_words = length_of(counts, places), length_of(counts + places, places)
+        length = 0
+        for i in range(places):
+            whole[i] = counts[i] / of_chars + counts[places + i] / of_words
+            length += whole[i] * whole[i]
+        length = sqrt(length) or 1
+        for i in range(places):
+            unit[i] = <float> (whole[i] / length)
+    finally:
+        free(counts)
+        free(whole)
+    return frombuffer(found, float32)
+
+
+cdef double length_of(const int32_t* counts, Py_ssize_t size) noexcept:
+    """Of the vector; 1 of one of zeros."""
+    cdef int64_t total = 0
+    cdef Py_ssize_t i
+    for i in range(size):
+        total += <int64_t> counts[i] * counts[i]
+    return sqrt(<double> total) or 1
+
+
+def damped(const float[::1] vector not None):
+    cdef float largest = 0, scale
+    cdef Py_ssize_t i, size = vector.shape[0]
+    for i in range(size):
+        largest = max(largest, fabsf(vector[i]))
+    if not largest:
+        return b""
+    scale = <float> (127 / <double> sqrtf(largest))
+    cdef bytes found = PyBytes_FromStringAndSize(NULL, size)
+    cdef int8_t* root = <int8_t*> PyBytes_AS_STRING(found)
+    for i in range(size):
+        root[i] = <int8_t> rintf(copysignf(sqrtf(fabsf(vector[i])), vector[i]) * scale)
+    return found
+
+
+def softmax(const double[::1] scores not None):
+    cdef Py_ssize_t i, size = scores.shape[0]
+    cdef bytes found = PyBytes_FromStringAndSize(NULL, size * sizeof(double))
+    cdef double* shares = <double*> PyBytes_AS_STRING(found)
+    cdef double largest = scores[0] if size else 0, total = 0
+    for i in range(size):
+        largest = max(largest, scores[i])
+    for i in range(size):
+        shares[i] = exp(scores[i] - largest)
+        total += shares[i]
+    for i in range(size):
+        shares[i] /= total
+    return frombuffer(found, float64)
+
+
+def products(const double[:, ::1] table not None, const double[::1] vector not None):
+    cdef Py_ssize_t i, j
+    cdef double total
+    cdef list found = []
+    if table.shape[1] != vector.shape[0]:
+        raise ValueError("a row has as many numbers as the vector")
+    for i in range(table.shape[0]):
+        total = 0
+        for j in range(table.shape[1]):
+            total += table[i, j] * vector[j]
+        found.append(total)
+    return found
 
 
 def marks(const uint32_t[::1] codes not None, const uint8_t[::1] code_marks not None, const uint8_t[::1] letters not None):

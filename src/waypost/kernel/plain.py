@@ -1,10 +1,11 @@
-"""What is counted in a text, in numpy: what is meant, and what runs where nothing was compiled."""
+"""What is counted and weighed in a text, in numpy: what is meant, and what runs where nothing was compiled."""
 
 from __future__ import annotations
 
 import math
 import re
 import threading
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,7 @@ Bytes = npt.NDArray[np.uint8]
 Codes = npt.NDArray[np.uint32]
 Floats = npt.NDArray[np.float64]
 Ids = npt.NDArray[np.int64]
+Sketch = npt.NDArray[np.float32]
 Table = npt.NDArray[np.int8]
 
 ROW_BITS = 18
@@ -142,15 +144,50 @@ def row_sums(rows: Ids, table: Table) -> Floats:
     return (_ONES[: rows.size] @ table.take(rows, axis=0).astype(np.float32)).astype(np.float64)
 
 
-def sketch_counts(rows: Ids, chars: int, places: int) -> Floats:
-    """Every row adds 1 or -1 to the one of ``places`` that its lower bits tell: those of characters, then those of words.
+def sketch(rows: Ids, chars: int, places: int) -> Sketch:
+    """A vector of ``places`` numbers and length 1; all zeros without rows.
 
-    ``places`` is a power of 2; the bit above those of the place is the sign.
+    Every row adds 1 or -1 to the place that its lower bits tell; ``places`` is a power of 2, and the bit above is the sign. The
+    rows of words, which begin behind ``chars``, count as much as all before them.
     """
     signed = rows & (2 * places - 1)
     signed[chars:] += 2 * places
     counts = np.bincount(signed, minlength=4 * places).reshape(2, 2, places)
-    return (counts[:, 0] - counts[:, 1]).astype(np.float64)
+    of_chars, of_words = (counts[:, 0] - counts[:, 1]).astype(np.float64)
+    return _unit(_unit(of_chars) + _unit(of_words)).astype(np.float32)
+
+
+def _unit(vector: Floats) -> Floats:
+    length = math.sqrt(_in_order(vector * vector))
+    return vector / length if length else vector
+
+
+def _in_order(numbers: Floats) -> Any:
+    """The sums over the first axis, added up one after the other: so does the compiled kernel, and numpy's own sums do not."""
+    return np.add.accumulate(numbers)[-1]
+
+
+def damped(vector: Sketch) -> bytes:
+    """The roots of the numbers as signed bytes, the largest at 127; nothing for all zeros.
+
+    The root keeps n-grams of every long text from making all long texts alike (Perronnin et al. 2010).
+    """
+    roots = np.sqrt(np.abs(vector))
+    largest = float(np.maximum.reduce(roots))
+    return np.rint(np.copysign(roots, vector) * (127 / largest)).astype(np.int8).tobytes() if largest else b""
+
+
+def softmax(scores: Floats) -> Floats:
+    """The probabilities whose logarithms these are, but for a constant. ``np.exp`` differs between processors."""
+    raised = np.array([*map(math.exp, (scores - scores.max()).tolist())])
+    found: Floats = raised / _in_order(raised)
+    return found
+
+
+def products(table: Floats, vector: Floats) -> list[float]:
+    """Of each row of ``table`` with ``vector``."""
+    found: list[float] = _in_order((table * vector).T).tolist()
+    return found
 
 
 def marks(codes: Codes, code_marks: Bytes, letters: Bytes) -> tuple[int, int, bool, int]:
