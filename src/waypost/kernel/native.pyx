@@ -13,6 +13,16 @@ from libc.string cimport memset
 
 from numpy import float32, float64, frombuffer, int64, uint32
 
+cdef extern from *:
+    """
+    #ifdef __GNUC__
+    #define waypost_fetch(address) __builtin_prefetch(address)
+    #else
+    #define waypost_fetch(address)
+    #endif
+    """
+    void fetch "waypost_fetch"(const void* address) noexcept nogil
+
 cdef enum:
     BLANK = 0
     MARK = 2
@@ -21,6 +31,7 @@ cdef enum:
     POINTS = 1 << 16
     ROW_BITS = 18
     ROWS = 1 << ROW_BITS
+    AHEAD = 16  # rows that are fetched while others are added: the table is larger than most caches
     MOST = 1 << 24  # rows whose sums a 32-bit integer holds
 
 cdef uint32_t BASE = 0x9E3779B1u
@@ -170,6 +181,8 @@ def label_scores(const int64_t[::1] rows not None, Py_ssize_t chars, const int8_
             row = rows[i]
             if not 0 <= row < table.shape[0]:
                 raise IndexError(row)
+            if i >= AHEAD and 0 <= rows[i - AHEAD] < table.shape[0]:
+                fetch(&table[rows[i - AHEAD], 0])
             if seen[row >> 3] >> (row & 7) & 1:
                 continue
             seen[row >> 3] |= 1 << (row & 7)
