@@ -40,12 +40,19 @@ class KernelHook(BuildHookInterface[Any]):
 
 def compile_to(module: Path, root: Path) -> None:
     """Writes the extension module; nothing else stays."""
-    from Cython.Build import cythonize  # noqa: PLC0415 - an environment without it must build a wheel too
+    import numpy as np  # noqa: PLC0415 - an environment without one of these must build a wheel too
+    from Cython.Build import cythonize  # noqa: PLC0415 - as above
     from setuptools import Distribution, Extension  # noqa: PLC0415 - as above
 
     with tempfile.TemporaryDirectory() as folder:
         source = Path(shutil.copy(root / KERNEL / "native.pyx", folder))
-        extension = Extension("native", [str(source)], extra_compile_args=OPTIONS)
+        extension = Extension(
+            "native",
+            [str(source)],
+            include_dirs=[np.get_include()],
+            define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
+            extra_compile_args=OPTIONS,
+        )
         command = Distribution({"ext_modules": cythonize([extension], quiet=True)}).get_command_obj("build_ext")
         command.build_lib = command.build_temp = folder
         command.ensure_finalized()

@@ -94,9 +94,14 @@ def test_a_table_of_another_size_is_an_error() -> None:
         lambda: native.trigram_sum("a", few.view(np.int8)),
         lambda: native.sketch(np.zeros(1, np.int64), 0, 500),
         lambda: native.products(np.zeros((2, 3)), np.zeros(2)),
+        lambda: native.products(np.zeros((3, 2)).T, np.zeros(3)),
+        lambda: native.row_sums(np.zeros(1, np.int32), TABLE),
+        lambda: native.row_sums(np.zeros(1, np.int64), TABLE[:, 0]),
+        lambda: native.row_sums(np.zeros(1, np.int64), TABLE[:, ::2]),
+        lambda: native.softmax(np.zeros(3, ">f8")),
         lambda: native.label_scores(np.zeros(1, np.int64), 0, np.zeros((1 << 19, 1), np.int8), 1.0),
     ):
-        with pytest.raises(ValueError, match=r"65536|power|too many|as many"):
+        with pytest.raises(ValueError, match=r"65536|power|too many|as many|another kind"):
             call()
     with pytest.raises(IndexError):
         native.marks(np.array([1 << 16], np.uint32), reading._CODE_MARK, reading._LETTER)

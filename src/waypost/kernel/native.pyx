@@ -1,17 +1,18 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
+# cython: language_level=3, cdivision=True
 """What ``plain.py`` says, compiled. Every index is held to its table here: no text and no array reads beyond one.
 
 Whole numbers are added up exactly, and the few operations on fractions are those of ``plain.py`` in the same order: the build
 forbids the compiler to fuse them. A call keeps nothing.
 """
 
+cimport numpy as np
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.math cimport copysignf, exp, fabsf, rintf, sqrt, sqrtf
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t
 from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
-from numpy import float32, float64, frombuffer, int64, uint32
+np.import_array()
 
 cdef extern from *:
     """
@@ -52,19 +53,32 @@ cdef inline bint begins(uint8_t kind, uint8_t before) noexcept nogil:
     return kind != BLANK and (kind != before or kind >= MARK)
 
 
-cdef check_points(Py_ssize_t size):
-    if size != POINTS:
+cdef void* data(np.ndarray array, int kind, int axes = 1) except? NULL:
+    """Where the numbers are, in a row, of an array of this kind. A typed memoryview tells the same in more time."""
+    if np.PyArray_TYPE(array) != kind or np.PyArray_NDIM(array) != axes or not np.PyArray_ISCARRAY_RO(array):
+        raise ValueError("an array of another kind")
+    return np.PyArray_DATA(array)
+
+
+cdef void* points(np.ndarray array, int kind) except? NULL:
+    """The same for a table of code points."""
+    if np.PyArray_SIZE(array) != POINTS:
         raise ValueError("a table of code points has 65536")
+    return data(array, kind)
 
 
-def ngrams(str text not None, const uint32_t[::1] folded not None, const uint8_t[::1] kinds not None):
-    check_points(folded.shape[0])
-    check_points(kinds.shape[0])
+cdef np.ndarray new(np.npy_intp size, int kind):
+    return np.PyArray_EMPTY(1, &size, kind, 0)
+
+
+def ngrams(str text not None, np.ndarray folded not None, np.ndarray kinds not None):
+    cdef const uint32_t* codes_of = <const uint32_t*> points(folded, np.NPY_UINT32)
+    cdef const uint8_t* kind_of = <const uint8_t*> points(kinds, np.NPY_UINT8)
     cdef uint32_t* codes = <uint32_t*> malloc((len(text) + 2) * sizeof(uint32_t))
     if codes is NULL:
         raise MemoryError
     try:
-        return rows_of(codes, fold(text, &folded[0], codes), &kinds[0])
+        return rows_of(codes, fold(text, codes_of, codes), kind_of)
     finally:
         free(codes)
 
@@ -108,9 +122,8 @@ cdef rows_of(const uint32_t* codes, Py_ssize_t size, const uint8_t* kinds):
     cdef Py_ssize_t threes = max(size - 2, 0) if words else 0
     cdef Py_ssize_t fives = max(size - 4, 0) if words else 0
     cdef Py_ssize_t count = threes + fives + 3 * words + 1 if words else 0
-    cdef bytes rows = PyBytes_FromStringAndSize(NULL, count * sizeof(int64_t))
-    cdef bytes starts = PyBytes_FromStringAndSize(NULL, words * sizeof(int64_t))
-    cdef int64_t* row = <int64_t*> PyBytes_AS_STRING(rows)
+    cdef np.ndarray found = new(size, np.NPY_UINT32), rows = new(count, np.NPY_INT64), starts = new(words, np.NPY_INT64)
+    cdef int64_t* row = <int64_t*> np.PyArray_DATA(rows)
     cdef uint32_t three
     for i in range(threes):
         three = ((codes[i] + 1) * BASE + codes[i + 1] + 1) * BASE + codes[i + 2] + 1
@@ -118,9 +131,9 @@ cdef rows_of(const uint32_t* codes, Py_ssize_t size, const uint8_t* kinds):
         if i < fives:
             row[threes + i] = row_of((three * BASE + codes[i + 3] + 1) * BASE + codes[i + 4] + 1)
     if words:
-        rows_of_words(codes, size, kinds, words, row + threes + fives, <int64_t*> PyBytes_AS_STRING(starts))
-    found = frombuffer(PyBytes_FromStringAndSize(<const char*> codes, size * sizeof(uint32_t)), uint32)
-    return found, frombuffer(rows, int64), threes + fives, frombuffer(starts, int64)
+        rows_of_words(codes, size, kinds, words, row + threes + fives, <int64_t*> np.PyArray_DATA(starts))
+    memcpy(np.PyArray_DATA(found), codes, size * sizeof(uint32_t))
+    return found, rows, threes + fives, starts
 
 
 cdef void rows_of_words(
@@ -162,34 +175,36 @@ cdef int32_t* zeros(Py_ssize_t count) except NULL:
     return found
 
 
-def label_scores(const int64_t[::1] rows not None, Py_ssize_t chars, const int8_t[:, ::1] table not None, double scale):
+def label_scores(np.ndarray rows not None, Py_ssize_t chars, np.ndarray table not None, double scale):
+    cdef const int64_t* row_at = <const int64_t*> data(rows, np.NPY_INT64)
+    cdef const int8_t* cells = <const int8_t*> data(table, np.NPY_INT8, 2)
+    cdef Py_ssize_t i, j, size = rows.shape[0], height = table.shape[0], width = table.shape[1]
     cdef uint8_t[ROWS >> 3] seen
     cdef Py_ssize_t[2] counts
-    cdef Py_ssize_t i, j, width = table.shape[1]
     cdef int64_t row
     cdef int words
     cdef double share
-    if table.shape[0] > ROWS or rows.shape[0] > MOST:
+    if height > ROWS or size > MOST:
         raise ValueError("too many rows")
-    cdef bytes found = PyBytes_FromStringAndSize(NULL, width * sizeof(double))
-    cdef double* scores = <double*> PyBytes_AS_STRING(found)
+    cdef np.ndarray found = new(width, np.NPY_FLOAT64)
+    cdef double* scores = <double*> np.PyArray_DATA(found)
     cdef int32_t* sums = zeros(2 * width)
     try:
         memset(seen, 0, sizeof(seen))
         counts[0] = counts[1] = 0
-        for i in range(rows.shape[0] - 1, -1, -1):
-            row = rows[i]
-            if not 0 <= row < table.shape[0]:
+        for i in range(size - 1, -1, -1):
+            row = row_at[i]
+            if not 0 <= row < height:
                 raise IndexError(row)
-            if i >= AHEAD and 0 <= rows[i - AHEAD] < table.shape[0]:
-                fetch(&table[rows[i - AHEAD], 0])
+            if i >= AHEAD and 0 <= row_at[i - AHEAD] < height:
+                fetch(cells + row_at[i - AHEAD] * width)
             if seen[row >> 3] >> (row & 7) & 1:
                 continue
             seen[row >> 3] |= 1 << (row & 7)
             words = i >= chars
             counts[words] += 1
             for j in range(width):
-                sums[words * width + j] += table[row, j]
+                sums[words * width + j] += cells[row * width + j]
         memset(scores, 0, width * sizeof(double))
         for words in range(2):
             if counts[words]:
@@ -198,48 +213,51 @@ def label_scores(const int64_t[::1] rows not None, Py_ssize_t chars, const int8_
                     scores[j] += sums[words * width + j] * share
     finally:
         free(sums)
-    return frombuffer(found, float64)
+    return found
 
 
-def row_sums(const int64_t[::1] rows not None, const int8_t[:, ::1] table not None):
-    cdef Py_ssize_t i, j, width = table.shape[1]
-    if rows.shape[0] > MOST:
+def row_sums(np.ndarray rows not None, np.ndarray table not None):
+    cdef const int64_t* row_at = <const int64_t*> data(rows, np.NPY_INT64)
+    cdef const int8_t* cells = <const int8_t*> data(table, np.NPY_INT8, 2)
+    cdef Py_ssize_t i, j, size = rows.shape[0], height = table.shape[0], width = table.shape[1]
+    if size > MOST:
         raise ValueError("too many rows")
-    cdef bytes found = PyBytes_FromStringAndSize(NULL, width * sizeof(double))
-    cdef double* whole = <double*> PyBytes_AS_STRING(found)
+    cdef np.ndarray found = new(width, np.NPY_FLOAT64)
+    cdef double* whole = <double*> np.PyArray_DATA(found)
     cdef int32_t* sums = zeros(width)
     try:
-        for i in range(rows.shape[0]):
-            if not 0 <= rows[i] < table.shape[0]:
-                raise IndexError(rows[i])
+        for i in range(size):
+            if not 0 <= row_at[i] < height:
+                raise IndexError(row_at[i])
             for j in range(width):
-                sums[j] += table[rows[i], j]
+                sums[j] += cells[row_at[i] * width + j]
         for j in range(width):
             whole[j] = sums[j]
     finally:
         free(sums)
-    return frombuffer(found, float64)
+    return found
 
 
-def sketch(const int64_t[::1] rows not None, Py_ssize_t chars, Py_ssize_t places):
+def sketch(np.ndarray rows not None, Py_ssize_t chars, Py_ssize_t places):
+    cdef const int64_t* row_at = <const int64_t*> data(rows, np.NPY_INT64)
+    cdef Py_ssize_t i, size = rows.shape[0]
     if places < 1 or places & (places - 1):
         raise ValueError("places are a power of 2")
-    if rows.shape[0] > MOST:
+    if size > MOST:
         raise ValueError("too many rows")
-    cdef bytes found = PyBytes_FromStringAndSize(NULL, places * sizeof(float))
-    cdef float* unit = <float*> PyBytes_AS_STRING(found)
+    cdef np.ndarray found = new(places, np.NPY_FLOAT32)
+    cdef float* unit = <float*> np.PyArray_DATA(found)
     cdef double* whole = <double*> malloc(places * sizeof(double))
     if whole is NULL:
         raise MemoryError
     cdef int32_t* counts = NULL
     cdef int32_t* counted
-    cdef Py_ssize_t i
     cdef double of_chars, of_words, length
     try:
         counts = zeros(2 * places)
-        for i in range(rows.shape[0]):
-            counted = counts + (rows[i] & (places - 1)) + places * (i >= chars)
-            counted[0] += 1 - 2 * ((rows[i] & places) != 0)
+        for i in range(size):
+            counted = counts + (row_at[i] & (places - 1)) + places * (i >= chars)
+            counted[0] += 1 - 2 * ((row_at[i] & places) != 0)
         of_chars, of_words = length_of(counts, places), length_of(counts + places, places)
         length = 0
         for i in range(places):
@@ -251,7 +269,7 @@ def sketch(const int64_t[::1] rows not None, Py_ssize_t chars, Py_ssize_t places
     finally:
         free(counts)
         free(whole)
-    return frombuffer(found, float32)
+    return found
 
 
 cdef double length_of(const int32_t* counts, Py_ssize_t size) noexcept:
@@ -263,71 +281,76 @@ cdef double length_of(const int32_t* counts, Py_ssize_t size) noexcept:
     return sqrt(<double> total) or 1
 
 
-def damped(const float[::1] vector not None):
+def damped(np.ndarray vector not None):
+    cdef const float* number = <const float*> data(vector, np.NPY_FLOAT32)
     cdef float largest = 0, scale
     cdef Py_ssize_t i, size = vector.shape[0]
     for i in range(size):
-        largest = max(largest, fabsf(vector[i]))
+        largest = max(largest, fabsf(number[i]))
     if not largest:
         return b""
     scale = <float> (127 / <double> sqrtf(largest))
     cdef bytes found = PyBytes_FromStringAndSize(NULL, size)
     cdef int8_t* root = <int8_t*> PyBytes_AS_STRING(found)
     for i in range(size):
-        root[i] = <int8_t> rintf(copysignf(sqrtf(fabsf(vector[i])), vector[i]) * scale)
+        root[i] = <int8_t> rintf(copysignf(sqrtf(fabsf(number[i])), number[i]) * scale)
     return found
 
 
-def softmax(const double[::1] scores not None):
+def softmax(np.ndarray scores not None):
+    cdef const double* score = <const double*> data(scores, np.NPY_FLOAT64)
     cdef Py_ssize_t i, size = scores.shape[0]
-    cdef bytes found = PyBytes_FromStringAndSize(NULL, size * sizeof(double))
-    cdef double* shares = <double*> PyBytes_AS_STRING(found)
-    cdef double largest = scores[0] if size else 0, total = 0
+    cdef np.ndarray found = new(size, np.NPY_FLOAT64)
+    cdef double* shares = <double*> np.PyArray_DATA(found)
+    cdef double largest = score[0] if size else 0, total = 0
     for i in range(size):
-        largest = max(largest, scores[i])
+        largest = max(largest, score[i])
     for i in range(size):
-        shares[i] = exp(scores[i] - largest)
+        shares[i] = exp(score[i] - largest)
         total += shares[i]
     for i in range(size):
         shares[i] /= total
-    return frombuffer(found, float64)
+    return found
 
 
-def products(const double[:, ::1] table not None, const double[::1] vector not None):
-    cdef Py_ssize_t i, j
+def products(np.ndarray table not None, np.ndarray vector not None):
+    cdef const double* cells = <const double*> data(table, np.NPY_FLOAT64, 2)
+    cdef const double* number = <const double*> data(vector, np.NPY_FLOAT64)
+    cdef Py_ssize_t i, j, size = vector.shape[0]
     cdef double total
     cdef list found = []
-    if table.shape[1] != vector.shape[0]:
+    if table.shape[1] != size:
         raise ValueError("a row has as many numbers as the vector")
     for i in range(table.shape[0]):
         total = 0
-        for j in range(table.shape[1]):
-            total += table[i, j] * vector[j]
+        for j in range(size):
+            total += cells[i * size + j] * number[j]
         found.append(total)
     return found
 
 
-def marks(const uint32_t[::1] codes not None, const uint8_t[::1] code_marks not None, const uint8_t[::1] letters not None):
+def marks(np.ndarray codes not None, np.ndarray code_marks not None, np.ndarray letters not None):
+    cdef const uint32_t* code_at = <const uint32_t*> data(codes, np.NPY_UINT32)
+    cdef const uint8_t* is_mark = <const uint8_t*> points(code_marks, np.NPY_UINT8)
+    cdef const uint8_t* is_letter = <const uint8_t*> points(letters, np.NPY_UINT8)
     cdef Py_ssize_t i, of_code = 0, found = 0, digits = 0
     cdef uint32_t code, one = 0, two = 0
     cdef bint varied = False
-    check_points(code_marks.shape[0])
-    check_points(letters.shape[0])
     for i in range(codes.shape[0]):
-        code = codes[i]
+        code = code_at[i]
         if code >= POINTS:
             raise IndexError(code)
-        of_code += code_marks[code]
+        of_code += is_mark[code]
         digits += code == DIGIT
-        if letters[code]:
+        if is_letter[code]:
             varied |= found >= 2 and code != two
             found += 1
             two, one = one, code
     return of_code, found, varied, digits
 
 
-def trigram_sum(str text not None, const int8_t[::1] weights not None):
-    check_points(weights.shape[0])
+def trigram_sum(str text not None, np.ndarray weights not None):
+    cdef const int8_t* weight = <const int8_t*> points(weights, np.NPY_INT8)
     cdef bytes raw = text.encode("utf-8", "replace")
     cdef const uint8_t* byte = <const uint8_t*> PyBytes_AS_STRING(raw)
     cdef Py_ssize_t i, size = len(raw)
@@ -335,6 +358,6 @@ def trigram_sum(str text not None, const int8_t[::1] weights not None):
     cdef int64_t total = 0
     for i in range(1, size + 1):
         third = byte[i] if i < size else 32
-        total += weights[(first * 40503 + second * 2531 + third * 14627) & (POINTS - 1)]
+        total += weight[(first * 40503 + second * 2531 + third * 14627) & (POINTS - 1)]
         first, second = second, third
     return total
