@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from waypost.decide.reading import FLAGS, QUESTION_WEIGHT, TurnReading, last_user_messages, open_question, read_turn
+from waypost.decide.reading import FLAGS, QUESTION_WEIGHT, TurnReading, open_question, read_turn
 from waypost.turn import EMPTY, Image, Message, Text, Tool, ToolCall, Turn
 
 
@@ -26,8 +26,9 @@ def texts(seen: TurnReading) -> list[tuple[str, float]]:
 
 
 def test_only_the_last_three_user_messages_are_read_newest_first() -> None:
-    asked = [said("user", str(i)) for i in range(5)]
-    assert [message.text for message in last_user_messages([*asked, said("assistant", "and?")])] == ["4", "3", "2"]
+    asked = [said("user", f"the {number} thing") for number in ("first", "second", "third", "fourth", "fifth")]
+    read = [text for text, _ in texts(read_turn(turn(*asked, said("assistant", "and?"))))]
+    assert read == ["the fifth thing", "the fourth thing", "the third thing"]
 
 
 def test_earlier_turns_count_less_and_assistants_not_at_all() -> None:

@@ -115,7 +115,7 @@ class TurnReading:
     @property
     def question(self) -> Reading | None:
         """The assistant's open question that the request replies to."""
-        return next((part.reading for part in self.parts if part.what == QUESTION), None)
+        return next((part.reading for part in self.parts if part.what == QUESTION), None) if len(self.parts) > 1 else None
 
     @property
     def says_something(self) -> bool:
@@ -126,24 +126,23 @@ class TurnReading:
 def read_turn(turn: Turn) -> TurnReading:
     """The last user turn and two before it; of the assistant nothing but a question that is still open."""
     said = _until_the_last_request(turn.messages)
-    messages = last_user_messages(said)
-    last = messages[0] if messages else None
-    letter = opened(last.text) if last else Opened("")
-    parts = [Part(read(letter.request), 1.0, "the last request")]
+    asked = [message for message in said if message.role == "user"]
+    letter = opened(asked[-1].text) if asked else Opened("")
+    request = read(letter.request)
+    parts = [Part(request, 1.0, "the last request")]
     if letter.material:
         parts.append(Part(read(letter.material), MATERIAL_WEIGHT, "what came along with it"))
     question = open_question(said, letter.request)
     if question:
         parts.append(Part(read(_offered(question)), QUESTION_WEIGHT, QUESTION))
     # "ok" after a command that was carried out is no command again.
-    bare = not question and parts[0].reading.starts.size <= BARE_WORDS
-    for weight, message in () if bare else zip(EARLIER_TURNS, messages[1:], strict=False):
+    bare = not question and request.starts.size <= BARE_WORDS
+    for weight, message in zip(EARLIER_TURNS, asked[-2::-1], strict=False) if len(asked) > 1 and not bare else ():
         earlier = opened(message.text).request
         if earlier:
             parts.append(Part(read(earlier), weight, "an earlier message"))
-    return TurnReading(
-        tuple(parts), _flags(turn, said, letter, parts[0].reading, answers=bool(question)), letter.request, letter.background
-    )
+    flags = _flags(turn, said, asked, letter, request, answers=bool(question))
+    return TurnReading(tuple(parts), flags, letter.request, letter.background)
 
 
 def _until_the_last_request(messages: Sequence[Message]) -> Sequence[Message]:
@@ -152,17 +151,6 @@ def _until_the_last_request(messages: Sequence[Message]) -> Sequence[Message]:
         if messages[number - 1].role == "user":
             return messages[:number]
     return messages
-
-
-def last_user_messages(messages: Sequence[Message]) -> list[Message]:
-    """The last user message and up to two before it, the newest first."""
-    found: list[Message] = []
-    for message in reversed(messages):
-        if message.role == "user":
-            found.append(message)
-            if len(found) > len(EARLIER_TURNS):
-                break
-    return found
 
 
 def open_question(messages: Sequence[Message], request: str) -> str:
@@ -184,12 +172,7 @@ def _offered(question: str) -> str:
     return question[offer.end() :].rstrip("".join(QUESTION_MARKS)) if offer else question
 
 
-def digits_of(request: Reading) -> int:
-    """How many digits it has."""
-    return _marks(request)[2]
-
-
-def _marks(request: Reading) -> tuple[bool, bool, int]:
+def marks_of(request: Reading) -> tuple[bool, bool, int]:
     """Whether a text has many marks of code, letters or signs (not one or two over and over), and how many digits."""
     known: tuple[bool, bool, int] | None = request.known.get("marks")
     if known is None:
@@ -199,22 +182,19 @@ def _marks(request: Reading) -> tuple[bool, bool, int]:
     return known
 
 
-def _flags(turn: Turn, said: Sequence[Message], letter: Opened, request: Reading, *, answers: bool) -> tuple[bool, ...]:
+def _flags(
+    turn: Turn, said: Sequence[Message], asked: Sequence[Message], letter: Opened, request: Reading, *, answers: bool
+) -> tuple[bool, ...]:
     """Whether each of ``FLAGS`` holds, in their order. Nothing here means that an action is wanted: only the text can."""
-    users = 0
-    results = image = image_here = False
+    results = image = False
     for message in said:
-        here = Image in map(type, message.parts)
-        image |= here
-        if message.role == "user":
-            users += 1
-            image_here = here
-        results |= message.role in ("tool", "function")
+        image = image or Image in map(type, message.parts)
+        results = results or message.role in ("tool", "function")
     words = request.starts.size
-    code, letters, digits = _marks(request)
+    code, letters, digits = marks_of(request)
     head = excerpt(letter.request)
     return (
-        image_here,
+        image and bool(asked) and Image in map(type, asked[-1].parts),
         image,
         bool(turn.tools) and turn.tool_choice != "none",
         results,
@@ -224,8 +204,8 @@ def _flags(turn: Turn, said: Sequence[Message], letter: Opened, request: Reading
         code,
         bool(letter.material),
         answers,
-        users > 1,
-        users > 4,
+        len(asked) > 1,
+        len(asked) > 4,
         turn.prompt_tokens > LONG_CONTEXT_TOKENS and _has_long_context(turn, said, letter),
         words <= 1,
         1 < words <= 4,

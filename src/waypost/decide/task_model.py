@@ -19,7 +19,7 @@ from waypost.decide.explanation import Explanation, Influence, explain
 from waypost.decide.features import REMEMBERED_CHARS, REMEMBERED_TEXTS, Reading, read
 from waypost.decide.labels import ACTION, ACTS, LABEL_NAMES, LABELS, NEEDS, TASKS, Act, Need
 from waypost.decide.own_tasks import OwnTask, OwnTasks, background, learn_own_tasks
-from waypost.decide.reading import BARE_WORDS, FLAGS, Part, TurnReading, digits_of, read_turn
+from waypost.decide.reading import BARE_WORDS, FLAGS, Part, TurnReading, marks_of, read_turn
 from waypost.decide.recent import Recent
 from waypost.decide.task import TaskScores
 from waypost.decide.task_weights import Floats, TaskWeights, load_weights
@@ -289,9 +289,9 @@ OUTLINE = ("log_words", "digit_share", "word_length", "code_fence")
 
 def outline_of(seen: TurnReading) -> tuple[float, ...]:
     """The form of a request, as far as it tells how hard it is: ``OUTLINE``, each about from 0 to 1."""
-    codes = seen.request.codes
-    size, words = max(codes.size, 1), max(seen.request.starts.size, 1)
-    return (math.log(words) / 6, 4 * digits_of(seen.request) / size, size / words / 10, float(seen.flags[_CODE_FENCE]))
+    request = seen.request
+    size, words, digits = request.codes.size or 1, request.starts.size or 1, marks_of(request)[2]
+    return math.log(words) / 6, 4 * digits / size, size / words / 10, float(seen.flags[_CODE_FENCE])
 
 
 def _deciding_fact(turn: Turn, seen: TurnReading) -> tuple[int, str, Act] | None:
