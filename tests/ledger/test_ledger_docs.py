@@ -6,8 +6,7 @@ import re
 from pathlib import Path
 
 from ledger.outcomes import outcome
-from waypost.ledger.entry import entry_of, summary_of
-from waypost.ledger.rows import RATING
+from waypost.ledger.rows import RATING, entry_of, summary_of
 
 DOCS = Path(__file__).parents[2] / "docs" / "ledger.md"
 

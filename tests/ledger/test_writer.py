@@ -18,7 +18,7 @@ import pytest
 
 from ledger.outcomes import decision, outcome, program, until_stored
 from waypost.decide.card import Candidate
-from waypost.ledger import writer
+from waypost.ledger import explaining
 from waypost.ledger.pending import EXPLAINED_ROWS
 from waypost.ledger.reader import SqliteReader
 from waypost.ledger.sqlite import SqliteLedger
@@ -56,7 +56,7 @@ async def test_closing_stores_everything_that_is_queued(path: Path) -> None:
 
 
 async def test_explanations_are_left_out_when_there_is_no_time_for_them(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "EXPLAINING_AHEAD_S", 0.0)
+    monkeypatch.setattr(explaining, "AHEAD_S", 0.0)
     ledger = started(path, clock=lambda: 7.0)
     ledger.write(outcome("wp_1"))
     await ledger.close()

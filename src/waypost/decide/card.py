@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field, replace
+from dataclasses import field
 from typing import Any
 
 from waypost.decide.policy import Verify
 from waypost.decide.quality import QualityEstimate
-from waypost.decide.task import Known, TaskScores
+from waypost.decide.task import TaskScores
 from waypost.errors import NoDeployment, WaypostError
 from waypost.known_settings import SYSTEM_PREFIX
 from waypost.turn import empty
@@ -143,10 +143,6 @@ class Decision:
         if isinstance(error, NoDeployment):
             error.retry_after_s = self.refusal.retry_after_s
         raise error
-
-    def without_grounds(self) -> Decision:
-        """The same without the text that it was read from: nothing more can be said of why it fell."""
-        return replace(self, task=replace(self.task, grounds=Known(labels=self.task.labels)))
 
     def to_dict(self, *, explained: bool = True) -> dict[str, Any]:
         """The card as JSON; its keys are documented in ``docs/decision-card.md`` and change only with ``card_version``.

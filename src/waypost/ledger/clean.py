@@ -45,13 +45,11 @@ class Cleaner:
 
         Nearly every value is fit already: encoding it shows that several times faster than walking through it.
         """
-        try:
-            encoded = orjson.dumps(value, default=dict)
-        except (TypeError, ValueError):
-            return self._walk(value)
-        if _may_be_long(encoded) or (_may_be_unfit(encoded) and _UNFIT_IN_JSON.search(encoded)):
-            return self._walk(value)
-        return value
+        return value if _fit(value) else self._walk(value)
+
+    def encoded(self, value: Any) -> bytes:
+        """What `json` gives, as JSON."""
+        return _fit(value) or orjson.dumps(self._walk(value))
 
     def _walk(self, value: Any) -> Any:
         if isinstance(value, str):
@@ -68,6 +66,17 @@ class Cleaner:
         fit = unfit.sub("\ufffd", value if len(value) <= limit else value[: limit - 1] + "…")
         self.repaired = self.repaired or fit != value
         return fit
+
+
+def _fit(value: Any) -> bytes | None:
+    """``value`` as JSON, if it is fit; ``None`` where it may not be."""
+    try:
+        encoded = orjson.dumps(value, default=dict)
+    except (TypeError, ValueError):
+        return None
+    if _may_be_long(encoded) or (_may_be_unfit(encoded) and _UNFIT_IN_JSON.search(encoded)):
+        return None
+    return encoded
 
 
 def _may_be_long(encoded: bytes) -> bool:

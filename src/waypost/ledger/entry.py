@@ -1,114 +1,131 @@
-"""The form in which an outcome is read back: dicts with the keys that ``docs/ledger.md`` documents."""
+"""An outcome in the form in which it is stored: its values, under the keys that ``docs/ledger.md`` documents."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime, timezone
-from typing import Any
-
-import orjson
+from typing import Any, NamedTuple
 
 from waypost.dispatch.attempt import Attempt
 from waypost.dispatch.events import Usage
 from waypost.ledger.clean import Cleaner
-from waypost.ledger.rating import Rating
 from waypost.ledger.record import Outcome
 
+PROMPT = (
+    *("hash", "chars", "messages", "language", "needs", "answer_cap", "channel", "background", "cost_quality"),
+    "text",
+)
+_USAGE = ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens", "usage_estimated")
+DECISION = (
+    *("id", "started_at", "requested", "route", "task", "deployment", "status", "error", "http_status", "stream", "dialect"),
+    *("duration_s", "first_output_s"),
+    *_USAGE,
+    *("cost_usd", "simulated", "cache", "session", "caller", "finish_reason"),
+)
+ATTEMPT = (
+    *("deployment", "started_s", "ended_s", "first_output_s", "committed", "error", "message", "upstream_status"),
+    *("finish_reason", "skipped_events", "verdict", "load_s"),
+    *_USAGE,
+    "cost_usd",
+)
+_PROMPT_COLUMNS = tuple(f"prompt_{key}" for key in PROMPT)
+COLUMNS = (*DECISION, *_PROMPT_COLUMNS, "repaired", "card")
+_TEXT = COLUMNS.index("prompt_text")
+_UNUSED = (None,) * len(_USAGE)
 
-def entry_of(outcome: Outcome, ratings: Iterable[Rating] = ()) -> dict[str, Any]:
-    """The whole entry of an outcome with its ratings, in plain values."""
-    found: dict[str, Any] = orjson.loads(orjson.dumps(fit_entry(outcome, explained=outcome.explained), default=dict))
-    found["ratings"] = [rating.to_dict() for rating in ratings]
-    return found
+
+class Row(NamedTuple):
+    """An outcome, fit to be stored: what the columns of ``decisions`` hold, and those of ``attempts``."""
+
+    values: Sequence[Any]
+    attempts: Sequence[Sequence[Any]]
+
+    @property
+    def id(self) -> str:
+        """The decision's."""
+        found: str = self.values[0]
+        return found
+
+    @property
+    def text(self) -> str | None:
+        """The prompt's, if it is kept."""
+        found: str | None = self.values[_TEXT]
+        return found
 
 
-def fit_entry(outcome: Outcome, *, explained: bool = True) -> dict[str, Any]:
-    """The whole entry of an outcome, fit to be stored; ``default=dict`` makes JSON of it.
+def row_of(outcome: Outcome, *, explained: bool = True) -> Row:
+    """The row of an outcome. It holds no prompt text unless the outcome does.
 
-    It holds no prompt text unless the outcome does. ``repaired`` says that something in it had to be replaced or cut. Without
-    ``explained``, what takes longer to find than the decision itself is ``None``.
+    ``repaired`` says that something in it had to be replaced or cut. Without ``explained``, what takes longer to find than the
+    decision itself is ``None``.
     """
     cleaner = Cleaner()
-    entry: dict[str, Any] = cleaner.json(
-        {
-            "id": outcome.decision.id,
-            "started_at": iso_time(outcome.started_at),
-            "requested": cleaner.name(outcome.decision.requested),
-            "route": outcome.decision.route,
-            "task": outcome.decision.task.task,
-            "deployment": outcome.deployment,
-            "status": outcome.status,
-            "error": outcome.error,
-            "http_status": outcome.http_status,
-            "stream": outcome.stream,
-            "dialect": outcome.dialect,
-            "duration_s": outcome.duration_s,
-            "first_output_s": outcome.first_output_s,
-            **_usage_of(outcome.usage),
-            "cost_usd": outcome.cost_usd,
-            "simulated": outcome.simulated,
-            "cache": outcome.cache,
-            "session": cleaner.name(outcome.session),
-            "caller": cleaner.name(outcome.caller),
-            "finish_reason": outcome.finish_reason,
-            "prompt": {
-                "hash": outcome.prompt.hash,
-                "chars": outcome.prompt.chars,
-                "messages": outcome.prompt.messages,
-                "language": outcome.decision.task.language if explained else None,
-                "needs": outcome.prompt.needs,
-                "answer_cap": outcome.prompt.answer_cap,
-                "channel": cleaner.name(outcome.prompt.channel),
-                "background": cleaner.name(outcome.prompt.background),
-                "cost_quality": outcome.prompt.cost_quality,
-            },
-            "attempts": [_attempt_of(attempt) for attempt in outcome.attempts],
-            "ratings": [],
-            "card": outcome.decision.to_dict(explained=explained),
-        }
+    decision, prompt, name = outcome.decision, outcome.prompt, cleaner.name
+    card = cleaner.encoded(decision.to_dict(explained=explained))
+    values, attempts = cleaner.json(
+        (
+            [
+                decision.id,
+                iso_time(outcome.started_at),
+                name(decision.requested),
+                decision.route,
+                decision.task.task,
+                outcome.deployment,
+                outcome.status,
+                outcome.error,
+                outcome.http_status,
+                outcome.stream,
+                outcome.dialect,
+                outcome.duration_s,
+                outcome.first_output_s,
+                *_usage_of(outcome.usage),
+                outcome.cost_usd,
+                outcome.simulated,
+                outcome.cache,
+                name(outcome.session),
+                name(outcome.caller),
+                outcome.finish_reason,
+                prompt.hash,
+                prompt.chars,
+                prompt.messages,
+                decision.task.language if explained else None,
+                " ".join(prompt.needs),
+                prompt.answer_cap,
+                name(prompt.channel),
+                name(prompt.background),
+                prompt.cost_quality,
+            ],
+            [_attempt_of(attempt) for attempt in outcome.attempts],
+        )
     )
-    entry["prompt"]["text"] = cleaner.prompt(outcome.text)
-    entry["repaired"] = cleaner.repaired
-    return entry
+    return Row((*values, cleaner.prompt(outcome.text), cleaner.repaired, card.decode()), attempts)
 
 
-def summary_of(entry: dict[str, Any]) -> dict[str, Any]:
-    """The entry as ``tail`` gives it: without attempts, ratings, card and prompt text."""
-    short = {key: value for key, value in entry.items() if key not in ("attempts", "ratings", "card")}
-    short["prompt"] = {key: value for key, value in entry["prompt"].items() if key != "text"}
-    return short
+def _attempt_of(attempt: Attempt) -> tuple[Any, ...]:
+    return (
+        attempt.deployment,
+        attempt.started_s,
+        attempt.ended_s,
+        attempt.first_output_s,
+        attempt.committed,
+        attempt.error,
+        attempt.message,
+        attempt.upstream_status,
+        attempt.finish_reason,
+        attempt.skipped_events,
+        attempt.verdict,
+        attempt.load_s,
+        *_usage_of(attempt.usage),
+        attempt.cost_usd,
+    )
+
+
+def _usage_of(usage: Usage | None) -> tuple[Any, ...]:
+    if usage is None:
+        return _UNUSED
+    return usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens, usage.reasoning_tokens, usage.estimated
 
 
 def iso_time(unix_s: float) -> str:
     """ISO 8601 in UTC, to the millisecond: such times sort as text."""
     return datetime.fromtimestamp(unix_s, tz=timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _attempt_of(attempt: Attempt) -> dict[str, Any]:
-    return {
-        "deployment": attempt.deployment,
-        "started_s": attempt.started_s,
-        "ended_s": attempt.ended_s,
-        "first_output_s": attempt.first_output_s,
-        "committed": attempt.committed,
-        "error": attempt.error,
-        "message": attempt.message,
-        "upstream_status": attempt.upstream_status,
-        "finish_reason": attempt.finish_reason,
-        "skipped_events": attempt.skipped_events,
-        "verdict": attempt.verdict,
-        "load_s": attempt.load_s,
-        **_usage_of(attempt.usage),
-        "cost_usd": attempt.cost_usd,
-    }
-
-
-def _usage_of(usage: Usage | None) -> dict[str, Any]:
-    known = usage or Usage()
-    return {
-        "prompt_tokens": known.prompt_tokens,
-        "completion_tokens": known.completion_tokens,
-        "cached_tokens": known.cached_tokens,
-        "reasoning_tokens": known.reasoning_tokens,
-        "usage_estimated": None if usage is None else usage.estimated,
-    }

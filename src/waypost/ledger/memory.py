@@ -10,10 +10,10 @@ from itertools import islice
 from typing import Any
 
 from waypost.decide.correction import Correction
-from waypost.ledger.entry import entry_of, summary_of
 from waypost.ledger.filter import ANY, Filter
 from waypost.ledger.rating import Rating
 from waypost.ledger.record import Outcome
+from waypost.ledger.rows import entry_of, summary_of
 
 
 class MemoryLedger:

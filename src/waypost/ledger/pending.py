@@ -6,6 +6,7 @@ import threading
 from collections import OrderedDict
 from itertools import islice
 
+from waypost.ledger.entry import Row
 from waypost.ledger.record import Outcome
 
 # How many waiting outcomes keep what explanations are made from, some 20 KB each.
@@ -23,7 +24,7 @@ class Pending:
         self._rows = rows
         self._chars = chars
         self._held_chars = 0
-        self._outcomes: OrderedDict[str, Outcome] = OrderedDict()
+        self._outcomes: OrderedDict[str, Outcome | Row] = OrderedDict()
         self._changed = threading.Condition()
         self._closed = False
         self._batch_rows = 1
@@ -32,29 +33,27 @@ class Pending:
     def __len__(self) -> int:
         return len(self._outcomes)
 
-    def offer(self, outcome: Outcome) -> bool:
+    def offer(self, outcome: Outcome | Row) -> bool:
         """Takes the outcome if there is room and its decision is not queued already."""
         chars = len(outcome.text or "")
         with self._changed:
             fits = len(self._outcomes) < self._rows and self._held_chars + chars <= self._chars
-            if len(self._outcomes) >= EXPLAINED_ROWS:
-                outcome = outcome.unexplained()
-            if self._closed or not fits or outcome.decision.id in self._outcomes:
+            if self._closed or not fits or outcome.id in self._outcomes:
                 self.dropped += 1
                 return False
-            self._outcomes[outcome.decision.id] = outcome
+            self._outcomes[outcome.id] = outcome
             self._held_chars += chars
             # The writer is woken twice a batch, not for each row.
             if len(self._outcomes) in (1, self._batch_rows):
                 self._changed.notify_all()
         return True
 
-    def find(self, decision_id: str) -> Outcome | None:
+    def find(self, decision_id: str) -> Outcome | Row | None:
         """The outcome of a decision, if it still waits."""
         with self._changed:
             return self._outcomes.get(decision_id)
 
-    def batch(self, rows: int, gather_s: float) -> list[Outcome]:
+    def batch(self, rows: int, gather_s: float) -> list[Outcome | Row]:
         """Waits for the first outcome, then up to ``gather_s`` for more. Empty only when closed and empty."""
         with self._changed:
             self._batch_rows = rows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 from waypost.decide.card import Decision
@@ -80,8 +80,7 @@ class Outcome:
     first output; ``failed``; ``refused`` by guards or rules, nothing was called; ``cancelled`` by the client. ``error`` is a
     code of ``waypost.errors``. ``deployment`` is who answered. ``usage`` is that of the answer; ``cost_usd`` is the
     ``known_cost`` of the attempts (0 where the cache answered). ``cache`` is the ``state`` of a `CacheUse`, ``None`` where
-    the cache had no part. ``text`` is set only where storing prompts is switched on. ``explained``: it still holds what
-    explanations are made from.
+    the cache had no part. ``text`` is set only where storing prompts is switched on.
     """
 
     decision: Decision
@@ -104,11 +103,11 @@ class Outcome:
     simulated: bool = False
     cache: str | None = None
     text: str | None = field(default=None, repr=False)
-    explained: bool = True
 
-    def unexplained(self) -> Outcome:
-        """The same without what explanations are made from: that is most of its memory."""
-        return replace(self, decision=self.decision.without_grounds(), explained=False)
+    @property
+    def id(self) -> str:
+        """The decision's."""
+        return self.decision.id
 
 
 def known_cost(attempts: Iterable[Attempt], cache: CacheUse | None = None) -> float | None:

@@ -1,35 +1,24 @@
-"""Entries as rows of the SQLite ledger, and back."""
+"""Rows into the SQLite ledger, and rows as entries."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import orjson
 
-_PROMPT = (
-    *("hash", "chars", "messages", "language", "needs", "answer_cap", "channel", "background", "cost_quality"),
-    "text",
-)
-_USAGE = ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens", "usage_estimated")
-_FLAGS = ("stream", "simulated", "usage_estimated", "repaired", "committed")
+from waypost.ledger.entry import ATTEMPT, COLUMNS, DECISION, PROMPT, Row, row_of
+from waypost.ledger.rating import Rating
+from waypost.ledger.record import Outcome
 
-_DECISION = (
-    *("id", "started_at", "requested", "route", "task", "deployment", "status", "error", "http_status", "stream", "dialect"),
-    *("duration_s", "first_output_s"),
-    *_USAGE,
-    *("cost_usd", "simulated", "cache", "session", "caller", "finish_reason", "repaired"),
-)
-_ATTEMPT = (
-    *("deployment", "started_s", "ended_s", "first_output_s", "committed", "error", "message", "upstream_status"),
-    *("finish_reason", "skipped_events", "verdict", "load_s"),
-    *_USAGE,
-    "cost_usd",
-)
+_Stored = sqlite3.Row | Mapping[str, Any]
+
 RATING = ("id", "decision", "score", "source", "caller", "created_at")
-_PROMPT_COLUMNS = tuple(f"prompt_{key}" for key in _PROMPT)
+SUMMARY_COLUMNS = ", ".join(column for column in COLUMNS if column not in ("prompt_text", "card"))
 
+_FLAGS = ("stream", "simulated", "usage_estimated", "repaired", "committed")
 
 _ROWS = 32
 """Rows of one statement. Between two statements the interpreter may turn to another thread, and comes back late."""
@@ -42,58 +31,61 @@ class _Table:
         self._into = f"INSERT INTO {name} ({', '.join(columns)}) VALUES "  # noqa: S608  # our own names
         self._row = f"({', '.join('?' * len(columns))})"
 
-    def insert(self, connection: sqlite3.Connection, rows: list[list[Any]]) -> None:
-        """Adds the rows to the open transaction, and takes them out of the list."""
+    def insert(self, connection: sqlite3.Connection, rows: Sequence[Sequence[Any]]) -> int:
+        """Adds the rows to the open transaction; the number that SQLite gave the last one."""
+        last = 0
         for start in range(0, len(rows), _ROWS):
             some = rows[start : start + _ROWS]
-            connection.execute(self._into + ", ".join([self._row] * len(some)), [value for row in some for value in row])
-        rows.clear()
+            done = connection.execute(self._into + ", ".join([self._row] * len(some)), list(chain.from_iterable(some)))
+            last = done.lastrowid or 0
+        return last
 
 
-_DECISIONS = _Table("decisions", ("seq", *_DECISION, *_PROMPT_COLUMNS, "card"))
-_ATTEMPTS = _Table("attempts", ("decision", "position", *_ATTEMPT))
-
-SUMMARY_COLUMNS = ", ".join((*_DECISION, *(column for column in _PROMPT_COLUMNS if column != "prompt_text")))
+_DECISIONS = _Table("decisions", COLUMNS)
+_ATTEMPTS = _Table("attempts", ("decision", "position", *ATTEMPT))
 
 
-def insert(connection: sqlite3.Connection, entries: Iterable[dict[str, Any]]) -> None:
-    """Adds entries to the open transaction, a few at a time. On an error a part of them may be there: use a savepoint."""
-    (last,) = connection.execute("SELECT coalesce(max(seq), 0) FROM decisions").fetchone()
-    decisions: list[list[Any]] = []
-    attempts: list[list[Any]] = []
-    for seq, entry in enumerate(entries, last + 1):
-        prompt = entry["prompt"]
-        facts = {**prompt, "needs": " ".join(prompt["needs"])}
-        values = [seq, *(entry[key] for key in _DECISION), *(facts[key] for key in _PROMPT)]
-        decisions.append([*values, orjson.dumps(entry["card"], default=dict).decode()])
-        for position, attempt in enumerate(entry["attempts"]):
-            attempts.append([seq, position, *(attempt[key] for key in _ATTEMPT)])
-        if len(decisions) == _ROWS:
-            _DECISIONS.insert(connection, decisions)
-            _ATTEMPTS.insert(connection, attempts)
-    _DECISIONS.insert(connection, decisions)
-    _ATTEMPTS.insert(connection, attempts)
+def insert(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
+    """Adds rows to the open transaction. On an error a part of them may be there: use a savepoint."""
+    # In one transaction SQLite numbers rows one after the other.
+    first = _DECISIONS.insert(connection, [row.values for row in rows]) - len(rows) + 1
+    calls = [(seq, place, *call) for seq, row in enumerate(rows, first) for place, call in enumerate(row.attempts)]
+    _ATTEMPTS.insert(connection, calls)
 
 
-def summary(row: sqlite3.Row) -> dict[str, Any]:
+def summary(row: _Stored) -> dict[str, Any]:
     """A row of ``SUMMARY_COLUMNS`` as an entry without attempts, card and prompt text."""
-    found = _values(row, _DECISION)
-    repaired = found.pop("repaired")
-    prompt = {key: row[f"prompt_{key}"] for key in _PROMPT if key != "text"}
+    found = _values(row, DECISION)
+    prompt = {key: row[f"prompt_{key}"] for key in PROMPT if key != "text"}
     needs = prompt["needs"]  # a row of an older form says nothing of it
     prompt["needs"] = None if needs is None else needs.split()
-    return {**found, "prompt": prompt, "repaired": repaired}
+    return {**found, "prompt": prompt, "repaired": bool(row["repaired"])}
 
 
-def whole(row: sqlite3.Row, attempts: Iterable[sqlite3.Row], ratings: Iterable[sqlite3.Row]) -> dict[str, Any]:
+def whole(row: _Stored, attempts: Iterable[_Stored], ratings: Iterable[_Stored]) -> dict[str, Any]:
     """A row of all columns, the rows of its attempts in order, and those of its ratings, as an entry."""
     found = summary(row)
     found["prompt"]["text"] = row["prompt_text"]
-    found["attempts"] = [_values(attempt, _ATTEMPT) for attempt in attempts]
+    found["attempts"] = [_values(attempt, ATTEMPT) for attempt in attempts]
     found["ratings"] = [{key: rating[key] for key in RATING} for rating in ratings]
     found["card"] = orjson.loads(row["card"])
     return found
 
 
-def _values(row: sqlite3.Row, keys: tuple[str, ...]) -> dict[str, Any]:
+def entry_of(kept: Outcome | Row, ratings: Iterable[Rating] = ()) -> dict[str, Any]:
+    """The entry of what is not in a file, with its ratings, in the values that it would have there."""
+    row = kept if isinstance(kept, Row) else row_of(kept)
+    values, attempts = orjson.loads(orjson.dumps([row.values, row.attempts]))
+    named = [dict(zip(ATTEMPT, attempt, strict=True)) for attempt in attempts]
+    return whole(dict(zip(COLUMNS, values, strict=True)), named, [rating.to_dict() for rating in ratings])
+
+
+def summary_of(entry: dict[str, Any]) -> dict[str, Any]:
+    """The entry as ``tail`` gives it: without attempts, ratings, card and prompt text."""
+    short = {key: value for key, value in entry.items() if key not in ("attempts", "ratings", "card")}
+    short["prompt"] = {key: value for key, value in entry["prompt"].items() if key != "text"}
+    return short
+
+
+def _values(row: _Stored, keys: tuple[str, ...]) -> dict[str, Any]:
     return {key: bool(row[key]) if key in _FLAGS and row[key] is not None else row[key] for key in keys}

@@ -9,21 +9,18 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from waypost.errors import LedgerError
 from waypost.ledger import rows
 from waypost.ledger.database import open_for_writing
-from waypost.ledger.entry import fit_entry
+from waypost.ledger.entry import Row, row_of
+from waypost.ledger.explaining import Explaining
 from waypost.ledger.pending import Pending
 from waypost.ledger.record import Outcome
 
 BATCH_ROWS = 256
 GATHER_S = 0.05
 LONGEST_RETRY_S = 5.0
-# What explanations may take of the time: they are slower than decisions, and requests come first. Some 70 a second all get one.
-EXPLAINING_SHARE = 0.025
-EXPLAINING_AHEAD_S = 0.1
 
 _log = logging.getLogger(__name__)
 
@@ -35,10 +32,20 @@ class Writer(threading.Thread):
     batch and is tried again with growing pauses; trouble with one outcome loses that outcome, and counts it.
     """
 
-    def __init__(self, path: Path, pending: Pending, *, salt: bytes, retry_s: float, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        pending: Pending,
+        explaining: Explaining,
+        *,
+        salt: bytes,
+        retry_s: float,
+        clock: Callable[[], float],
+    ) -> None:
         super().__init__(name="waypost-ledger", daemon=True)
         self._path = path
         self._pending = pending
+        self._explaining = explaining
         self._salt = salt
         self._retry_s = retry_s
         self._clock = clock
@@ -46,8 +53,6 @@ class Writer(threading.Thread):
         self._connection: sqlite3.Connection | None = None
         self._inode: int | None = None
         self._told_dropped = 0
-        self._looked = clock()
-        self._explaining_s = EXPLAINING_AHEAD_S
 
     def finish_within(self, seconds: float) -> None:
         """Accepts nothing more, and sets the time by which to give up."""
@@ -64,7 +69,7 @@ class Writer(threading.Thread):
                 self._store([])
         self._disconnect()
 
-    def _stored(self, batch: list[Outcome], failures: int) -> bool:
+    def _stored(self, batch: list[Outcome | Row], failures: int) -> bool:
         """Stores a batch and takes it off the queue; or, the disk being in trouble, pauses, longer with each failure."""
         try:
             lost = self._store(batch)
@@ -83,7 +88,7 @@ class Writer(threading.Thread):
         self._pending.settle(len(batch) - lost, lost)
         return True
 
-    def _store(self, batch: list[Outcome]) -> int:
+    def _store(self, batch: list[Outcome | Row]) -> int:
         """Commits a batch; how many of it were lost."""
         connection = self._connected()
         connection.execute("BEGIN IMMEDIATE")
@@ -95,11 +100,11 @@ class Writer(threading.Thread):
         self._told_dropped = dropped
         return lost
 
-    def _insert(self, connection: sqlite3.Connection, outcomes: list[Outcome]) -> bool:
+    def _insert(self, connection: sqlite3.Connection, outcomes: list[Outcome | Row]) -> bool:
         """Inserts all or, where one of them cannot be stored, none: then the others are stored without it."""
         connection.execute("SAVEPOINT outcomes")
         try:
-            rows.insert(connection, map(self._entry, outcomes))
+            rows.insert(connection, [self._row(outcome) for outcome in outcomes])
         except Exception as error:  # whatever is wrong with one outcome, the others are stored
             if _is_of_the_disk(error):
                 raise
@@ -112,17 +117,14 @@ class Writer(threading.Thread):
         connection.execute("RELEASE outcomes")
         return stored
 
-    def _entry(self, outcome: Outcome) -> dict[str, Any]:
-        """The entry to store, explained while there is time for it."""
-        now = self._clock()
-        self._explaining_s = min(EXPLAINING_AHEAD_S, self._explaining_s + EXPLAINING_SHARE * (now - self._looked))
-        self._looked = now
-        if self._explaining_s <= 0 or not outcome.explained:
-            return fit_entry(outcome, explained=False)
+    def _row(self, outcome: Outcome | Row) -> Row:
+        """The row to store. There is time to explain an outcome that is none yet."""
+        if isinstance(outcome, Row):
+            return outcome
         begun = time.thread_time()
-        entry = fit_entry(outcome)
-        self._explaining_s -= time.thread_time() - begun
-        return entry
+        row = row_of(outcome)
+        self._explaining.end(time.thread_time() - begun)
+        return row
 
     def _connected(self) -> sqlite3.Connection:
         """The open connection; a new one if the file was deleted or replaced, so that rows do not go where nobody reads."""
