@@ -54,7 +54,7 @@ class Candidate:
             "provider": self.provider,
             "model": self.model,
             "reason": self.reason,
-            "settings": _shown(self.settings),
+            "settings": _shown(self.settings) if self.settings else {},
             "fallback": self.fallback,
             "expected_cost_usd": self.expected_cost_usd,
             "last_resort": self.last_resort,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, Protocol
 
 from waypost.decide.explanation import Explanation
@@ -116,7 +117,7 @@ class TaskScores:
     def to_dict(self, *, explained: bool = True) -> dict[str, Any]:
         """Stable keys, for JSON. Without ``explained``, what must be found first is ``None``: tasks, evidence, language."""
         labels = self.labels
-        likely = sorted([item for item in labels.items() if item[1] >= SHOWN_LABEL], key=lambda item: -item[1])
+        likely = sorted([item for item in labels.items() if item[1] >= SHOWN_LABEL], key=itemgetter(1), reverse=True)
         return {
             "task": self.task,
             "label": self._likeliest(labels),

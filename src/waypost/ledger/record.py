@@ -11,6 +11,7 @@ from waypost.decide.card import Decision
 from waypost.dispatch.attempt import Attempt, CacheUse
 from waypost.dispatch.events import Usage
 from waypost.turn import Audio, File, Image, Turn
+from waypost.value import value
 
 OutcomeStatus = Literal["ok", "partial", "failed", "refused", "cancelled"]
 
@@ -20,7 +21,7 @@ NEEDS = ("image", "image_asked", "audio", "file", "tools", "tool_result", "json_
 _INPUTS = {Image: "image", Audio: "audio", File: "file"}
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class PromptDigest:
     """What is known of a prompt without its text. ``hash`` tells equal prompts of one ledger apart from others.
 
@@ -42,14 +43,16 @@ class PromptDigest:
 
         The hash is an HMAC-SHA256 under the ledger's own salt: without it, hashes of common prompts would tell who asked what.
         """
-        said = [(message.role.encode(), message.text) for message in turn.messages]
-        texts = [(role, text.encode("utf-8", "surrogatepass")) for role, text in said]
-        digest = hmac.digest(salt, b"".join([b"%s %d:%s" % (role, len(text), text) for role, text in texts]), "sha256")
-        chars = sum(len(text) for _, text in said)
+        said, chars = [], 0
+        for message in turn.messages:
+            text = message.text
+            encoded = text.encode("utf-8", "surrogatepass")
+            said.append(b"%s %d:%s" % (message.role.encode(), len(encoded), encoded))
+            chars += len(text)
         return cls(
-            digest.hex(),
+            hmac.digest(salt, b"".join(said), "sha256").hex(),
             chars,
-            len(said),
+            len(turn.messages),
             _needs(turn),
             turn.answer_tokens,
             turn.channel,
@@ -59,16 +62,21 @@ class PromptDigest:
 
 
 def _needs(turn: Turn) -> tuple[str, ...]:
-    found = sorted(_INPUTS[kind] for kind in turn.inputs)
-    facts = (
-        ("image_asked", "image" in found and turn.asks_about_image),
-        ("tools", turn.needs_tools),
-        ("tool_result", turn.tool_loop_open),
-        ("json_schema", turn.response_format == "json_schema"),
-        ("private", turn.private),
-        ("vectors", turn.mode == "embedding"),
-    )
-    return (*found, *(name for name, holds in facts if holds))
+    inputs = turn.inputs
+    found = sorted([_INPUTS[kind] for kind in inputs]) if inputs else []
+    if Image in inputs and turn.asks_about_image:
+        found.append("image_asked")
+    if turn.needs_tools:
+        found.append("tools")
+    if turn.tool_loop_open:
+        found.append("tool_result")
+    if turn.response_format == "json_schema":
+        found.append("json_schema")
+    if turn.private:
+        found.append("private")
+    if turn.mode == "embedding":
+        found.append("vectors")
+    return tuple(found)
 
 
 # Nobody changes one. It is not frozen, as there is one for each request: making it would take three times as long.
