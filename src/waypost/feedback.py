@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import mmap
 import secrets
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Protocol
 
 from waypost.decide.card import Decision
-from waypost.decide.correction import Correction, require_task, stamp
+from waypost.decide.correction import SKETCH_BYTES, Correction, require_task, stamp
 from waypost.decide.corrections import Corrections, sketch_of_text
 from waypost.decide.features import FEATURES_VERSION
 from waypost.errors import InvalidRequest, NotFound, PolicyError
@@ -19,7 +19,10 @@ from waypost.ledger import CorrectionStore
 from waypost.ledger.clean import Cleaner
 
 REMEMBERED = 10_000
-"""How many decisions can be corrected by their id: some 7 MB."""
+"""How many decisions can be corrected by their id: some 6 MB."""
+
+
+_NOTHING = bytes(SKETCH_BYTES)
 
 
 class FeedbackRules(Protocol):
@@ -62,16 +65,20 @@ class Feedback:
         self._clock = clock
         self._known: tuple[tuple[Correction, ...], FeedbackRules] | None = None
         self._renewing = threading.Lock()
-        self._sketches: OrderedDict[str, bytes] = OrderedDict()
+        # A ring of ids and one of sketches. Memory that was never written to takes no room.
+        self._ids: list[str] = []
+        self._sketches = mmap.mmap(-1, REMEMBERED * SKETCH_BYTES)
+        self._remembered = 0
         self._remembering = threading.Lock()
 
     def remember(self, decision: Decision) -> None:
         """Lets a decision be corrected by its id, until ``REMEMBERED`` others came. Of its text only the sketch is kept."""
         sketch = decision.task.grounds.sketch
         with self._remembering:
-            self._sketches[decision.id] = sketch
-            if len(self._sketches) > REMEMBERED:
-                self._sketches.popitem(last=False)
+            place = self._remembered % REMEMBERED
+            self._remembered += 1
+            self._ids[place : place + 1] = [decision.id]
+            self._sketches[place * SKETCH_BYTES : (place + 1) * SKETCH_BYTES] = sketch or _NOTHING
 
     def give(self, decision_id: str | None, task: str, text: str | None, caller: str | None) -> Correction:
         """Corrects ``text`` or, without one, what was decided under the id.
@@ -139,14 +146,15 @@ class Feedback:
         if decision_id is None:
             raise InvalidRequest("say which decision or which text is meant", param="decision")
         with self._remembering:
-            known = self._sketches.get(decision_id)
-        if known is None:
+            place = self._ids.index(decision_id) if decision_id in self._ids else -1
+            known = self._sketches[place * SKETCH_BYTES : (place + 1) * SKETCH_BYTES]
+        if place < 0:
             raise NotFound(
                 f"that decision is not remembered: it must be one of the last {REMEMBERED:,} since the server started; "
                 "send the text itself instead",
                 param="decision",
             )
-        if not known:
+        if known == _NOTHING:
             raise InvalidRequest(
                 "there is nothing to learn from that decision: its text holds no word, or a fact beside it decided "
                 "(an image, a tool call that was demanded, a client's background work)",

@@ -110,8 +110,11 @@ class LinearTaskModel:
         return LinearTaskModel(self.weights, corrections, self.own)
 
     def with_own_tasks(self, own: OwnTasks | None) -> LinearTaskModel:
-        """The same model, but that it tells these tasks too, and no others; it says the same of the six."""
-        return LinearTaskModel(self.weights, self._corrections, own)
+        """The same model, but that it tells these tasks too, and no others; it says the same of the six.
+
+        It is this one where they are the same: what it remembers of texts stays.
+        """
+        return self if own is self.own else LinearTaskModel(self.weights, self._corrections, own)
 
     def learn(self, tasks: Sequence[OwnTask]) -> OwnTasks:
         """Learns ``tasks`` from their examples. Raises ArtefactError where the background prompts are missing."""

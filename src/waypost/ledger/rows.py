@@ -34,8 +34,12 @@ class _Table:
     def insert(self, connection: sqlite3.Connection, rows: Sequence[Sequence[Any]]) -> int:
         """Adds the rows to the open transaction; the number that SQLite gave the last one."""
         last = 0
-        for start in range(0, len(rows), _ROWS):
-            some = rows[start : start + _ROWS]
+        start = 0
+        while start < len(rows):
+            # SQLite keeps every statement, and the values that it had last: one for each number of rows would take megabytes.
+            count = min(_ROWS, 1 << (len(rows) - start).bit_length() - 1)
+            some = rows[start : start + count]
+            start += count
             done = connection.execute(self._into + ", ".join([self._row] * len(some)), list(chain.from_iterable(some)))
             last = done.lastrowid or 0
         return last
