@@ -149,13 +149,14 @@ def sketch_of_turn(seen: TurnReading) -> bytes:
 
     A reply to the assistant's open question is taken together with that question: a "yes" alone means anything.
     """
-    if not seen.request.starts.size:
+    request, question = seen.request, seen.question
+    if not request.starts.size:
         return b""
-    if seen.question is not None:
-        return damped(sketch_of(seen.request) + sketch_of(seen.question))
-    known: bytes | None = seen.request.known.get("sketch")
+    if question is not None:
+        return damped(sketch_of(request) + sketch_of(question))
+    known: bytes | None = request.known.get("sketch")
     if known is None:
-        known = seen.request.known["sketch"] = damped(sketch_of(seen.request))
+        known = request.known["sketch"] = damped(sketch_of(request))
     return known
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import functools
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from waypost.kernel import ngrams
+from waypost.value import value
 
 FEATURES_VERSION = "2"
 """Weights belong to one reading of the text. Whoever changes what a turn is read as changes this."""
@@ -83,7 +84,7 @@ _FOLDED = _folded()
 _KINDS = _kinds()
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Reading:
     """The n-grams of one text, as table rows in the order of the text, repeated as they occur.
 

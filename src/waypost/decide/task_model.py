@@ -180,16 +180,12 @@ class LinearTaskModel:
 
     def label_probabilities(self, seen: TurnReading) -> Floats:
         """The calibrated probabilities of ``LABELS``, as the text and the flags have them."""
-        return softmax(self.label_scores(seen))
-
-    def label_scores(self, seen: TurnReading) -> Floats:
-        """The logarithms of the probabilities of ``LABELS``, but for a constant."""
         total = self._flag_scores(seen.flags)
         for part in seen.parts:
             if part.reading.rows.size:
                 scores = self._part_scores(part.reading)
                 total = total + (scores if part.weight == 1 else part.weight * scores)
-        return total
+        return softmax(total)
 
     def clear_task(self, clause: str, seen: TurnReading) -> str | None:
         """What a clause of a request asks for by itself, if that is clear."""
