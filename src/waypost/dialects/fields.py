@@ -18,6 +18,19 @@ _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _BASE64 = (string.ascii_letters + string.digits + "+/").encode()
 
 
+PLAIN_ROLES = ("user", "assistant", "system", "developer")
+
+
+def is_plain(message: Any) -> bool:
+    """The message that nearly all are: such a role and a string, and nothing else."""
+    return (
+        type(message) is dict
+        and len(message) == 2
+        and type(message.get("content")) is str
+        and message.get("role") in PLAIN_ROLES
+    )
+
+
 def joined(path: str, key: str) -> str:
     """The path of ``key`` below ``path``. A key that is no plain word is shown as ``?``: it may be text."""
     shown = key if _PLAIN_KEY.fullmatch(key) else "?"

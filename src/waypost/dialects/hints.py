@@ -34,13 +34,18 @@ def hints(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 def session(headers: Mapping[str, str]) -> str | None:
     """The conversation's name, if the caller gives one."""
-    given = next((headers[name] for name in SESSION_HEADERS if headers.get(name)), None)
-    return given and given[:_SESSION_CHARS]
+    for name in SESSION_HEADERS:
+        if given := headers.get(name):
+            return given[:_SESSION_CHARS]
+    return None
 
 
 def flag(headers: Mapping[str, str], name: str) -> bool:
     """A hint that cannot be read is refused: taking it for a no would send a private prompt away."""
-    given = headers.get(name, "false").strip().lower()
+    given = headers.get(name)
+    if given is None:
+        return False
+    given = given.strip().lower()
     if given not in ("0", "1", "false", "true"):
         raise InvalidRequest(f"The header {name} must be true or false.", param=name)
     return given in ("1", "true")

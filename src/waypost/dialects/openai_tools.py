@@ -15,6 +15,8 @@ _FORMATS = ("text", "json_object", "json_schema")
 
 def read_tools(body: Mapping[str, Any]) -> tuple[Tool, ...]:
     """The tools offered, those of the older ``functions`` after those of ``tools``."""
+    if body.get("tools") is None and body.get("functions") is None:
+        return ()
     tools = [_tool(tool, f"tools[{index}]") for index, tool in enumerate(list_at(body, "tools", ""))]
     older = [
         _described(as_object(function, f"functions[{index}]"), f"functions[{index}]")

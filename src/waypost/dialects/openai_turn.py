@@ -52,5 +52,8 @@ def turn_of(body: Mapping[str, Any], model: str, *, turn_id: str, headers: Mappi
 
 def _answer_tokens(body: Mapping[str, Any]) -> int | None:
     """The caller's cap under any name that engines know; a value below 1 of an engine's own name means none."""
-    caps = (body.get(name) for name in ("max_completion_tokens", "max_tokens", "num_predict", "n_predict"))
-    return next((cap for cap in caps if type(cap) is int and cap > 0), None)
+    for name in ("max_completion_tokens", "max_tokens", "num_predict", "n_predict"):
+        cap = body.get(name)
+        if type(cap) is int and cap > 0:
+            return cap
+    return None

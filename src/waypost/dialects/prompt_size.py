@@ -18,7 +18,7 @@ def prompt_tokens(body: Mapping[str, Any], messages: tuple[Message, ...]) -> int
     for index, message in enumerate(messages):
         media = False
         for part in message.parts:
-            if isinstance(part, (Text, Refusal)):
+            if type(part) is Text or type(part) is Refusal:
                 texts.append(part.text)
             else:
                 media = True

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from waypost.dialects.fields import joined
+from waypost.dialects.fields import is_plain, joined
 from waypost.dialects.strict_json import MAX_DEPTH
 from waypost.errors import ForbiddenField, InvalidRequest
 
@@ -120,8 +120,14 @@ SCHEMA_PATHS = frozenset(
     }
 )
 
-# What nearly every message and part consists of: one look tells that nothing else is there.
-_COMMON = frozenset({"role", "content", "type", "text", "name", "tool_calls", "tool_call_id", "id", "function", "arguments"})
+# What nearly every body, message and part consists of: one look tells that nothing else is there.
+_COMMON = frozenset(
+    {
+        *("role", "content", "type", "text", "name", "tool_calls", "tool_call_id", "id", "function", "arguments"),
+        *("model", "messages", "stream", "stream_options", "temperature", "top_p", "max_tokens", "max_completion_tokens"),
+        *("tools", "tool_choice", "image_url", "url"),
+    }
+)
 
 # Thirty thousand messages, each of which is three: reading as many takes a second on one core.
 MAX_VALUES = 100_000
@@ -135,6 +141,7 @@ _SCHEMA_KEYS = frozenset(place[-1] for place in SCHEMA_PATHS)
 _CONTAINERS = (dict, list, tuple)
 
 _Place = tuple[str | int, ...]
+_MESSAGES: _Place = ("messages",)
 
 
 def refuse_steering(body: Mapping[str, Any]) -> None:
@@ -157,14 +164,11 @@ def _walk(value: Mapping[str, Any] | list[Any] | tuple[Any, ...], place: _Place,
     """How many values may still come."""
     left -= len(value)
     if left < 0:
-        raise InvalidRequest(f"The body holds more than {MAX_VALUES} values.")
+        raise _too_many()
     if len(place) >= MAX_DEPTH:
         raise InvalidRequest(f"The body is nested deeper than {MAX_DEPTH} levels.", param=_path(place[:1]))
     if isinstance(value, (list, tuple)):
-        for index, item in enumerate(value):
-            if isinstance(item, _CONTAINERS):
-                left = _walk(item, (*place, index), free=free, left=left)
-        return left
+        return _walk_items(value, place, free=free, left=left)
     free = free or _is_schema(place)
     if not free and not _COMMON.issuperset(value):
         _check(value, place)
@@ -172,6 +176,21 @@ def _walk(value: Mapping[str, Any] | list[Any] | tuple[Any, ...], place: _Place,
         if isinstance(item, _CONTAINERS):
             left = _walk(item, (*place, key), free=free, left=left)
     return left
+
+
+def _walk_items(items: list[Any] | tuple[Any, ...], place: _Place, *, free: bool, left: int) -> int:
+    for index, item in enumerate(items):
+        if place == _MESSAGES and is_plain(item):
+            left -= len(item)
+        elif isinstance(item, _CONTAINERS):
+            left = _walk(item, (*place, index), free=free, left=left)
+    if left < 0:
+        raise _too_many()
+    return left
+
+
+def _too_many() -> InvalidRequest:
+    return InvalidRequest(f"The body holds more than {MAX_VALUES} values.")
 
 
 def _check(names: Iterable[str], place: _Place) -> None:
