@@ -162,7 +162,12 @@ class Turn:
     @property
     def inputs(self) -> frozenset[type[Part]]:
         """What besides text is anywhere in the live context: `Image`, `Audio`, `File`. Reads every message each time."""
-        return _NOT_TEXT.intersection([type(part) for message in self.messages for part in message.parts])
+        found: frozenset[type[Part]] = frozenset()
+        for message in self.messages:
+            for part in message.parts:
+                if type(part) in _NOT_TEXT:
+                    found |= {type(part)}
+        return found
 
     @property
     def has_image(self) -> bool:
@@ -188,9 +193,12 @@ class Turn:
     @property
     def needs_tools(self) -> bool:
         """The deployment must understand tools: some are offered, or the history holds calls and results."""
-        return (bool(self.tools) and self.tool_choice != "none") or any(
-            message.tool_calls or message.role in ("tool", "function") for message in self.messages
-        )
+        if self.tools and self.tool_choice != "none":
+            return True
+        for message in self.messages:  # noqa: SIM110 - in every decision: a generator takes twice as long
+            if message.tool_calls or message.role in ("tool", "function"):
+                return True
+        return False
 
     @property
     def exchange(self) -> str | None:

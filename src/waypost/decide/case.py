@@ -8,6 +8,7 @@ from typing import Any
 from waypost.decide.background import no_load
 from waypost.decide.card import Candidate, Removal
 from waypost.decide.embedding import guards_for_vectors
+from waypost.decide.findings import Finding, Findings
 from waypost.decide.guards import (
     Chat,
     ContextFit,
@@ -23,7 +24,7 @@ from waypost.decide.keep_alive import KEEP_ALIVE, keep_alive_s
 from waypost.decide.names import Meaning
 from waypost.decide.ordering import expand, made_for
 from waypost.decide.policy import Policy, Route
-from waypost.fleet.view import Deployment, FleetView, Status, answer_cap
+from waypost.fleet.view import UNSEEN, Deployment, FleetView, Status, answer_cap
 from waypost.turn import Turn
 from waypost.value import value
 
@@ -66,7 +67,7 @@ class Case:
         route that the turn's length has sent it to.
         """
         turn, policy = self.turn, self.policy
-        private = turn.private or route.private or self.meaning.name == "auto-private"
+        private = self._is_private(route)
         if turn.mode == "embedding":
             return guards_for_vectors(self.meaning, self.fleet, policy, private=private)
         found: list[Guard] = [Chat()]
@@ -84,6 +85,9 @@ class Case:
             found.append(guard)
         return tuple(found)
 
+    def _is_private(self, route: Route) -> bool:
+        return self.turn.private or route.private or self.meaning.name == "auto-private"
+
     def sift(
         self,
         route: Route,
@@ -94,6 +98,8 @@ class Case:
         needs_context: int | None = None,
     ) -> Choice:
         """Applies the guards to the deployments, and to the fallbacks behind them."""
+        turn, fleet = self.turn, self.fleet
+        tokens = turn.prompt_tokens + (turn.answer_tokens or 0)
         candidates: list[Candidate] = []
         removed: list[tuple[Guard, Removal]] = []
         seen: set[str] = set()
@@ -102,39 +108,76 @@ class Case:
                 continue
             named = self.meaning.kind == "deployment" and not is_fallback
             guards = self.guards(route, named=named, needs_context=needs_context)
+            known = {} if needs_context is not None else self._known(route, named=named, is_fallback=is_fallback)
             for deployment in deployments:
-                if deployment.id in seen:
+                name = deployment.id
+                if name in seen:
                     continue
-                seen.add(deployment.id)
-                status = self.fleet.status(deployment.id)
-                found = first_reason(guards, self.turn, deployment, status)
-                if found is None:
-                    candidates.append(self.candidate(route, deployment, status, is_fallback))
-                else:
-                    guard, why = found
-                    removed.append((guard, Removal(deployment.id, guard.name, why)))
+                seen.add(name)
+                status = fleet.statuses.get(name, UNSEEN)
+                found = known.get(name)
+                if (
+                    found is None
+                    or found.status is not status
+                    or found.deployment is not deployment
+                    or found.room_tokens < tokens
+                    or name in fleet.answered_last
+                ):
+                    found = self._find(guards, route, deployment, status, is_fallback)
+                    if name not in fleet.answered_last and (found.removed is None or found.removed[0].name != ContextFit.name):
+                        known[name] = found
+                if found.candidate is not None:
+                    candidates.append(self._priced(found.candidate, deployment, route))
+                elif found.removed is not None:
+                    removed.append(found.removed)
         return Choice(route, reason, tuple(candidates), tuple(removed))
 
+    def _known(self, route: Route, *, named: bool, is_fallback: bool) -> dict[str, Finding]:
+        """What is kept of a route's deployments for turns like this one; for what is rare, nothing is."""
+        turn = self.turn
+        if self.load_options or turn.background is not None or turn.mode == "embedding":
+            return {}
+        needs = turn.inputs, turn.needs_tools, turn.response_format == "json_schema", self._is_private(route)
+        kind = needs, turn.stream, turn.answer_tokens is None, named, is_fallback
+        return Findings.of(self.policy, self.fleet.roster).on(route, kind)
+
+    def _find(
+        self, guards: Sequence[Guard], route: Route, deployment: Deployment, status: Status, is_fallback: bool
+    ) -> Finding:
+        """Asks the guards about a deployment, and makes a candidate of one that passes."""
+        fit = next((guard for guard in guards if isinstance(guard, ContextFit)), None)
+        room_tokens = 0.0 if fit is None else fit.room_tokens(self.turn, deployment)
+        dropped = first_reason(guards, self.turn, deployment, status)
+        if dropped is None:
+            candidate = self.candidate(route, deployment, status, is_fallback)
+            return Finding(status, deployment, room_tokens, candidate, None)
+        guard, why = dropped
+        return Finding(status, deployment, room_tokens, None, (guard, Removal(deployment.id, guard.name, why)))
+
     def candidate(self, route: Route, deployment: Deployment, status: Status, is_fallback: bool) -> Candidate:
-        """A deployment that passed the guards, with what the card says of it."""
-        cost_usd = None
-        if deployment.price is not None:
-            cap = answer_cap(self.turn, deployment.settings, route.settings)
-            cost_usd = deployment.price.cost_usd(self.turn.prompt_tokens, self.policy.answer_tokens if cap is None else cap)
+        """A deployment that passed the guards, with what the card says of it, but for its cost."""
         settings = self.settings(route)
         if self.policy.residency is not None and self.turn.background is None:
             kept_s = keep_alive_s(deployment, status.residency, settings)
             settings = settings if kept_s is None else {**settings, KEEP_ALIVE: kept_s}
+        reason = self.reason(route, deployment, status, is_fallback)
+        return Candidate(deployment.id, deployment.group, deployment.provider, deployment.model, reason, settings, is_fallback)
+
+    def _priced(self, candidate: Candidate, deployment: Deployment, route: Route) -> Candidate:
+        """The candidate with its cost, where its price is known."""
+        if deployment.price is None:
+            return candidate
+        cap = answer_cap(self.turn, deployment.settings, route.settings)
         # By position, which is faster: this runs for every deployment of every decision.
         return Candidate(
-            deployment.id,
-            deployment.group,
-            deployment.provider,
-            deployment.model,
-            self.reason(route, deployment, status, is_fallback),
-            settings,
-            is_fallback,
-            cost_usd,
+            candidate.deployment,
+            candidate.group,
+            candidate.provider,
+            candidate.model,
+            candidate.reason,
+            candidate.settings,
+            candidate.fallback,
+            deployment.price.cost_usd(self.turn.prompt_tokens, self.policy.answer_tokens if cap is None else cap),
         )
 
     def settings(self, route: Route) -> Mapping[str, Any]:
@@ -172,5 +215,5 @@ class Case:
 
     def fallbacks(self, deployments: Iterable[Deployment], *, only_longer: bool = False) -> tuple[Deployment, ...]:
         """The deployments that the config wants asked when these fail."""
-        names = self.policy.fallbacks_of([d.group for d in deployments], only_longer=only_longer)
+        names = self.policy.fallbacks_of((d.group for d in deployments), only_longer=only_longer)
         return tuple(d for name in names for d in expand(Route("", (name,)), self.turn, self.fleet, self.policy))

@@ -11,6 +11,7 @@ from waypost.decide.card import Decision, Refusal
 from waypost.decide.case import Case, Choice
 from waypost.decide.expectations import Forecast
 from waypost.decide.exploration import Draw, draw
+from waypost.decide.findings import NO_ROUTE
 from waypost.decide.guards import ContextFit, Guard, Health
 from waypost.decide.ignored import allowed, ignored, load_options
 from waypost.decide.names import resolve
@@ -200,19 +201,19 @@ def _after(before: Choice, choice: Choice) -> Choice:
 def _named(case: Case, chosen: tuple[Deployment, ...]) -> Choice:
     """What the caller named. Its fallbacks stand in for it when it is down or fails, not when it cannot do what is asked."""
     reason = "the caller named this deployment"
-    alone = case.sift(Route(""), reason, chosen)
+    alone = case.sift(NO_ROUTE, reason, chosen)
     reasons = {removal.guard for _, removal in alone.removed}
     if not alone.candidates and reasons not in ({Health.name}, {ContextFit.name}):
         return alone
     only_longer = not alone.candidates and reasons == {ContextFit.name}
     behind = case.fallbacks(chosen, only_longer=only_longer)
-    return case.sift(Route(""), reason, chosen, behind) if behind else alone
+    return case.sift(NO_ROUTE, reason, chosen, behind) if behind else alone
 
 
 def _on_route(case: Case, route: Route, reason: str, *, needs_context: int | None = None) -> Choice:
     """The route's deployments, in the order that the virtual model asks for."""
     listed = expand(route, case.turn, case.fleet, case.policy)
-    if case.meaning.kind == "virtual":
+    if case.meaning.kind == "virtual" and case.meaning.name in ORDERED:
         listed = reorder(case.meaning.name, listed, case.turn, case.fleet, case.answer_tokens)
     caller = case.in_tool_loop
     if caller is not None:

@@ -114,18 +114,34 @@ class ContextFit:
     def reason_to_drop(self, turn: Turn, deployment: Deployment, status: Status) -> str | None:
         """Both numbers, for the card."""
         del status
-        window = deployment.window_tokens
-        if "num_ctx" in self.settings and deployment.reads == "ollama":
-            window = _window(self.settings["num_ctx"]) or window
+        window = self._window_tokens(deployment)
         if window is None:
             return None
         if self.needs_context is not None and window < self.needs_context:
             return f"this route is for more than {self.needs_context} tokens, its window holds {window}"
+        needed = turn.prompt_tokens + self._answer_tokens(turn, deployment, window) + self._besides_tokens(deployment, window)
+        return f"needs {needed} tokens, its window holds {window}" if needed > window else None
+
+    def room_tokens(self, turn: Turn, deployment: Deployment) -> float:
+        """The longest prompt that surely fits, in a turn without a cap like this one; with a cap, prompt and cap together."""
+        window = self._window_tokens(deployment)
+        if window is None:
+            return math.inf
+        room = window - self._besides_tokens(deployment, window)
+        return room if turn.answer_tokens is not None else room - self._answer_tokens(turn, deployment, window)
+
+    def _window_tokens(self, deployment: Deployment) -> int | None:
+        if "num_ctx" in self.settings and deployment.reads == "ollama":
+            return _window(self.settings["num_ctx"]) or deployment.window_tokens
+        return deployment.window_tokens
+
+    def _answer_tokens(self, turn: Turn, deployment: Deployment, window: int) -> int:
         cap = answer_cap(turn, deployment.settings, self.settings)
         expected = min(self.answer_tokens, window // 4)
-        answer = expected if cap is None else min(cap, expected) if deployment.lane == "ollama" else cap
-        needed = turn.prompt_tokens + self._prefix_tokens(deployment) + answer + min(self.headroom_tokens, window // 16)
-        return f"needs {needed} tokens, its window holds {window}" if needed > window else None
+        return expected if cap is None else min(cap, expected) if deployment.lane == "ollama" else cap
+
+    def _besides_tokens(self, deployment: Deployment, window: int) -> int:
+        return self._prefix_tokens(deployment) + min(self.headroom_tokens, window // 16)
 
     def _prefix_tokens(self, deployment: Deployment) -> int:
         if not self.settings and not deployment.settings:

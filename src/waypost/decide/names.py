@@ -39,6 +39,9 @@ class Meaning:
         return f"{PAIRED}{self.name}-{self.number:g}" if self.kind == "pair" else f"{self.name}@{self.number:g}"
 
 
+_VIRTUAL = {name: Meaning("virtual", name) for name in VIRTUAL_MODELS}
+
+
 def resolve(name: str, fleet: FleetView, policy: Policy) -> Meaning | None:
     """What ``name`` stands for, or ``None``.
 
@@ -46,6 +49,8 @@ def resolve(name: str, fleet: FleetView, policy: Policy) -> Meaning | None:
     then looser forms of a deployment's name, then the same with or without Ollama's tag ``:latest``, then names with a number,
     and wildcards last.
     """
+    if name in _VIRTUAL and not policy.aliases:
+        return _VIRTUAL[name]
     for asked in (name, _other_tag(name)):
         target = policy.aliases.get(asked)
         via = None if target is None else name

@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from waypost.decide.balancing import balanced
 from waypost.decide.policy import Policy, Route
-from waypost.fleet.view import Deployment, FleetView
+from waypost.fleet.view import Deployment, FleetView, Roster
 from waypost.turn import Turn
 
 # Names that model makers use for models built for one task. Used only where no route says who serves it.
@@ -26,6 +27,9 @@ _BIG = 1e9
 
 def expand(route: Route, turn: Turn, fleet: FleetView, policy: Policy) -> tuple[Deployment, ...]:
     """The deployments of a route, in the route's order; ``*`` adds the whole fleet, best guess first. One may come twice."""
+    fixed = _fixed(route.candidates, fleet.roster)
+    if fixed is not None:
+        return fixed
     found: list[Deployment] = []
     for name in route.candidates:
         if name == "*":
@@ -35,27 +39,56 @@ def expand(route: Route, turn: Turn, fleet: FleetView, policy: Policy) -> tuple[
     return tuple(found)
 
 
+def _fixed(names: tuple[str, ...], roster: Roster) -> tuple[Deployment, ...] | None:
+    """The deployments that these names mean, where each means one; ``None`` where their order is for the moment to say."""
+    kept: dict[tuple[str, ...], tuple[Deployment, ...] | None] = roster.kept.setdefault("fixed", {})
+    if names not in kept:
+        meant = [roster.exactly(name) or roster.loosely(name) for name in names]
+        moves = "*" in names or any(len(deployments) > 1 for deployments in meant)
+        kept[names] = None if moves else tuple([deployment for deployments in meant for deployment in deployments])
+    return kept[names]
+
+
 def guessed_order(task: str, turn: Turn, fleet: FleetView, policy: Policy) -> tuple[Deployment, ...]:
     """All deployments, for a task that no config speaks of: local first, then made for the task, then loaded, then by size.
 
     Replicas of a group that are alike in all of that share the places that they hold.
     """
+    here = fleet.roster.here
+    loaded = tuple([fleet.status(deployment.id).loaded is True for deployment in here])
+    kept: dict[str, _Guess] = fleet.roster.kept.setdefault("guesses", {})
+    guess = kept.get(task)
+    if guess is None or guess.loaded != loaded:
+        guess = kept[task] = _guess(task, here, loaded)
+    if not guess.alike:
+        return guess.order
+    order = list(guess.order)
+    for places in guess.alike:
+        for place, deployment in zip(places, balanced([order[at] for at in places], turn, fleet, policy), strict=True):
+            order[place] = deployment
+    return tuple(order)
 
-    def key(deployment: Deployment) -> tuple[bool, bool, bool, float]:
+
+class _Guess(NamedTuple):
+    """An order, with the places that are shared by replicas; it holds while these are ``loaded``."""
+
+    loaded: tuple[bool, ...]
+    order: tuple[Deployment, ...]
+    alike: tuple[tuple[int, ...], ...]
+
+
+def _guess(task: str, here: Sequence[Deployment], loaded: tuple[bool, ...]) -> _Guess:
+    keys = []
+    for deployment, is_loaded in zip(here, loaded, strict=True):
         size = deployment.parameters_b
         rank = _BIG if size is None else (size if task in _SMALL_FIRST else -size)
-        return (not deployment.local, not made_for(task, deployment), fleet.status(deployment.id).loaded is not True, rank)
-
-    ordered = sorted([d for d in fleet.deployments if not d.is_pattern], key=key)
-    if len({d.group for d in ordered}) == len(ordered):
-        return tuple(ordered)
+        keys.append((not deployment.local, not made_for(task, deployment), not is_loaded, rank))
+    ranked = sorted(range(len(here)), key=keys.__getitem__)
     alike: dict[tuple[object, ...], list[int]] = {}
-    for place, deployment in enumerate(ordered):
-        alike.setdefault((deployment.group, key(deployment)), []).append(place)
-    for places in alike.values():
-        for place, deployment in zip(places, balanced([ordered[at] for at in places], turn, fleet, policy), strict=True):
-            ordered[place] = deployment
-    return tuple(ordered)
+    for place, at in enumerate(ranked):
+        alike.setdefault((here[at].group, keys[at]), []).append(place)
+    shared = [tuple(places) for places in alike.values() if len(places) > 1]
+    return _Guess(loaded, tuple([here[at] for at in ranked]), tuple(shared))
 
 
 def reorder(

@@ -98,7 +98,10 @@ def by_residency(
     order is not to be touched. Even so, a model that did not fit into memory when it was last loaded is asked after all others.
     """
     rules = policy.residency
-    if rules is None or not any(fleet.status(one.deployment).residency for one in candidates):
+    if rules is None:
+        return candidates
+    statuses = [fleet.status(one.deployment) for one in candidates]
+    if not any(status.residency for status in statuses) or all(_tells_nothing(status, turn, fleet) for status in statuses):
         return candidates
     order = _look(candidates, turn, fleet, policy)
     if not fixed:
@@ -112,6 +115,14 @@ def by_residency(
         one.said = "asked last, as it did not fit into memory when it was last loaded"
         order.remove(one)
     return tuple([one.told() for one in (*order, *last)])
+
+
+def _tells_nothing(status: Status, turn: Turn, fleet: FleetView) -> bool:
+    """Nobody knows what is in its engine's memory, or how long it takes: there is nothing to order it by or to say of it."""
+    residency = status.residency
+    if residency is None:
+        return not status.loaded and (status.latency_s if turn.stream else status.whole_latency_s) is None
+    return status.loaded is None and residency.engine not in fleet.memories and not residency.misfit
 
 
 def _look(candidates: Sequence[Candidate], turn: Turn, fleet: FleetView, policy: Policy) -> list[_Seen]:

@@ -21,7 +21,7 @@ from waypost.fleet.sessions import Sessions
 from waypost.fleet.slots import Admission, Slots, Waiter
 from waypost.fleet.swaps import may_call
 from waypost.fleet.timings import Timings
-from waypost.fleet.view import FleetView
+from waypost.fleet.view import FleetView, Roster
 from waypost.fleet.wake import Wakes
 from waypost.http.session import HttpSession
 from waypost.turn import EMPTY
@@ -59,6 +59,7 @@ class Fleet:
         self._sessions = Sessions(clock=clock)
         self._loads = Loads(clock)
         self._wakes = Wakes(clock, self._woken)
+        self._roster: Roster | None = None
         self._view: FleetView | None = None
         self._statuses: dict[str, Status] = {}
         # Who has changed since those statuses were taken, and when the first of the others changes by itself.
@@ -76,11 +77,13 @@ class Fleet:
             statuses: dict[str, Status] = {}
             changed: Iterable[str] = self._deployments
             if now < self._statuses_until:
-                statuses, changed = self._statuses.copy(), self._changed_since & self._deployments.keys()
+                statuses, changed = self._statuses.copy(), self._changed_since
             else:
                 self._statuses_until = math.inf
             self._changed_since = set()
             for name in changed:
+                if name not in self._deployments:
+                    continue
                 live = self._live[name]
                 statuses[name] = live.status(now)
                 if live.snapshot is None:
@@ -88,8 +91,8 @@ class Fleet:
                 else:
                     self._statuses_until = min(self._statuses_until, live.snapshot_until)
             self._statuses = statuses
-            here = tuple(self._deployments.values())
-            view = FleetView(here, MappingProxyType(statuses), memories=self._loads.memories())
+            self._roster = self._roster or Roster(self._deployments.values())
+            view = FleetView(self._roster, MappingProxyType(statuses), memories=self._loads.memories())
             self._view = None if self._changed_since else view
             return view
 
@@ -99,9 +102,8 @@ class Fleet:
         if session is None:
             return view
         with self._change:
-            known = [
-                name for name in self._sessions.of(session) if name in self._live and not self._live[name].breaker.failed_last
-            ]
+            lives = ((name, self._live.get(name)) for name in self._sessions.of(session))
+            known = [name for name, live in lives if live is not None and not live.breaker.failed_last]
         return FleetView(view.deployments, view.statuses, tuple(known), view.memories) if known else view
 
     def replace(self, deployments: Iterable[Deployment], engines: Iterable[StatedEngine] = ()) -> None:
@@ -127,7 +129,7 @@ class Fleet:
             self._live = {name: live for name, live in self._live.items() if name in arriving or live.in_flight}
             here = set(map(place_of, arriving.values()))
             self._kinds = {place: kind for place, kind in self._kinds.items() if place in here}
-            self._view, self._statuses_until = None, -math.inf
+            self._roster, self._view, self._statuses_until = None, None, -math.inf
 
     @property
     def waiting(self) -> int:
@@ -268,7 +270,7 @@ class Fleet:
             else:
                 live.breaker.failure(error, now, self._rng)
             if isinstance(error, ProviderContextTooLong):
-                self._deployments[deployment_id] = shrink(deployment, error.window_tokens)
+                self._alter(deployment, shrink(deployment, error.window_tokens))
             if isinstance(error, ModelLoadFailed):
                 self._learned(self._loads.refused(deployment_id))
             if live.breaker.left_s(now) > 0:
@@ -328,7 +330,7 @@ class Fleet:
             if live.unanswered():
                 self._learned(self._loads.gone(deployment_id))
             return
-        self._deployments[deployment_id] = live.seen_in(report, deployment)
+        self._alter(deployment, live.seen_in(report, deployment))
         if live.up and live.breaker.unreachable:
             live.breaker.forgive(self._clock())
             self._offer(deployment_id)
@@ -386,6 +388,12 @@ class Fleet:
             if live.residency is not None and self._slots.queue:
                 live.residency = replace(live.residency, queued=self._slots.waiting_for(name))
             self._changed(name, live)
+
+    def _alter(self, before: Deployment, deployment: Deployment) -> None:
+        """Something is known of a deployment that was not, or not so, before."""
+        if deployment != before:
+            self._deployments[deployment.id] = deployment
+            self._roster = None
 
     def _changed(self, deployment_id: str, live: Live) -> None:
         live.snapshot = self._view = None
