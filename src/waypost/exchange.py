@@ -11,7 +11,7 @@ from waypost.decide.card import Decision
 from waypost.dispatch.answer import Answer
 from waypost.dispatch.attempt import Attempt, CacheUse
 from waypost.dispatch.cache import KeptAnswer
-from waypost.dispatch.events import Event
+from waypost.dispatch.events import Event, Take
 from waypost.errors import ClientStalled, ServerStopping, WaypostError
 from waypost.fleet.deployment import Deployment
 from waypost.fleet.timings import Timings
@@ -75,9 +75,12 @@ class Exchange:
         payload = events[0].payload if len(events) == 1 else b"".join([event.payload for event in events])
         return payload, events[-1].timings
 
-    def events(self) -> AsyncGenerator[Event, None]:
-        """The answer, piece by piece. Raises `StreamBroken` when the engine breaks off after output was given."""
-        return self._answer.events()
+    def events(self, take: Take | None = None) -> AsyncGenerator[Event, None]:
+        """The answer, piece by piece. Raises `StreamBroken` when the engine breaks off after output was given.
+
+        What ``take`` takes while the reader waits for the next event is not yielded.
+        """
+        return self._answer.events(take)
 
     def break_off(self, error: WaypostError, *, begun: bool = True) -> None:
         """Takes in why the answer stops although the client is there; ``begun``: the client has some of it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 from desk import Desk
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from waypost.dispatch.events import Call
 from waypost.dispatch.patience import Patience
 from waypost.errors import ConnectFailed, ProviderProtocolError
-from waypost.fleet.deployment import Deployment
+from waypost.fleet.deployment import Deployment, Timeouts
 from waypost.http import pool
 from waypost.http.connection import MAX_HEAD_BYTES, ConnectionBroken, HttpConnection, NotHttp
 from waypost.http.pool import HttpPool, Origin
@@ -32,6 +33,7 @@ class Site:
     def __init__(self) -> None:
         self.pieces: list[bytes] = []
         self.then_close = False
+        self.pause_s = 0.0
         self.connections = 0
         self.gone = asyncio.Event()
         self._serving: list[asyncio.Task[None]] = []
@@ -56,7 +58,7 @@ class Site:
                 for piece in self.pieces:
                     writer.write(piece)
                     await writer.drain()
-                    await asyncio.sleep(0)
+                    await asyncio.sleep(self.pause_s)
                 if self.then_close:
                     break
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -64,10 +66,10 @@ class Site:
         writer.close()
         self.gone.set()
 
-    async def ask(self, *pieces: bytes, then_close: bool = False) -> HttpConnection:
+    async def ask(self, *pieces: bytes, then_close: bool = False, deployment: Deployment = DEPLOYMENT) -> HttpConnection:
         self.pieces, self.then_close = list(pieces), then_close
         connection = await self.pool.connection(self.origin, 1)
-        connection.send(HEAD + b"0\r\n\r\n", b"", Patience(Call(DEPLOYMENT, {}, stream=True)))
+        connection.send(HEAD + b"0\r\n\r\n", b"", Patience(Call(deployment, {}, stream=True)))
         return connection
 
     async def body(self, *pieces: bytes, then_close: bool = False) -> bytes:
@@ -226,3 +228,64 @@ def test_chunks_of_any_bytes_arrive_as_they_are(chunks: list[bytes]) -> None:
         return body
 
     assert asyncio.run(ask()) == b"".join(chunks)
+
+
+def chunks(*bodies: bytes) -> list[bytes]:
+    """Each as a chunk of a body."""
+    return [b"%x\r\n%b\r\n" % (len(body), body) for body in bodies]
+
+
+async def test_what_comes_while_somebody_waits_may_pass_by(site: Site) -> None:
+    head, last = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"0\r\n\r\n"
+    connection = await site.ask(head + chunks(b"0")[0], *chunks(b"a", b"stop", b"b"), last)
+    taken: list[bytes] = []
+
+    def take(piece: bytes) -> bool:
+        if piece == b"stop":
+            return False
+        taken.append(piece)
+        return True
+
+    await connection.head()
+    connection.bypass(take)
+    read = [piece async for piece in _pieces(connection)]
+    connection.release()
+    assert b"".join(read).startswith(b"0")  # it had come before
+    assert b"stop" in b"".join(read)
+    assert sorted(b"".join([*read, *taken])) == sorted(b"0astopb")
+
+
+async def test_nothing_passes_by_who_is_busy(site: Site) -> None:
+    connection = await site.ask(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", b"a", b"b")
+    await connection.head()
+    connection.bypass(lambda _: True)
+    await asyncio.sleep(0.05)
+    assert await connection.read() == b"ab"
+    connection.release()
+
+
+async def test_what_passes_by_is_no_silence(site: Site) -> None:
+    head, last = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"0\r\n\r\n"
+    hurried = replace(DEPLOYMENT, timeouts=Timeouts(idle_s=0.15))
+    site.pause_s = 0.05
+    connection = await site.ask(head, *chunks(*[b"x"] * 8), last, deployment=hurried)
+    taken: list[bytes] = []
+    connection.bypass(lambda piece: not taken.append(piece))  # type: ignore[func-returns-value]
+    assert await connection.head() == 200
+    assert [piece async for piece in _pieces(connection)] == []
+    assert taken == [b"x"] * 8
+    connection.release()
+
+
+async def test_a_mistake_in_what_takes_a_piece_is_raised_to_who_waits(site: Site) -> None:
+    connection = await site.ask(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n", b"a", b"b")
+
+    def take(piece: bytes) -> bool:
+        raise ZeroDivisionError(piece)
+
+    await connection.head()
+    connection.bypass(take)
+    with pytest.raises(ZeroDivisionError):
+        [piece async for piece in _pieces(connection)]
+    assert not connection.is_open
+    connection.release()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import tracemalloc
+from contextlib import aclosing
+from typing import Any
 
 import pytest
 from desk import Desk
@@ -15,6 +17,7 @@ from waypost.errors import ProviderProtocolError, StreamBroken
 from waypost.faults.faultd import TEXT, USAGE
 from waypost.faults.tool_faults import TOOLS
 from waypost.fleet.deployment import Timeouts
+from waypost.tokens import estimate
 
 
 @pytest.mark.parametrize("fault", ["first-event-error", "role-then-error", "cut-0", "end-0", "stall-0"])
@@ -198,6 +201,40 @@ async def test_chunks_go_on_as_the_bytes_that_came(desk: Desk) -> None:
     assert seen.events[1].payload == json.dumps(seen.chunks[1], ensure_ascii=False).encode()
     assert seen.events[-1].usage_only
     assert seen.chunks[-1]["usage"] == USAGE
+
+
+@pytest.mark.parametrize("takes", [True, False])
+async def test_text_that_is_taken_is_not_yielded_and_counted_all_the_same(desk: Desk, takes: bool) -> None:
+    taken: list[bytes] = []
+
+    def take(payload: bytes) -> bool:
+        if takes:
+            taken.append(payload)
+        return takes
+
+    answer = await desk.open("endless")
+    async with aclosing(answer.events(take)) as events:
+        read = [(await anext(events)).payload for _ in range(2 if takes else 12)]  # what was held back goes its way
+        if takes:
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(anext(events), 0.2)
+    assert (len(taken) > 3) is takes
+    assert {json.loads(payload)["choices"][0]["delta"]["content"] for payload in (*read[2:], *taken)} == {" word"}
+    [attempt] = desk.attempts
+    assert attempt.usage is not None
+    assert attempt.usage.completion_tokens == estimate(" word" * (len(read) - 1 + len(taken)))
+    desk.assert_idle()
+
+
+@pytest.mark.parametrize(
+    "asked", [{"stop": ["never"]}, {"timeouts": Timeouts(min_tokens_per_s=1)}], ids=["demands", "a floor under its pace"]
+)
+async def test_nothing_passes_by_who_has_to_see_all_of_an_answer(desk: Desk, asked: dict[str, Any]) -> None:
+    timeouts = asked.pop("timeouts", Timeouts())
+    answer = await desk.open(desk.deployment("endless", timeouts=timeouts), **asked)
+    async with aclosing(answer.events(lambda _: pytest.fail("somebody has to see it"))) as events:
+        for _ in range(12):
+            await anext(events)
 
 
 @pytest.mark.parametrize("bound", [{"max_events": 1}, {"max_bytes": 100}])

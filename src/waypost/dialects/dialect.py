@@ -64,6 +64,10 @@ class Rendering(Protocol):
         """A piece of a stream; empty where it is nothing to this client."""
         ...
 
+    def chunk(self, payload: bytes) -> bytes:
+        """A piece that is known to do no more than add text."""
+        ...
+
     def end(self, card: Card | None) -> bytes:
         """The end of a stream that is complete, with the decision card if it was asked for."""
         ...

@@ -82,9 +82,13 @@ class Answer:
 
     def piece(self, piece: Piece) -> bytes:
         """A line for text and reasoning; calls and figures are kept for the end."""
-        chunk = orjson.loads(piece.payload)
-        self._usage = chunk.get("usage") or self._usage
         self._timings = piece.timings or self._timings
+        return self.chunk(piece.payload)
+
+    def chunk(self, payload: bytes) -> bytes:
+        """The same for a payload alone."""
+        chunk = orjson.loads(payload)
+        self._usage = chunk.get("usage") or self._usage
         choice = _first(chunk)
         delta = choice.get("delta") or {}
         self._reason = choice.get("finish_reason") or self._reason

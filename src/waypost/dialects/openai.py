@@ -71,8 +71,12 @@ class Rendering:
         """The chunk as it is; the usage only where it was asked for."""
         if piece.usage_only and not self._with_usage:
             return b""
-        self._last = piece.payload
-        return b"data: " + self._last + b"\n\n"
+        return self.chunk(piece.payload)
+
+    def chunk(self, payload: bytes) -> bytes:
+        """The chunk as it is."""
+        self._last = payload
+        return b"data: " + payload + b"\n\n"
 
     def end(self, card: Card | None) -> bytes:
         """The word that ends a stream; before it the card, in a chunk without choices, which every client skips."""

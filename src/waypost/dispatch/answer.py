@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
+from functools import partial
 from typing import Protocol
 
 from waypost.dispatch.answer_check import Verdict
 from waypost.dispatch.attempt import Attempt, CacheUse
 from waypost.dispatch.attempt_log import AttemptLog, AttemptRecord
 from waypost.dispatch.commit import Head
-from waypost.dispatch.events import Event
+from waypost.dispatch.events import Bypass, Event, Take
 from waypost.dispatch.watch import Watch
 from waypost.errors import ProviderError, StreamBroken, ToolCallInvalid, WaypostError
 from waypost.fleet.deployment import Deployment
@@ -110,13 +111,19 @@ class Answer:
     """An answer that a deployment has committed to. Read ``events`` to the end or call ``aclose``: either frees the engine.
 
     One that is not streamed is complete from the beginning: `whole` gives it. When it is over, ``ended`` says that all of it
-    was read, and ``broken`` why it broke off. ``keeper``, if there is one, sees all of it.
+    was read, and ``broken`` why it broke off. ``keeper``, if there is one, sees all of it. ``bypass`` leads past ``rest``.
     """
 
-    __slots__ = ("_head", "_log", "_rest", "_run", "broken", "deployment", "ended", "keeper")
+    __slots__ = ("_bypass", "_head", "_log", "_rest", "_run", "broken", "deployment", "ended", "keeper")
 
     def __init__(
-        self, deployment: Deployment, log: AttemptLog, run: Run, head: Head, rest: AsyncGenerator[Event, None]
+        self,
+        deployment: Deployment,
+        log: AttemptLog,
+        run: Run,
+        head: Head,
+        rest: AsyncGenerator[Event, None],
+        bypass: Bypass | None = None,
     ) -> None:
         self.deployment = deployment
         self.ended = False
@@ -126,6 +133,7 @@ class Answer:
         self._run = run
         self._head = head
         self._rest = rest
+        self._bypass = bypass
         run.commit()
         now_s = run.now_s()
         for event in head.events:
@@ -163,9 +171,10 @@ class Answer:
         self._end()
         return self._head.events
 
-    async def events(self) -> AsyncGenerator[Event, None]:
+    async def events(self, take: Take | None = None) -> AsyncGenerator[Event, None]:
         """What was held back up to the commit point, then the rest as it comes.
 
+        What ``take`` takes while the reader waits for the next event is not yielded.
         Raises `StreamBroken` when the engine breaks off: what was sent cannot be taken back, so nobody else is asked.
         """
         run, keeper = self._run, self.keeper
@@ -175,6 +184,8 @@ class Answer:
                     keeper.see(event)
                 yield event
             if not self._head.complete:
+                if take is not None and self._bypass is not None and run.record.latency_s is not None:
+                    self._bypass.take = partial(self._pass_by, take)
                 async for event in self._rest:
                     run.record.see(event, run.now_s())
                     if keeper is not None:
@@ -192,6 +203,14 @@ class Answer:
             raise
         finally:
             await self.aclose()
+
+    def _pass_by(self, take: Take, payload: bytes, text: str) -> bool:
+        if not take(payload):
+            return False
+        self._run.record.add(payload, text)
+        if self.keeper is not None:
+            self.keeper.see(Event(payload, output=True, text=text))
+        return True
 
     async def aclose(self) -> None:
         """Gives the answer up: closes the connection to the engine. Does nothing once the events have ended."""

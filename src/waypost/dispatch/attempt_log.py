@@ -72,6 +72,12 @@ class AttemptRecord:
         if self.check is not None:
             self.check.see(event.payload)
 
+    def add(self, payload: bytes, text: str) -> None:
+        """`see` for an event that does no more than add ``text``, and is not the first output."""
+        self._text.append(text)
+        if self.check is not None:
+            self.check.see(payload)
+
     def end(self, now_s: float) -> None:
         """Takes down that it is over. Where the engine gave output but no count of it, ours is made now, once."""
         self.ended_s = now_s

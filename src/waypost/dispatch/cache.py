@@ -11,7 +11,7 @@ from waypost.dispatch.answer_store import AnswerStore, StoredAnswer, size_of
 from waypost.dispatch.attempt import Attempt, CacheUse
 from waypost.dispatch.attempt_log import AttemptLog
 from waypost.dispatch.cache_key import cache_key
-from waypost.dispatch.events import Event
+from waypost.dispatch.events import Event, Take
 from waypost.errors import WaypostError
 from waypost.fleet.deployment import Deployment
 from waypost.fleet.view import FleetView
@@ -109,8 +109,9 @@ class KeptAnswer:
         self.ended = True
         return self._events
 
-    async def events(self) -> AsyncGenerator[Event, None]:
-        """All of it."""
+    async def events(self, take: Take | None = None) -> AsyncGenerator[Event, None]:
+        """All of it. There is nothing to wait for, and so nothing to ``take``."""
+        del take
         for event in self._events:
             yield event
         self.ended = True

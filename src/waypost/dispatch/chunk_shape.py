@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+EVENT, EVENT_END = b"data: ", b"\n\n"
 # What stands between the quotes of a JSON string and means itself.
 _PLAIN = re.compile(rb'[^"\\\x00-\x1f]+')
 
@@ -19,6 +20,10 @@ class ChunkShape(NamedTuple):
 
     before: bytes
     behind: bytes
+
+    def as_event(self) -> ChunkShape:
+        """The shape of the same chunks as server-sent events, as engines write them."""
+        return ChunkShape(EVENT + self.before, self.behind + EVENT_END)
 
     def text_of(self, data: bytes) -> str | None:
         """The text of a chunk in this shape; ``None`` if it is in another one, or its text has to be parsed."""

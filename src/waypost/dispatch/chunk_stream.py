@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import orjson
 
-from waypost.dispatch.chunk_shape import ChunkShape, shape_of
+from waypost.dispatch.chunk_shape import EVENT, EVENT_END, ChunkShape, shape_of
 from waypost.dispatch.classify import from_event
 from waypost.dispatch.conform import Form
-from waypost.dispatch.events import Event
+from waypost.dispatch.events import Bypass, Event
 from waypost.dispatch.lines import CONTENT_TYPES, LineParser
 from waypost.dispatch.reading import error_in, is_answer
 from waypost.dispatch.sse import MAX_EVENT_BYTES, EventTooLarge, SseEvent, SseParser
@@ -30,16 +30,30 @@ class ChunkStream:
     that has neither was cut, however politely the connection was closed.
     """
 
-    __slots__ = ("_deployment", "_finished", "_form", "_looks", "_parser", "_seen", "_shape", "_skipped", "done")
+    __slots__ = (
+        "_deployment",
+        "_event_shape",
+        "_finished",
+        "_form",
+        "_looks",
+        "_max_event_bytes",
+        "_parser",
+        "_seen",
+        "_shape",
+        "_skipped",
+        "done",
+    )
 
     def __init__(self, deployment: Deployment, max_event_bytes: int = MAX_EVENT_BYTES, content_type: str = "") -> None:
         self._deployment = deployment
+        self._max_event_bytes = max_event_bytes
         self._parser = (LineParser if content_type in CONTENT_TYPES else SseParser)(max_event_bytes)
         self._form = Form(deployment.model)
         self._seen: set[int] = set()
         self._finished: set[int] = set()
         self._skipped = 0
         self._shape: ChunkShape | None = None
+        self._event_shape: ChunkShape | None = None
         self._looks = _LOOKS
         self.done = False
 
@@ -50,6 +64,17 @@ class ChunkStream:
         except EventTooLarge as error:
             raise self._broken("sent one event that is larger than Waypost accepts") from error
         return told_apart(self._read(found)) if len(found) > 1 else self._read(found)
+
+    def pass_by(self, bypass: Bypass, data: bytes) -> bool:
+        """Whether ``data`` was one whole event that does no more than add text, and was taken; else it is to be fed."""
+        take, shape = bypass.take, self._event_shape
+        if take is None or shape is None or self._skipped or self._parser.held_bytes or len(data) > self._max_event_bytes:
+            return False
+        text = shape.text_of(data)
+        if text is None or not take(data[len(EVENT) : -len(EVENT_END)], text):
+            return False
+        self._looks += 1
+        return True
 
     def end(self) -> Iterator[Event]:
         """The rest, when the connection has closed; raises if the answer is not complete."""
@@ -104,10 +129,12 @@ class ChunkStream:
             if choice["finish_reason"]:
                 self._finished.add(index)
         self._skipped = 0
-        self._shape = None
+        self._shape = self._event_shape = None
         if event.payload is data and self._looks > 0:
             self._looks -= 1
             self._shape = shape_of(data, parsed)
+            if self._shape is not None and isinstance(self._parser, SseParser):
+                self._event_shape = self._shape.as_event()
         return event
 
     def _broken(self, verdict: str) -> ProviderProtocolError:

@@ -14,7 +14,7 @@ from waypost.dispatch.answer_check import AnswerCheck
 from waypost.dispatch.attempt_log import AttemptLog
 from waypost.dispatch.commit import CommitBounds, read_head
 from waypost.dispatch.demands import Demands, held_to
-from waypost.dispatch.events import Call, Lane
+from waypost.dispatch.events import Bypass, Call, Lane
 from waypost.dispatch.hedge import HedgeAfter, race
 from waypost.dispatch.pace import kept_up
 from waypost.dispatch.plan import Plan, Step
@@ -194,10 +194,11 @@ class Dispatcher:
             record.check = AnswerCheck.of(body)
             if (waking := self._watch.wake(deployment.id)) is not None:
                 await waking
-            call = Call(deployment, body, turn.stream, turn.prompt_tokens)
+            bypass = Bypass() if turn.stream else None
+            call = Call(deployment, body, turn.stream, turn.prompt_tokens, bypass)
             lane = deployment.lane if turn.mode == "chat" else turn.mode
-            given = kept_up(call, self._lanes[lane].events(call), self._clock)
-            events = held_to(Demands.of(turn, body), call, given)
+            given = self._lanes[lane].events(call)
+            events = held_to(Demands.of(turn, body), call, kept_up(call, given, self._clock))
             head = await read_head(events, self._bounds, deployment, stream=turn.stream, whole=whole)
         except ProviderError as error:
             error.add(step.key_name)
@@ -209,7 +210,8 @@ class Dispatcher:
         except BaseException:
             run.abandon()
             raise
-        answer = Answer(deployment, log, run, head, events)
+        # Whoever looks at an answer on its way has to see all of it.
+        answer = Answer(deployment, log, run, head, events, bypass if events is given else None)
         streams = turn.stream and not whole  # one that was held back whole was as slow as one that is not streamed
         # A title that is written elsewhere does not move the conversation there.
         background = turn.background is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -48,6 +48,23 @@ class Event:
     timings: Timings | None = None
 
 
+Take = Callable[[bytes], bool]
+"""Takes the payload of an event that does no more than add text, and does not wait; or says no."""
+
+
+class Bypass:
+    """A way past everybody who waits between an engine and its client: waking them is most of what a small chunk costs.
+
+    Whoever reads the events sets ``take``, which gets payload and text. Then a lane may offer it a chunk that does no more than
+    add text, and that comes while the reader waits for the next event; one that is taken is not yielded.
+    """
+
+    __slots__ = ("take",)
+
+    def __init__(self) -> None:
+        self.take: Callable[[bytes, str], bool] | None = None
+
+
 @value(frozen=True, slots=True)
 class Call:
     """One request to one deployment: ``body`` is complete, in OpenAI's form, with the deployment's model name.
@@ -59,6 +76,7 @@ class Call:
     body: Mapping[str, Any] = field(repr=False)
     stream: bool = False
     prompt_tokens: int | None = None
+    bypass: Bypass | None = field(default=None, repr=False, compare=False)
 
 
 class Lane(Protocol):

@@ -17,12 +17,12 @@ class LineParser:
     order mark and blanks around a value are not part of it, and ``flush`` gives the last line even without its end.
     """
 
-    __slots__ = ("_first", "_max_event_bytes", "_pieces", "_size")
+    __slots__ = ("_first", "_max_event_bytes", "_pieces", "held_bytes")
 
     def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         self._max_event_bytes = max_event_bytes
         self._pieces: list[bytes] = []
-        self._size = 0
+        self.held_bytes = 0
         self._first = True
 
     def feed(self, chunk: bytes) -> list[SseEvent]:
@@ -46,15 +46,15 @@ class LineParser:
         self._hold(last)
         line = b"".join(self._pieces)
         self._pieces.clear()
-        self._size = 0
+        self.held_bytes = 0
         if self._first:
             line = line.removeprefix(BOM)
             self._first = False
         return line.strip()
 
     def _hold(self, piece: bytes) -> None:
-        self._size += len(piece)
-        if self._size > self._max_event_bytes:
+        self.held_bytes += len(piece)
+        if self.held_bytes > self._max_event_bytes:
             raise EventTooLarge
         if piece:
             self._pieces.append(piece)

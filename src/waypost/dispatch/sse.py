@@ -24,17 +24,17 @@ class SseParser:
 
     It follows the HTML standard (line ends LF, CRLF and CR, comments, ``data:`` with and without a space, many ``data`` lines,
     a byte order mark), with one difference: ``flush`` gives the last event even when its blank line is missing, because
-    engines forget it.
+    engines forget it. ``held_bytes`` are those of an event that is not complete.
     """
 
-    __slots__ = ("_after_cr", "_data", "_event_bytes", "_first_line", "_max_event_bytes", "_name", "_pieces")
+    __slots__ = ("_after_cr", "_data", "_first_line", "_max_event_bytes", "_name", "_pieces", "held_bytes")
 
     def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         self._max_event_bytes = max_event_bytes
         self._pieces: list[bytes] = []
         self._data: list[bytes] = []
         self._name = b""
-        self._event_bytes = 0
+        self.held_bytes = 0
         self._after_cr = False
         self._first_line = True
 
@@ -50,7 +50,7 @@ class SseParser:
         rest = b"" if lines[-1].endswith((b"\n", b"\r")) else lines.pop()
         if lines and self._pieces:
             lines[0] = b"".join((*self._pieces, lines[0]))
-            self._event_bytes -= sum(map(len, self._pieces))
+            self.held_bytes -= sum(map(len, self._pieces))
             self._pieces.clear()
         events = self._take(lines)
         if rest:
@@ -62,7 +62,7 @@ class SseParser:
         """What is left when the stream has ended."""
         lines = [b"".join(self._pieces)] if self._pieces else []
         self._pieces.clear()
-        self._event_bytes = 0
+        self.held_bytes = 0
         return self._take([*lines, b"\n"])
 
     def _take(self, lines: list[bytes]) -> list[SseEvent]:
@@ -80,7 +80,7 @@ class SseParser:
                 events.append(SseEvent(self._name, b"\n".join(self._data)))
                 self._data.clear()
             self._name = b""
-            self._event_bytes = 0
+            self.held_bytes = 0
         return events
 
     def _field(self, line: bytes) -> None:
@@ -91,6 +91,6 @@ class SseParser:
             self._name = value.removeprefix(b" ")
 
     def _count(self, size: int) -> None:
-        self._event_bytes += size
-        if self._event_bytes > self._max_event_bytes:
+        self.held_bytes += size
+        if self.held_bytes > self._max_event_bytes:
             raise EventTooLarge

@@ -74,6 +74,7 @@ class HttpConnection(asyncio.Protocol):
         self._paused = False
         self._complete = False
         self._reusable = True
+        self._bypass: Callable[[bytes], bool] | None = None
         self._error: Exception | None = None
 
     @property
@@ -122,12 +123,19 @@ class HttpConnection(asyncio.Protocol):
             self._transport.resume_reading()
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
+    def bypass(self, take: Callable[[bytes], bool]) -> None:
+        """From now on ``take`` is shown what comes while `read` waits, which goes on waiting where it says yes: it has it.
+
+        Whoever waits need not be woken then, which is most of what a small piece costs.
+        """
+        self._bypass = take
+
     def release(self, *, finished: bool = False) -> None:
         """Ends the request, and closes the connection unless the answer is complete.
 
         With ``finished``, the end of an answer that is complete in all but form is waited for, a moment and by nobody.
         """
-        self._patience = None
+        self._patience = self._bypass = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -211,6 +219,8 @@ class HttpConnection(asyncio.Protocol):
         if self._head_bytes > MAX_HEAD_BYTES and not self._complete:
             self._fail(NotHttp("the head or its trailers are too long"))
             return
+        if self._bypass is not None and self._is_taken(self._bypass):
+            return
         if self._held_bytes > MAX_HELD_BYTES and not self._paused and self._transport is not None:
             self._paused = True
             self._transport.pause_reading()
@@ -218,6 +228,21 @@ class HttpConnection(asyncio.Protocol):
         if self._complete and self._patience is None and self._timer is not None:
             self._timer.cancel()
             self._end()
+
+    def _is_taken(self, take: Callable[[bytes], bool]) -> bool:
+        """Whether `read`, which waits, need not learn of the piece that has come."""
+        if len(self._pieces) != 1 or self._complete or self._waiter is None or self._waiter.done() or self._patience is None:
+            return False
+        try:
+            taken = take(self._pieces[0])
+        except Exception as error:  # noqa: BLE001 - whoever reads gets it
+            self._fail(error)
+            return True
+        if taken:
+            self._pieces.clear()
+            self._held_bytes = 0
+            self._patience.listen()
+        return taken
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone: the end of an answer without a length, else an error."""

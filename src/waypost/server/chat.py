@@ -19,7 +19,7 @@ from waypost.router import Router
 from waypost.server.body import ClientLeft, read_body
 from waypost.server.headers import answer_headers, decision_headers, safe_value
 from waypost.server.pings import Pings, note_of
-from waypost.server.protocol import LEAVE
+from waypost.server.protocol import LEAVE, WRITE, Write
 from waypost.server.reply import header_list, send_json
 
 _NO_PINGS = contextlib.nullcontext()
@@ -49,15 +49,16 @@ class ChatEndpoint:
             await send_error(send, error, self._dialect)
             return
         task = asyncio.current_task()
+        state = scope.setdefault("state", {})
         if task is not None:
-            scope.setdefault("state", {})[LEAVE] = task.cancel
+            state[LEAVE] = task.cancel
         try:
-            await self._answer(request_headers(scope), raw, started, send)
+            await self._answer(request_headers(scope), raw, started, send, state.get(WRITE))
         except asyncio.CancelledError:
             # The client is gone, or the server goes and has said so: nobody is left to tell.
             return
 
-    async def _answer(self, headers: Mapping[str, str], raw: bytes, started: float, send: Send) -> None:
+    async def _answer(self, headers: Mapping[str, str], raw: bytes, started: float, send: Send, write: Write | None) -> None:
         router, dialect = self._router, self._dialect
         turn_id = router.new_id()
         request_id = headers.get("x-request-id") or turn_id
@@ -95,7 +96,7 @@ class ChatEndpoint:
         try:
             if turn.stream:
                 opening = None if pings.begun else {**self._stream_headers, **ours}
-                await _send_stream(exchange, opening, rendering, card, send)
+                await _send_stream(exchange, opening, rendering, card, send, write)
             else:
                 await self._send_whole(exchange, ours, rendering, card, send)
         finally:
@@ -124,14 +125,21 @@ class ChatEndpoint:
 
 
 async def _send_stream(
-    exchange: Exchange, opening: Mapping[str, str] | None, rendering: Rendering, card: Decision | None, send: Send
+    exchange: Exchange,
+    opening: Mapping[str, str] | None,
+    rendering: Rendering,
+    card: Decision | None,
+    send: Send,
+    write: Write | None,
 ) -> None:
     """Events as they come. When the engine breaks off, an error ends the stream, and the mark of a good end is missing.
 
+    Text goes out through ``write`` where there is one and the client keeps up: then nothing here is woken for it.
     ``opening`` are the headers; ``None``: they have been sent.
     """
     held: list[bytes] = []
-    async with contextlib.aclosing(exchange.events()) as events:
+    take = None if write is None else partial(write, rendering.chunk)
+    async with contextlib.aclosing(exchange.events(take)) as events:
         if opening is not None:
             found = answer_headers(exchange.attempts, exchange.deployment, exchange.cache, complete=False)
             await send({"type": "http.response.start", "status": 200, "headers": header_list({**opening, **found})})

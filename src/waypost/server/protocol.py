@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from typing import Any, ClassVar
 
@@ -15,6 +17,10 @@ from waypost.server.spoken import spoken_at
 
 LEAVE = "waypost.leave"
 """Where a request's state holds what is to be called, with ``STALLED`` or nothing, when its client is gone."""
+WRITE = "waypost.write"
+"""Where a request's state holds a `Write`."""
+Write = Callable[[Callable[[bytes], bytes], bytes], bool]
+"""Renders a payload and sends it as a piece of the answer's body, at once; or does neither, as ``send`` would have to wait."""
 # What h11 allows; nginx allows half of it.
 MAX_HEAD_BYTES = 64 << 10
 # How long a client that is still sending may take to notice that it was refused. Closing at once would reset the connection,
@@ -150,7 +156,16 @@ class GuardedHttp(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._answering = cycle
+        cycle.scope["state"][WRITE] = partial(self._write, cycle)
         super()._start_asgi_task(cycle, app)
+
+    def _write(self, cycle: RequestResponseCycle, render: Callable[[bytes], bytes], payload: bytes) -> bool:
+        """What `RequestResponseCycle.send` does for a piece that is not the last, of an answer whose headers are sent."""
+        if self.flow.write_paused or cycle.disconnected or cycle.response_complete or not cycle.chunked_encoding:
+            return False
+        if piece := render(payload):
+            self.transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+        return True
 
     def _leave(self, why: str | None) -> None:
         if self._answering is not None and not self._answering.response_complete:

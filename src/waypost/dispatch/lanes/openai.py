@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, Callable
+from functools import partial
 
 import orjson
 
@@ -49,6 +50,8 @@ class OpenAiLane:
                     yield event
                 return
             chunks = ChunkStream(deployment, self._max_event_bytes, content_type)
+            if call.bypass is not None:
+                connection.bypass(partial(chunks.pass_by, call.bypass))
             while not chunks.done:
                 data = await read_piece(deployment, connection)
                 for event in chunks.feed(data) if data else chunks.end():
