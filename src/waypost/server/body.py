@@ -20,8 +20,9 @@ async def read_body(scope: Scope, receive: Receive, max_bytes: int) -> bytes:
     Raises `PayloadTooLarge` at ``max_bytes`` (``server.max_body_bytes``) while reading, of what came and of what it unpacks to;
     `UnsupportedEncoding` and `InvalidRequest` for a compressed body that cannot be unpacked; and `ClientLeft`.
     """
-    packed = unpacker(scope["headers"])
-    length = dict(scope["headers"]).get(b"content-length", b"")
+    given = dict(scope["headers"])
+    packed = unpacker(scope["headers"]) if b"content-encoding" in given else None
+    length = given.get(b"content-length", b"")
     if length.isdigit() and int(length[:20]) > max_bytes:
         raise _too_large(max_bytes)
     pieces: list[bytes] = []
@@ -41,7 +42,7 @@ async def read_body(scope: Scope, receive: Receive, max_bytes: int) -> bytes:
         if not message.get("more_body", False):
             if packed is not None:
                 packed.end()
-            return b"".join(pieces)
+            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 async def _unpack(packed: Unpacker, data: bytes, pieces: list[bytes], kept: int, max_bytes: int) -> int:

@@ -22,8 +22,6 @@ from waypost.server.pings import Pings, note_of
 from waypost.server.protocol import LEAVE, WRITE, Write
 from waypost.server.reply import header_list, send_json
 
-_NO_PINGS = contextlib.nullcontext()
-
 
 class ChatEndpoint:
     """Answers chats of one dialect. A client that leaves, in whatever phase, takes the call to the engine with it."""
@@ -75,12 +73,11 @@ class ChatEndpoint:
                 decision.raise_if_refused()
                 await send_json(send, 200, dialect.loaded(turn), ours)
                 return
-            ping_s = router.config.server.ping_s if turn.stream else None
-            with_ping: contextlib.AbstractAsyncContextManager[None] = _NO_PINGS
-            if ping_s:
+            if turn.stream and (ping_s := router.config.server.ping_s):
                 ping = partial(rendering.ping, note_of(decision, fleet))
-                with_ping = pings.every(ping_s, {**self._stream_headers, **ours}, ping)
-            async with with_ping:
+                async with pings.every(ping_s, {**self._stream_headers, **ours}, ping):
+                    exchange = await router.open(turn, decision, fleet, started=started)
+            else:
                 exchange = await router.open(turn, decision, fleet, started=started)
         except WaypostError as error:
             await self._fail(send, error, ours, rendering if pings.begun else None)
@@ -166,7 +163,7 @@ async def _send_stream(
 
 def request_headers(scope: Scope) -> dict[str, str]:
     """The request's headers."""
-    return hints((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])
+    return hints([(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]])
 
 
 async def send_error(send: Send, error: WaypostError, dialect: Dialect, headers: Mapping[str, str] | None = None) -> None:

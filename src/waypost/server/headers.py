@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from urllib.parse import quote
 
 from waypost.decide.card import Decision
@@ -50,17 +51,21 @@ def safe_value(value: object) -> str:
     return (text if _SAFE.fullmatch(text) else quote(text, safe=_SAFE_MARKS))[:_LONGEST_VALUE]
 
 
+# For values that come again, as names of deployments do.
+_safe_again = lru_cache(1024)(safe_value)
+
+
 def decision_headers(decision: Decision, request_id: str) -> dict[str, str]:
     """What is known as soon as there is a decision, also where it refuses."""
     headers = {
-        "x-request-id": request_id,
-        "x-waypost-decision": decision.id,
-        "x-waypost-task": decision.task.task or "unknown",
-        "x-waypost-reason": decision.reason,
+        "x-request-id": safe_value(request_id),
+        "x-waypost-decision": safe_value(decision.id),
+        "x-waypost-task": _safe_again(decision.task.task or "unknown"),
+        "x-waypost-reason": _safe_again(decision.reason),
     }
     if decision.route is not None:
-        headers["x-waypost-route"] = decision.route
-    return {name: safe_value(value) for name, value in headers.items()}
+        headers["x-waypost-route"] = _safe_again(decision.route)
+    return headers
 
 
 def answer_headers(
@@ -68,14 +73,14 @@ def answer_headers(
 ) -> dict[str, str]:
     """What is known once somebody answers; the cost only of an answer that is ``complete``."""
     made = tuple(attempts)
-    headers: dict[str, object] = {
-        "x-waypost-deployment": deployment.id,
-        "x-waypost-model": deployment.model,
-        "x-waypost-provider": deployment.provider,
-        "x-waypost-attempts": len(made),
+    headers = {
+        "x-waypost-deployment": _safe_again(deployment.id),
+        "x-waypost-model": _safe_again(deployment.model),
+        "x-waypost-provider": _safe_again(deployment.provider),
+        "x-waypost-attempts": str(len(made)),
     }
     if made and made[0].deployment != deployment.id:
-        headers["x-waypost-fallback-from"] = made[0].deployment
+        headers["x-waypost-fallback-from"] = safe_value(made[0].deployment)
     if cache is not None:
         headers["x-waypost-cache"] = cache.state
     cost_usd = known_cost(made, cache) if complete else None
@@ -83,4 +88,4 @@ def answer_headers(
         headers["x-waypost-cost-usd"] = f"{cost_usd:.8f}"
     if deployment.provider == "simulated":
         headers["x-waypost-simulated"] = "true"
-    return {name: safe_value(value) for name, value in headers.items()}
+    return headers

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from http import HTTPStatus
 from typing import Any, ClassVar
 
+from starlette.types import Send
 from uvicorn._types import ASGI3Application
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from waypost.errors import HeadersTooLarge, InvalidRequest, ReceiveTimeout, WaypostError
 from waypost.exchange import STALLED
@@ -193,6 +194,28 @@ class GuardedHttp(HttpToolsProtocol):
 def guarded(receive_timeout_s: float, send_timeout_s: float) -> type[asyncio.Protocol]:
     """The protocol with these deadlines, as ``uvicorn.Config(http=…)`` takes it."""
     return type("GuardedHttp", (GuardedHttp,), {"receive_timeout_s": receive_timeout_s, "send_timeout_s": send_timeout_s})
+
+
+def answer_at_once(send: Send, status: int, headers: Mapping[str, str], body: bytes) -> bool:
+    """Sends a whole answer as one piece; uvicorn's ``send`` needs two, and searches each header for what would break out of it.
+
+    ``headers`` are safe, and say how long the body is. False: nothing was sent, and ``send`` has to do it, as it is another
+    server's, the client is gone or does not read, or the connection ends with this answer.
+    """
+    cycle = getattr(send, "__self__", None)
+    if not isinstance(cycle, RequestResponseCycle) or cycle.response_started or cycle.disconnected:
+        return False
+    if not cycle.keep_alive or cycle.flow.write_paused or cycle.scope["method"] == "HEAD":
+        return False
+    head = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+    ours = b"".join([b"%b: %b\r\n" % pair for pair in cycle.default_headers])
+    written = b"%b%b%b\r\n%b" % (STATUS_LINE[status], ours, head.encode("latin-1"), body)
+    cycle.response_started = cycle.response_complete = True
+    cycle.waiting_for_100_continue = False
+    cycle.transport.write(written)
+    cycle.message_event.set()
+    cycle.on_response()
+    return True
 
 
 def _head_too_large() -> HeadersTooLarge:

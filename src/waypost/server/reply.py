@@ -9,6 +9,7 @@ import orjson
 from starlette.responses import Response
 from starlette.types import Send
 
+from waypost.server.protocol import answer_at_once
 from waypost.turn import EMPTY
 
 
@@ -29,6 +30,7 @@ def header_list(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
 
 async def send_json(send: Send, status: int, body: bytes, headers: Mapping[str, str] = EMPTY) -> None:
     """One JSON answer, complete."""
-    base = {"content-type": "application/json", "content-length": str(len(body))}
-    await send({"type": "http.response.start", "status": status, "headers": header_list({**base, **headers})})
-    await send({"type": "http.response.body", "body": body})
+    head = {"content-type": "application/json", "content-length": str(len(body)), **headers}
+    if not answer_at_once(send, status, head, body):
+        await send({"type": "http.response.start", "status": status, "headers": header_list(head)})
+        await send({"type": "http.response.body", "body": body})
