@@ -194,6 +194,28 @@ async def test_a_connection_that_the_engine_closed_just_now_is_not_used_again(si
     assert site.connections == 20
 
 
+async def test_a_connection_that_broke_before_its_request_was_sent_says_so_at_once(site: Site) -> None:
+    connection = await site.pool.connection(site.origin, 1)
+    connection.close()
+    await asyncio.sleep(0.01)
+    connection.send(HEAD + b"0\r\n\r\n", b"", Patience(Call(DEPLOYMENT, {}, stream=True)))
+    with pytest.raises(ConnectionBroken):
+        await asyncio.wait_for(connection.head(), 1)
+
+
+async def test_a_timer_that_one_request_left_does_not_end_the_next_one_too_early(site: Site) -> None:
+    hasty = replace(DEPLOYMENT, timeouts=replace(DEPLOYMENT.timeouts, first_byte_s=0.1))
+    first = await site.ask(OK, deployment=hasty)
+    assert (await first.head(), first.rest()) == (200, b"hello")
+    first.release()
+    second = await site.ask(OK[:-1])
+    assert second is first
+    assert await second.head() == 200
+    assert await second.read() == b"hell"
+    with pytest.raises(asyncio.TimeoutError):
+        await asyncio.wait_for(second.read(), 0.3)
+
+
 async def test_an_answer_that_nobody_asked_to_be_compressed_is_an_error(desk: Desk) -> None:
     seen = await desk.ask("gzip-200", stream=False)
     assert isinstance(seen.error, ProviderProtocolError)

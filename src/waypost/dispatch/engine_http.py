@@ -59,12 +59,20 @@ class EngineHttp:
         connection = await self._post(call, body)
         begun = False
         try:
-            status = await _read_status(deployment, connection)
+            status = await connection.head()
+            if connection.headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
+                message = f"{deployment.id} compressed its answer, though nobody asked for that"
+                raise ProviderProtocolError(message, deployment=deployment.id)
             if status // 100 != 2:
                 said = await _read_refusal(deployment, connection)
                 pause_s = retry_after_s(connection.headers, self._wall_clock())
                 raise from_response(deployment, status, said, pause_s) if refused is None else refused(status, said, pause_s)
             begun = True
+        except ConnectionBroken as error:
+            message = f"{deployment.id} closed the connection before it answered"
+            raise ProviderUnavailable(message, deployment=deployment.id) from error
+        except NotHttp as error:
+            raise ProviderProtocolError(f"{deployment.id} does not answer in HTTP", deployment=deployment.id) from error
         finally:
             if not begun:
                 connection.release(finished=False)
@@ -82,7 +90,9 @@ class EngineHttp:
             ) from error
         try:
             target = self._target(deployment)
-            connection = await self._pool.connection(target.origin, deployment.timeouts.connect_s)
+            connection = self._pool.idle(target.origin)
+            if connection is None:
+                connection = await self._pool.connection(target.origin, deployment.timeouts.connect_s)
         except (asyncio.TimeoutError, OSError, ValueError) as error:
             raise _connection_error(deployment, error) from error
         connection.send(b"%sContent-Length: %d\r\n\r\n" % (target.head, len(payload)), payload, patience)
@@ -100,21 +110,6 @@ class EngineHttp:
         return known[1]
 
 
-async def _read_status(deployment: Deployment, connection: HttpConnection) -> int:
-    """The status of the answer."""
-    try:
-        status = await connection.head()
-    except ConnectionBroken as error:
-        message = f"{deployment.id} closed the connection before it answered"
-        raise ProviderUnavailable(message, deployment=deployment.id) from error
-    except NotHttp as error:
-        raise ProviderProtocolError(f"{deployment.id} does not answer in HTTP", deployment=deployment.id) from error
-    if connection.headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
-        message = f"{deployment.id} compressed its answer, though nobody asked for that"
-        raise ProviderProtocolError(message, deployment=deployment.id)
-    return status
-
-
 async def read_piece(deployment: Deployment, connection: HttpConnection) -> bytes:
     """The next bytes of the answer; empty at its end."""
     try:
@@ -128,13 +123,16 @@ async def read_whole(deployment: Deployment, connection: HttpConnection, limit: 
     """All of the answer, up to ``limit`` bytes."""
     pieces: list[bytes] = []
     size = 0
-    while data := await read_piece(deployment, connection):
+    while True:
+        rest = connection.rest()
+        data = await read_piece(deployment, connection) if rest is None else rest
         pieces.append(data)
         size += len(data)
         if size > limit:
             message = f"{deployment.id} answered with more than {limit} bytes"
             raise ProviderProtocolError(message, deployment=deployment.id)
-    return b"".join(pieces)
+        if rest is not None or not data:
+            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 async def _read_refusal(deployment: Deployment, connection: HttpConnection) -> bytes:

@@ -56,14 +56,18 @@ class HttpConnection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._patience: Patience | None = None
+        # Fires no later than the next deadline, and then looks at the clock: it is left alone when a request ends, as the next
+        # one comes soon, and to set a timer for each costs more than to read the answer.
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+        self._draining: asyncio.TimerHandle | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._poll: select.poll | None = None
         self.idle_since = 0.0
+        self._parser = httptools.HttpResponseParser(self)
         self._begin()
 
     def _begin(self) -> None:
-        self._parser = httptools.HttpResponseParser(self)
         self.status = 0
         self.headers: dict[str, str] = {}
         self._informational = False
@@ -93,10 +97,12 @@ class HttpConnection(asyncio.Protocol):
     def send(self, head: bytes, body: bytes, patience: Patience) -> None:
         """Sends a request. Until the release, the deadlines of ``patience`` end it."""
         self._begin()
+        if self._transport is None:
+            self._error = ConnectionBroken()
+            return
         self._patience = patience
         self._watch(patience.left_s())
-        if self._transport is not None:
-            self._transport.write(head + body)
+        self._transport.write(head + body)
 
     async def head(self) -> int:
         """The status, once all headers are here. Raises what ended the request, as `read` does."""
@@ -117,6 +123,13 @@ class HttpConnection(asyncio.Protocol):
             if self._complete:
                 return b""
             await self._news()
+        return self._take()
+
+    def rest(self) -> bytes | None:
+        """What `read` would give until it is empty; ``None`` if not all of it has come."""
+        return self._take() if self._complete and self._error is None else None
+
+    def _take(self) -> bytes:
         pieces, self._pieces, self._held_bytes = self._pieces, [], 0
         if self._paused and self._transport is not None:
             self._paused = False
@@ -136,13 +149,10 @@ class HttpConnection(asyncio.Protocol):
         With ``finished``, the end of an answer that is complete in all but form is waited for, a moment and by nobody.
         """
         self._patience = self._bypass = None
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
         if self._complete or not (finished and self.is_open):
             self._end()
         else:
-            self._timer = self._loop.call_later(DRAIN_S, self._end)
+            self._draining = self._loop.call_later(DRAIN_S, self._end)
 
     def close(self) -> None:
         """Closes the connection at once."""
@@ -150,7 +160,7 @@ class HttpConnection(asyncio.Protocol):
             self._transport.abort()
 
     def _end(self) -> None:
-        self._timer = None
+        self._draining = None
         if self._complete and self._reusable and not self._pieces and self.is_open:
             self.idle_since = self._loop.time()
             self._give_back(self)
@@ -158,10 +168,16 @@ class HttpConnection(asyncio.Protocol):
             self.close()
 
     def _watch(self, seconds: float) -> None:
-        self._timer = self._loop.call_later(max(seconds, 0), self._expire)
+        at = self._loop.time() + max(seconds, 0)
+        if self._timer is not None:
+            if self._timer_at <= at:
+                return
+            self._timer.cancel()
+        self._timer, self._timer_at = self._loop.call_at(at, self._expire), at
 
     def _expire(self) -> None:
         """Looks at the clock: bytes that came since have moved the deadline, and a client that reads slowly is no silence."""
+        self._timer = None
         if self._patience is None:
             return
         left_s = self._patience.left_s(listening=self._waiter is not None)
@@ -173,10 +189,9 @@ class HttpConnection(asyncio.Protocol):
     async def _news(self) -> None:
         if self._patience is not None and self._begun:
             self._patience.listen()
-            if not self._listening and self._timer is not None:
+            if not self._listening:
                 # Silence is over sooner than what the timer was set for. Later deadlines are later, so it is moved once.
                 self._listening = True
-                self._timer.cancel()
                 self._watch(self._patience.left_s())
         self._waiter = self._loop.create_future()
         try:
@@ -225,8 +240,8 @@ class HttpConnection(asyncio.Protocol):
             self._paused = True
             self._transport.pause_reading()
         self._tell()
-        if self._complete and self._patience is None and self._timer is not None:
-            self._timer.cancel()
+        if self._complete and self._draining is not None:
+            self._draining.cancel()
             self._end()
 
     def _is_taken(self, take: Callable[[bytes], bool]) -> bool:
@@ -249,6 +264,9 @@ class HttpConnection(asyncio.Protocol):
         self._forget(self)
         self._transport = None  # it holds this connection, as the parser does: without them, both go at once
         del self._parser
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         if self.status and exc is None and not self._complete and not self._is_framed():
             self._complete, self._reusable = True, False
         elif not self._complete and self._error is None:
@@ -256,10 +274,15 @@ class HttpConnection(asyncio.Protocol):
         self._tell()
 
     def _is_awaited(self) -> bool:
-        return not self._complete and (self._patience is not None or self._timer is not None)
+        return not self._complete and (self._patience is not None or self._draining is not None)
 
     def _is_framed(self) -> bool:
         return "content-length" in self.headers or "transfer-encoding" in self.headers
+
+    def on_message_begin(self) -> None:
+        """An answer begins. What comes behind the one that was asked for belongs to nobody."""
+        if self._complete:
+            self._reusable = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header of the answer, or a trailer, which nobody needs."""
