@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, Callable
 from functools import partial
+from typing import Any
 
 import orjson
 
@@ -18,9 +19,11 @@ from waypost.dispatch.classify import from_event
 from waypost.dispatch.conform import Form
 from waypost.dispatch.engine_http import MAX_BODY_BYTES, EngineHttp, read_piece, read_whole
 from waypost.dispatch.events import Call, Event
+from waypost.dispatch.once import Once
 from waypost.dispatch.reading import as_chunks, error_in, is_answer
 from waypost.dispatch.sse import MAX_EVENT_BYTES
 from waypost.errors import ProviderProtocolError
+from waypost.http.connection import HttpConnection
 
 
 class OpenAiLane:
@@ -37,16 +40,30 @@ class OpenAiLane:
         self._max_body_bytes = max_body_bytes
         self._http = EngineHttp("/chat/completions", wall_clock)
 
-    async def events(self, call: Call) -> AsyncGenerator[Event, None]:
+    def events(self, call: Call) -> AsyncGenerator[Event, None]:
         """The answer, chunk by chunk for a stream and as one event otherwise. Closing it closes the connection."""
+        return self._chunks(call) if call.stream else Once(partial(self._whole, call))
+
+    async def _whole(self, call: Call) -> Event:
+        connection = await self._http.answer(call, call.body)
+        try:
+            body = await read_whole(call.deployment, connection, self._max_body_bytes)
+            parsed = _completion(call, connection, body)
+        finally:
+            connection.release()
+        return Form(call.deployment.model).completion(body, parsed)
+
+    async def _chunks(self, call: Call) -> AsyncGenerator[Event, None]:
         deployment = call.deployment
         finished = False
         connection = await self._http.answer(call, call.body)
         try:
-            content_type = connection.headers.get("content-type", "").partition(";")[0].strip().lower()
-            if not call.stream or content_type == "application/json":
+            content_type = _content_type(connection)
+            if content_type == "application/json":
                 body = await read_whole(deployment, connection, self._max_body_bytes)
-                for event in _read_whole(call, content_type, body):
+                parsed = _completion(call, connection, body)
+                Form(deployment.model).completion(body, parsed)
+                for event in as_chunks(parsed):
                     yield event
                 return
             chunks = ChunkStream(deployment, self._max_event_bytes, content_type)
@@ -67,17 +84,21 @@ class OpenAiLane:
         await self._http.close()
 
 
-def _read_whole(call: Call, content_type: str, body: bytes) -> list[Event]:
+def _content_type(connection: HttpConnection) -> str:
+    return connection.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _completion(call: Call, connection: HttpConnection, body: bytes) -> dict[str, Any]:
+    """The answer in a body. Raises the error that is there in its place."""
     try:
         parsed = orjson.loads(body)
     except orjson.JSONDecodeError:
         parsed = None
-    if isinstance(parsed, dict):
-        said = error_in(parsed)
-        if said is not None:
-            raise from_event(call.deployment, said)
-    if not is_answer(parsed) or dict not in map(type, parsed["choices"]):
-        what = f"{content_type} that is not a chat completion" if body else "an empty body"
+    read: dict[str, Any] = parsed if isinstance(parsed, dict) else {}
+    said = error_in(read)
+    if said is not None:
+        raise from_event(call.deployment, said)
+    if not is_answer(read) or dict not in map(type, read["choices"]):
+        what = f"{_content_type(connection)} that is not a chat completion" if body else "an empty body"
         raise ProviderProtocolError(f"{call.deployment.id} answered with {what}", deployment=call.deployment.id)
-    answer = Form(call.deployment.model).completion(body, parsed)
-    return as_chunks(parsed) if call.stream else [answer]
+    return read
