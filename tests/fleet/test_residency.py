@@ -88,8 +88,7 @@ class Desk:
                 last["eval_count"],
             ),
         )
-        self.fleet.succeeded(name)
-        self.fleet.end(name)
+        self.fleet.end(name, worked=True)
 
     def answered(self, name: str, *, background: bool = False) -> None:
         """A call that is answered, as far as the fleet hears of it."""

@@ -48,17 +48,16 @@ class Run:
 
     def commit(self) -> None:
         """Its output goes to the caller."""
-        self.record.committed = True
+        self.record.attempt.committed = True
         if self._probe:
             self._watch.answers(self.record.deployment.id)
 
     def succeed(self) -> None:
         """The answer is complete."""
         if self._over():
-            self._watch.succeeded(self.record.deployment.id)
             if self.record.timings is not None:
                 self._watch.timed(self.record.deployment.id, self.record.timings)
-            self._leave()
+            self._watch.end(self.record.deployment.id, probe=self._probe, worked=True)
 
     def fail(self, error: ProviderError, shown: ProviderError) -> None:
         """The engine failed with ``error``; the caller sees ``shown``."""
@@ -225,7 +224,8 @@ class Answer:
             self.keeper.give_up()
 
     def _end(self) -> None:
-        self._run.succeed()
+        if not self._run.ended:
+            self._run.succeed()
         self.ended = True
         if self.keeper is not None:
             self.keeper.complete()

@@ -8,13 +8,13 @@ from typing import Literal
 from waypost.dispatch.events import Usage
 
 
-# Nobody changes one. It is not frozen, as there are some for each request: making it would take five times as long.
 @dataclass(slots=True)
 class Attempt:
-    """How one call went. Times are seconds since the request was read; ``None`` is "did not happen".
+    """How one call went, or goes: only its `AttemptRecord` changes it. ``None`` is "did not happen".
 
-    ``error`` is a code of ``waypost.errors`` (``None``: it worked), ``message`` its sentence. ``committed`` says that output
-    reached the client, so that nobody else could be asked any more. ``skipped_events`` counts unreadable pieces of the stream.
+    Times are seconds since the request was read. ``error`` is a code of ``waypost.errors`` (``None``: it worked), ``message``
+    its sentence. ``committed`` says that output reached the client, so that nobody else could be asked any more.
+    ``skipped_events`` counts unreadable pieces of the stream.
     ``verdict`` says whether the answer was what was asked for (`waypost.dispatch.answer_check`); ``None`` where nothing was to
     be checked, or nothing can be said. ``load_s`` is how long the engine says that the call waited for its model to be loaded.
     """

@@ -15,60 +15,43 @@ HEDGE_LOST = "hedge_lost"
 
 
 class AttemptRecord:
-    """One attempt while it runs; ``attempt`` is how it stands now. Times are seconds since the request was read."""
+    """One attempt while it runs; ``attempt`` is how it stands now, and goes on with it.
 
-    __slots__ = (
-        "_finish_reason",
-        "_first_output_s",
-        "_prompt_tokens",
-        "_skipped",
-        "_text",
-        "_usage",
-        "check",
-        "committed",
-        "deployment",
-        "ended_s",
-        "error",
-        "message",
-        "started_s",
-        "timings",
-        "upstream_status",
-        "verdict",
-    )
+    Times are seconds since the request was read. While it runs, ``ended_s`` is when it began, and usage is known only from the
+    engine.
+    """
+
+    __slots__ = ("_prompt_tokens", "_text", "attempt", "check", "deployment", "timings", "verdict")
 
     def __init__(self, deployment: Deployment, prompt_tokens: int, started_s: float) -> None:
         self.deployment = deployment
-        self.started_s = self.ended_s = started_s
-        self.committed = False
-        self.error: str | None = None
-        self.message: str | None = None
-        self.upstream_status: int | None = None
-        self.verdict: Verdict | None = None
+        self.attempt = Attempt(deployment.id, started_s, started_s)
         self.check: AnswerCheck | None = None
+        self.verdict: Verdict | None = None
         self.timings: Timings | None = None
         self._prompt_tokens = prompt_tokens
-        self._first_output_s: float | None = None
-        self._finish_reason: str | None = None
-        self._usage: Usage | None = None
         self._text: list[str] = []
-        self._skipped = 0
 
     @property
     def latency_s(self) -> float | None:
         """Seconds from its beginning to its first output."""
-        return None if self._first_output_s is None else self._first_output_s - self.started_s
+        first_output_s = self.attempt.first_output_s
+        return None if first_output_s is None else first_output_s - self.attempt.started_s
 
     def see(self, event: Event, now_s: float) -> None:
         """Takes down what an event tells about the attempt."""
-        self._skipped += event.skipped
-        if event.output and self._first_output_s is None:
-            self._first_output_s = now_s
+        attempt = self.attempt
+        attempt.skipped_events += event.skipped
+        if event.output and attempt.first_output_s is None:
+            attempt.first_output_s = now_s
         if event.text:
             self._text.append(event.text)
         if event.finish_reason is not None:
-            self._finish_reason = event.finish_reason
+            attempt.finish_reason = event.finish_reason
         if event.usage is not None:
-            self._usage, self.timings = event.usage, event.timings
+            self._count(event.usage)
+            self.timings = event.timings
+            attempt.load_s = None if event.timings is None else event.timings.load_s
         if self.check is not None:
             self.check.see(event.payload)
 
@@ -80,70 +63,59 @@ class AttemptRecord:
 
     def end(self, now_s: float) -> None:
         """Takes down that it is over. Where the engine gave output but no count of it, ours is made now, once."""
-        self.ended_s = now_s
-        if self._usage is None and self._first_output_s is not None:
-            self._usage = Usage(self._prompt_tokens, estimate("".join(self._text)), estimated=True)
+        self.attempt.ended_s = now_s
+        if self.attempt.usage is None and self.attempt.first_output_s is not None:
+            self._count(Usage(self._prompt_tokens, estimate("".join(self._text)), estimated=True))
         self._text.clear()
 
     def fail(self, error: ProviderError) -> None:
         """Takes down why the engine failed."""
-        self.error = error.code
-        self.message = error.message
-        self.upstream_status = error.upstream_status
+        self.attempt.error = error.code
+        self.attempt.message = error.message
+        self.attempt.upstream_status = error.upstream_status
 
     def judge(self) -> Verdict | None:
         """Takes down whether the answer, which is complete, is what was asked for. It may take a while, and is done once."""
         if self.check is not None:
-            self.verdict = self.check.verdict()
+            self.attempt.verdict = self.verdict = self.check.verdict()
             self.check = None
         return self.verdict
 
     def prefer_another(self, error: ProviderError) -> None:
         """The answer is complete, and does not go out: ``error`` says why."""
-        self.committed = False
+        self.attempt.committed = False
         self.fail(error)
 
     def prefer_after_all(self) -> None:
         """It goes out, as there is none that is better."""
-        self.committed = True
-        self.error = self.message = None
+        self.attempt.committed = True
+        self.attempt.error = self.attempt.message = None
 
     def cancel(self) -> None:
         """The caller left; the engine did nothing wrong."""
-        self.error = CANCELLED
-        self.message = "the caller left before the answer was complete"
+        self.attempt.error = CANCELLED
+        self.attempt.message = "the caller left before the answer was complete"
 
     def lose(self) -> None:
         """Another one was quicker. Where it gave no output, it has read its prompt all the same."""
-        self.committed = False
-        self.error = HEDGE_LOST
-        self.message = "another deployment, asked beside this one, was quicker"
-        if self._usage is None:
-            self._usage = Usage(self._prompt_tokens, 0, estimated=True)
+        self.attempt.committed = False
+        self.attempt.error = HEDGE_LOST
+        self.attempt.message = "another deployment, asked beside this one, was quicker"
+        if self.attempt.usage is None:
+            self._count(Usage(self._prompt_tokens, 0, estimated=True))
 
     def crash(self) -> None:
         """Waypost itself went wrong, which is a bug; the engine did nothing wrong either."""
-        self.error = WaypostError.code
-        self.message = "Waypost failed while it made the call; its log has the details"
+        self.attempt.error = WaypostError.code
+        self.attempt.message = "Waypost failed while it made the call; its log has the details"
 
-    def attempt(self) -> Attempt:
-        """The attempt as it stands. While it runs, ``ended_s`` is when it began, and usage is known only from the engine."""
-        return Attempt(
-            deployment=self.deployment.id,
-            started_s=self.started_s,
-            ended_s=self.ended_s,
-            first_output_s=self._first_output_s,
-            committed=self.committed,
-            error=self.error,
-            message=self.message,
-            upstream_status=self.upstream_status,
-            finish_reason=self._finish_reason,
-            usage=self._usage,
-            cost_usd=_cost_usd(self.deployment, self._usage),
-            skipped_events=self._skipped,
-            verdict=self.verdict,
-            load_s=None if self.timings is None else self.timings.load_s,
-        )
+    def _count(self, usage: Usage) -> None:
+        price = self.deployment.price
+        self.attempt.usage = usage
+        if price is not None and usage.prompt_tokens is not None and usage.completion_tokens is not None:
+            self.attempt.cost_usd = price.cost_usd(usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens or 0)
+        else:
+            self.attempt.cost_usd = None
 
 
 class AttemptLog:
@@ -161,19 +133,19 @@ class AttemptLog:
     @property
     def attempts(self) -> tuple[Attempt, ...]:
         """Every attempt so far; the last one may still be running."""
-        return tuple(record.attempt() for record in self._records)
+        return tuple([record.attempt for record in self._records])
 
     def __len__(self) -> int:
         return len(self._records)
 
     def tell_last(self, message: str) -> None:
         """Corrects the sentence of the last attempt's error: there is more to say."""
-        self._records[-1].message = message
+        self._records[-1].attempt.message = message
 
     def lost(self, deployment_id: str) -> AttemptRecord | None:
         """Takes down that a deployment was asked in vain; ``None`` if that is not why its last attempt ended."""
         record = next(record for record in reversed(self._records) if record.deployment.id == deployment_id)
-        if record.error not in (None, CANCELLED):
+        if record.attempt.error not in (None, CANCELLED):
             return None
         record.lose()
         return record
@@ -181,7 +153,7 @@ class AttemptLog:
     def judge(self) -> None:
         """Has the answer that went out checked, if it came to its end: when the client has it, as it may take a while."""
         for record in self._records:
-            if record.committed and record.error is None:
+            if record.attempt.committed and record.attempt.error is None:
                 record.judge()
 
     def begin(self, deployment: Deployment, prompt_tokens: int, started_s: float) -> AttemptRecord:
@@ -189,9 +161,3 @@ class AttemptLog:
         record = AttemptRecord(deployment, prompt_tokens, started_s)
         self._records.append(record)
         return record
-
-
-def _cost_usd(deployment: Deployment, usage: Usage | None) -> float | None:
-    if deployment.price is None or usage is None or usage.prompt_tokens is None or usage.completion_tokens is None:
-        return None
-    return deployment.price.cost_usd(usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens or 0)

@@ -72,7 +72,6 @@ class Dispatcher:
         turn: Turn,
         decision: Decision,
         fleet: FleetView,
-        *,
         started: float,
         log: AttemptLog | None = None,
         hedge: HedgeAfter | None = None,
@@ -85,7 +84,8 @@ class Dispatcher:
         Raises the refusal of the decision, the last `ProviderError` when all candidates failed or the retry budget is spent,
         `AllBusy` when all of them were full for too long, or `NoDeployment` when none may be asked now.
         """
-        decision.raise_if_refused()
+        if decision.refusal is not None:
+            decision.raise_if_refused()
         log = AttemptLog() if log is None else log
         plan = Plan(decision, fleet, self._max_attempts, self._rng)
         verification = None if decision.verify == "off" else Verification()
@@ -163,7 +163,7 @@ class Dispatcher:
         def lost(admitted: _Admitted) -> None:
             record = log.lost(admitted.step.deployment.id)
             if record is not None:  # it would have taken longer still: who loses must not look quick
-                latency_s = record.ended_s - record.started_s
+                latency_s = record.attempt.ended_s - record.attempt.started_s
                 self._watch.outrun(record.deployment.id, latency_s, stream=streams)
 
         return await race(attempt, first, after_s=after_s, beside=beside, lost=lost)

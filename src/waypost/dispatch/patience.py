@@ -20,7 +20,7 @@ class Patience:
     stream only; an answer that is not streamed begins when it is complete, so there the total alone counts.
     """
 
-    __slots__ = ("_call", "_first_at", "_now", "_quiet_since", "_total_at")
+    __slots__ = ("_call", "_first_at", "_now", "_quiet_since", "_total_at", "_until")
 
     def __init__(self, call: Call) -> None:
         self._call = call
@@ -29,27 +29,30 @@ class Patience:
         begun = self._now()
         self._total_at = begun + call.deployment.timeouts.total_s
         self._first_at = begun + call.deployment.timeouts.first_byte_s if call.stream else self._total_at
+        self._until = min(self._first_at, self._total_at)
 
     def listen(self) -> None:
         """The answer has begun: from now on, and until this is called again, the deadline is for silence."""
         self._quiet_since = self._now()
+        self._until = min(self._quiet_since + self._call.deployment.timeouts.idle_s, self._total_at)
 
     def left_s(self, *, listening: bool = True) -> float:
         """Seconds to the next deadline. Where nobody is ``listening``, silence does not count."""
         if not listening and self._quiet_since is not None:
             self.listen()
-        return self._next()[1] - self._now()
+        return self._until - self._now()
 
     def gave_up(self) -> ProviderTimeout:
         """The error for the next deadline, when it has passed."""
         deployment = self._call.deployment
         times = deployment.timeouts
-        message = {
-            "total": f"{deployment.id} did not finish within {times.total_s:g} s (total timeout)",
-            "idle": f"{deployment.id} fell silent for {times.idle_s:g} s (idle timeout)",
-            "first byte": f"{deployment.id} sent no first byte within {times.first_byte_s:g} s (first byte timeout)",
-        }[self._next()[0]]
-        return ProviderTimeout(message, deployment=deployment.id)
+        if self._until >= self._total_at:
+            what = f"did not finish within {times.total_s:g} s (total timeout)"
+        elif self._quiet_since is not None:
+            what = f"fell silent for {times.idle_s:g} s (idle timeout)"
+        else:
+            what = f"sent no first byte within {times.first_byte_s:g} s (first byte timeout)"
+        return ProviderTimeout(f"{deployment.id} {what}", deployment=deployment.id)
 
     async def wait(self, awaited: Awaitable[Result]) -> Result:
         """The result; ``ProviderTimeout`` naming the deadline that passed first."""
@@ -61,10 +64,3 @@ class Patience:
             if not deadline.expired:
                 raise
             raise self.gave_up() from error
-
-    def _next(self) -> tuple[str, float]:
-        quiet = self._quiet_since
-        until = self._first_at if quiet is None else quiet + self._call.deployment.timeouts.idle_s
-        if self._total_at <= until:
-            return "total", self._total_at
-        return "first byte" if quiet is None else "idle", until

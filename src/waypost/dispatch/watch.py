@@ -29,8 +29,8 @@ class Watch(Protocol):
         """What to wait for before the call, if its engine sleeps; raises a `ProviderError` if it does not wake up."""
         ...
 
-    def end(self, deployment_id: str, *, probe: bool = False) -> None:
-        """The call is over, however it went."""
+    def end(self, deployment_id: str, *, probe: bool = False, worked: bool = False) -> None:
+        """The call is over, however it went; ``worked``: it gave a complete answer."""
         ...
 
     def answers(self, deployment_id: str) -> None:
@@ -52,10 +52,6 @@ class Watch(Protocol):
 
     def p95_s(self, deployment_id: str, *, stream: bool) -> float | None:
         """The 95th percentile of the ``latency_s`` of its last answers of that kind; ``None`` while too few are known."""
-        ...
-
-    def succeeded(self, deployment_id: str) -> None:
-        """It gave a complete answer."""
         ...
 
     def timed(self, deployment_id: str, timings: Timings) -> None:

@@ -125,12 +125,6 @@ class Loads:
         engine = self._of.get(deployment_id)
         return () if engine is None else engine.gone()
 
-    def begin(self, deployment_id: str) -> None:
-        """A call begins."""
-        engine = self._of.get(deployment_id)
-        if engine is not None:
-            engine.begin(deployment_id, self._clock())
-
     def idle(self, deployment_id: str) -> Collection[str]:
         """Its last call is over."""
         engine = self._of.get(deployment_id)

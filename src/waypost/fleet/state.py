@@ -177,21 +177,29 @@ class Fleet:
         with self._change:
             return self._nobody(deployment_ids)
 
-    def end(self, deployment_id: str, *, probe: bool = False) -> None:
-        """A call is over, however it went: whoever waits for its slot gets it."""
+    def end(self, deployment_id: str, *, probe: bool = False, worked: bool = False) -> None:
+        """A call is over, however it went: whoever waits for its slot gets it.
+
+        ``worked``: it was answered to the end, and earlier failures are forgiven.
+        """
         with self._change:
             live = self._live.get(deployment_id)
             if live is None:
                 return
+            if worked:
+                live.up, live.missed_looks, live.seen = True, 0, None
+                live.breaker.success(self._clock())
             live.in_flight = max(0, live.in_flight - 1)
             if probe:
                 live.breaker.release()
             if not live.in_flight:
-                self._learned(self._loads.idle(deployment_id))
+                if changed := self._loads.idle(deployment_id):
+                    self._learned(changed)
                 if deployment_id not in self._deployments:
                     del self._live[deployment_id]
             self._changed(deployment_id, live)
-            self._offer(deployment_id)
+            if self._slots.queue:
+                self._offer(deployment_id)
 
     def answers(self, deployment_id: str) -> None:
         """A probe gives output: its deployment takes calls again."""
@@ -211,10 +219,11 @@ class Fleet:
         """
         with self._change:
             self._took(deployment_id, latency_s, stream=stream)
-            self._learned(
-                self._loads.answers(deployment_id, first_output=stream and latency_s is not None, counts=not background)
-            )
-            self._offer(deployment_id)
+            first_output = stream and latency_s is not None
+            if changed := self._loads.answers(deployment_id, first_output=first_output, counts=not background):
+                self._learned(changed)
+            if self._slots.queue:
+                self._offer(deployment_id)
             if session is not None and deployment_id in self._live:
                 self._sessions.answered(session, deployment_id)
 
@@ -242,15 +251,6 @@ class Fleet:
         with self._change:
             live = self._live.get(deployment_id)
             return None if live is None else (live.latency if stream else live.whole_latency).p95()
-
-    def succeeded(self, deployment_id: str) -> None:
-        """It answered to the end: earlier failures are forgiven."""
-        with self._change:
-            live = self._live.get(deployment_id)
-            if live is not None:
-                live.up, live.missed_looks, live.seen = True, 0, None
-                live.breaker.success(self._clock())
-                self._changed(deployment_id, live)
 
     def failed(self, deployment_id: str, error: ProviderError, *, key: int | None = None) -> None:
         """It failed. What lies in the request never counts against the deployment; a cooldown is never shortened.
@@ -350,7 +350,8 @@ class Fleet:
             return Admission(deployment_id, begun=False, queue=True)
         live.in_flight += 1
         self._changed(deployment_id, live)
-        self._loads.begin(deployment_id)
+        if engine is not None:
+            engine.begin(deployment_id, self._clock())
         return Admission(deployment_id, begun=True, probe=half_open, failing=live.breaker.failed_last)
 
     def _nobody(self, deployment_ids: Collection[str]) -> Admission:
