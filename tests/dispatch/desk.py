@@ -70,9 +70,12 @@ class CountingWatch:
     def answers(self, deployment_id: str) -> None:
         raise AssertionError("nobody is ever probed here")
 
-    def end(self, deployment_id: str, *, probe: bool = False) -> None:
+    def end(self, deployment_id: str, *, probe: bool = False, worked: bool = False) -> None:
         self.in_flight[deployment_id] -= 1
         assert self.in_flight[deployment_id] >= 0
+        if worked:
+            self.successes[deployment_id] += 1
+            self.failing.discard(deployment_id)
 
     def answered(
         self, deployment_id: str, latency_s: float | None, *, stream: bool, session: str | None, background: bool = False
@@ -87,10 +90,6 @@ class CountingWatch:
 
     def timed(self, deployment_id: str, timings: Timings) -> None:
         self.timings.append((deployment_id, timings))
-
-    def succeeded(self, deployment_id: str) -> None:
-        self.successes[deployment_id] += 1
-        self.failing.discard(deployment_id)
 
     def failed(self, deployment_id: str, error: ProviderError, *, key: int | None = None) -> None:
         self.failures.append((deployment_id, error.code))

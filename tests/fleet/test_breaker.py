@@ -50,7 +50,7 @@ def test_row_35_an_engine_that_always_fails_is_left_at_the_third_failure_even_al
 def test_row_35_it_is_the_ratio_that_counts_and_one_failure_in_four_is_not_enough(fleet: Fleet) -> None:
     for _ in range(100):
         for _ in range(3):
-            fleet.succeeded("a")
+            fleet.end("a", worked=True)
         fleet.failed("a", DOWN)
     assert cooling(fleet) is None
     for _ in range(10):
@@ -60,7 +60,7 @@ def test_row_35_it_is_the_ratio_that_counts_and_one_failure_in_four_is_not_enoug
 
 def test_row_35_old_successes_do_not_keep_a_dead_engine_in(fleet: Fleet, clock: Clock) -> None:
     for _ in range(20):
-        fleet.succeeded("a")
+        fleet.end("a", worked=True)
     clock.now += 31
     for _ in range(3):
         assert cooling(fleet) is None
@@ -96,7 +96,7 @@ def test_row_05_a_cooldown_is_the_longest_that_anything_asked_for(fleet: Fleet, 
 
 def test_row_05_a_cooldown_does_not_end_with_an_answer_of_a_call_begun_before_it(fleet: Fleet) -> None:
     fleet.failed("a", ProviderTimeout("no first byte"))
-    fleet.succeeded("a")
+    fleet.end("a", worked=True)
     assert cooling(fleet) == 2
 
 
@@ -126,8 +126,7 @@ def test_row_34_a_probe_that_fails_opens_for_twice_as_long_and_an_answer_forgets
     assert lengths == [2, 4, 8, 16, 32, 60]
     clock.now += 60
     assert fleet.begin("a") == PROBE
-    fleet.succeeded("a")
-    fleet.end("a", probe=True)
+    fleet.end("a", probe=True, worked=True)
     fleet.failed("a", ConnectFailed("refused"))
     assert cooling(fleet) == 2
 

@@ -81,7 +81,7 @@ def test_of_two_deployments_with_one_id_the_first_counts(clock: Clock) -> None:
 def test_an_unknown_id_may_be_used_and_shows_nowhere(fleet: Fleet) -> None:
     fleet.begin("gone")
     fleet.end("gone")
-    fleet.succeeded("gone")
+    fleet.end("gone", worked=True)
     fleet.failed("gone", ConnectFailed("refused"))
     assert fleet.view().status("gone") == Status()
     assert "gone" not in fleet.view().statuses
@@ -172,8 +172,8 @@ def test_a_wrong_key_pauses_for_a_minute(fleet: Fleet) -> None:
 def test_a_success_forgives_failures_but_does_not_end_a_pause(fleet: Fleet) -> None:
     fleet.failed("a", ConnectFailed("refused"))
     fleet.failed("b", ProviderRateLimited("slow down", retry_after_s=30))
-    fleet.succeeded("a")
-    fleet.succeeded("b")
+    fleet.end("a", worked=True)
+    fleet.end("b", worked=True)
     assert (cooling(fleet, "a"), cooling(fleet, "b")) == (None, 30)
     fleet.failed("a", ConnectFailed("refused"))
     assert cooling(fleet, "a") == 2
@@ -259,7 +259,7 @@ async def test_a_busy_engine_may_miss_one_look(session: HttpSession, serve_engin
 async def test_a_success_proves_more_than_a_look(session: HttpSession, unused_port: int) -> None:
     fleet = Fleet([deployment("a", f"http://127.0.0.1:{unused_port}/v1")], clock=Clock())
     await fleet.refresh(session)
-    fleet.succeeded("a")
+    fleet.end("a", worked=True)
     assert fleet.view().status("a") == Status(up=True)
 
 
@@ -467,7 +467,7 @@ def test_the_view_for_a_conversation_names_who_answered_it_last_unless_that_one_
     assert fleet.view_for("other", view) is fleet.view_for(None, view) is view
     fleet.failed("b", ProviderUnavailable("broke off"))
     assert fleet.view_for("s", view).answered_last == ("a",)
-    fleet.succeeded("b")
+    fleet.end("b", worked=True)
     assert fleet.view_for("s", view).answered_last == ("b", "a")
     fleet.replace([deployment("a")])
     assert fleet.view_for("s", view).answered_last == ("a",)

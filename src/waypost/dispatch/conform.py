@@ -99,12 +99,11 @@ class Form:
 
     def completion(self, data: bytes, parsed: dict[str, Any]) -> Event:
         """The one event for an answer that is not streamed; ``parsed`` is ``data`` read, and ``is_answer``."""
-        changed = self._mend_head(parsed, "chat.completion")
-        for place, choice in enumerate(parsed["choices"]):
-            if not _is_plain(choice):
+        changed = "usage" in parsed and _mend_usage(parsed)
+        if not _is_plain(parsed):
+            changed |= self._mend_head(parsed, "chat.completion")
+            for place, choice in enumerate(parsed["choices"]):
                 changed |= _mend_choice(choice, place, parsed["id"])
-        if "usage" in parsed:
-            changed |= _mend_usage(parsed)
         return read_event(orjson.dumps(parsed) if changed else data, parsed)
 
     def _mend_head(self, answer: dict[str, Any], kind: str) -> bool:
@@ -161,8 +160,21 @@ class Form:
         return changed
 
 
-def _is_plain(choice: dict[str, Any]) -> bool:
-    """Most choices of answers that are not streamed: `_mend_choice` would find nothing to do."""
+def _is_plain(answer: dict[str, Any]) -> bool:
+    """Nothing but the usage may have to be mended in an answer that is not streamed: it is seen at one glance."""
+    return (
+        answer.get("object") == "chat.completion"
+        and type(answer.get("id")) is str
+        and type(answer.get("created")) is int
+        and type(answer.get("model")) is str
+        and answer.get("system_fingerprint", "") is not None
+        and all(map(_is_plain_choice, answer["choices"]))
+    )
+
+
+def _is_plain_choice(choice: Any) -> bool:
+    if type(choice) is not dict:
+        return False
     message = choice.get("message")
     return (
         type(message) is dict

@@ -91,7 +91,8 @@ class Dispatcher:
         verification = None if decision.verify == "off" else Verification()
         while (admitted := await self._next(plan, log)) is not None:
             try:
-                return await self._ask(turn, plan, admitted, started, log, hedge, verification)
+                asking = (turn, plan, admitted, started, log, verification)
+                return await (self._attempt(*asking) if hedge is None else self._hedged(hedge, *asking))
             except ProviderError:
                 continue  # the plan knows
         if verification is not None and (kept := verification.settle()) is not None:
@@ -134,24 +135,24 @@ class Dispatcher:
         _tell_spent(plan, log)
         return False
 
-    async def _ask(
+    async def _hedged(
         self,
+        hedge: HedgeAfter,
         turn: Turn,
         plan: Plan,
         first: _Admitted,
         started: float,
         log: AttemptLog,
-        hedge: HedgeAfter | None,
         verification: Verification | None,
     ) -> Answer:
-        """The answer of a step, or with ``hedge`` of the next one beside it; the plan hears of every failure."""
+        """The answer of a step, or of the next one beside it."""
         streams = turn.stream and verification is None
         after_s = self._watch.p95_s(first.step.deployment.id, stream=streams) if hedge == "p95" else hedge
         if after_s is None:
-            return await self._try(turn, plan, first, started, log, verification)
+            return await self._attempt(turn, plan, first, started, log, verification)
 
         async def attempt(admitted: _Admitted) -> Answer:
-            return await self._try(turn, plan, admitted, started, log, verification)
+            return await self._attempt(turn, plan, admitted, started, log, verification)
 
         def beside() -> _Admitted | None:
             step = plan.beside()
@@ -168,7 +169,7 @@ class Dispatcher:
 
         return await race(attempt, first, after_s=after_s, beside=beside, lost=lost)
 
-    async def _try(
+    async def _attempt(
         self,
         turn: Turn,
         plan: Plan,
@@ -177,15 +178,8 @@ class Dispatcher:
         log: AttemptLog,
         verification: Verification | None,
     ) -> Answer:
-        """The answer of one step, if it may go out; the plan hears of the failure."""
-        try:
-            answer = await self._attempt(turn, admitted, started, log, whole=verification is not None)
-            return answer if verification is None else verification.admit(answer)
-        except ProviderError as error:
-            plan.failed(admitted.step, error)
-            raise
-
-    async def _attempt(self, turn: Turn, admitted: _Admitted, started: float, log: AttemptLog, *, whole: bool) -> Answer:
+        """The answer of a step, if it may go out; the plan hears of every failure."""
+        whole = verification is not None
         step, deployment = admitted.step, admitted.step.deployment
         record = log.begin(deployment, turn.prompt_tokens, self._clock() - started)
         run = Run(record, self._watch, self._clock, started, probe=admitted.admission.probe, key=step.key)
@@ -203,6 +197,7 @@ class Dispatcher:
         except ProviderError as error:
             error.add(step.key_name)
             run.fail(error, error)
+            plan.failed(step, error)
             raise
         except Exception:  # a mistake of ours: the engine is not to blame
             run.crash()
@@ -217,7 +212,11 @@ class Dispatcher:
         background = turn.background is not None
         session, latency_s = None if background else turn.session or turn.exchange, run.record.latency_s
         self._watch.answered(deployment.id, latency_s, stream=streams, session=session, background=background)
-        return answer
+        try:
+            return answer if verification is None else verification.admit(answer)
+        except ProviderError as error:
+            plan.failed(step, error)
+            raise
 
 
 def _tell_spent(plan: Plan, log: AttemptLog) -> None:

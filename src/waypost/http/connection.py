@@ -64,11 +64,14 @@ class HttpConnection(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self._poll: select.poll | None = None
         self.idle_since = 0.0
+        self._head: dict[bytes, bytes] = {}
+        self.on_header = self._head.__setitem__  # what the parser calls
         self._parser = httptools.HttpResponseParser(self)
         self._begin()
 
     def _begin(self) -> None:
         self.status = 0
+        self._head.clear()
         self.headers: dict[str, str] = {}
         self._informational = False
         self._begun = self._listening = False
@@ -284,11 +287,6 @@ class HttpConnection(asyncio.Protocol):
         if self._complete:
             self._reusable = False
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """A header of the answer, or a trailer, which nobody needs."""
-        if not self.status:
-            self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
-
     def on_headers_complete(self) -> None:
         """The head is complete; an informational one (100, 103) comes before the answer."""
         status = self._parser.get_status_code()
@@ -296,11 +294,12 @@ class HttpConnection(asyncio.Protocol):
         if self._complete:
             self._reusable = False
         elif self._informational:
-            self.headers.clear()
+            self._head.clear()
         elif status < 100:
             raise NotHttp("no status")
         else:
             self.status = status
+            self.headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in self._head.items()}
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body."""
