@@ -183,13 +183,14 @@ class HttpConnection(asyncio.Protocol):
         self._timer = None
         if self._patience is None:
             return
-        left_s = self._patience.left_s(listening=self._waiter is not None)
+        left_s = self._patience.left_s(listening=self._waiter is not None and not self._waiter.done())
         if left_s > 0:
             self._watch(left_s)
             return
         self._fail(self._patience.gave_up())
 
-    async def _news(self) -> None:
+    def _news(self) -> asyncio.Future[None]:
+        """What is to be awaited for more."""
         if self._patience is not None and self._begun:
             self._patience.listen()
             if not self._listening:
@@ -197,10 +198,7 @@ class HttpConnection(asyncio.Protocol):
                 self._listening = True
                 self._watch(self._patience.left_s())
         self._waiter = self._loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
+        return self._waiter
 
     def _tell(self) -> None:
         if self._waiter is not None and not self._waiter.done():

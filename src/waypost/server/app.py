@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -18,7 +18,7 @@ from waypost.dialects import ollama, ollama_embeddings, openai, openai_embedding
 from waypost.errors import CallerError, InvalidRequest, NotFound, WaypostError
 from waypost.router import Router
 from waypost.server.body import ClientLeft, read_body
-from waypost.server.chat import ChatEndpoint, request_headers, send_error
+from waypost.server.chat import ChatEndpoint, mistake, request_headers
 from waypost.server.feedback import FeedbackEndpoints
 from waypost.server.headers import decision_headers
 from waypost.server.hosts import HostGate
@@ -163,17 +163,10 @@ class Shortcut:
         self._app = app
         self._chat = chat
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Everything else goes to the app."""
-        if scope["type"] != "http" or scope["path"] != CHAT_PATH or scope["method"] != "POST":
-            await self._app(scope, receive, send)
-            return
-        try:
-            await self._chat(scope, receive, send)
-        except Exception:  # a mistake of ours: uvicorn logs it
-            with suppress(RuntimeError):  # the answer has begun
-                await send_error(send, _mistake(), openai.CHAT)
-            raise
+        is_chat = scope["type"] == "http" and scope["path"] == CHAT_PATH and scope["method"] == "POST"
+        return (self._chat if is_chat else self._app)(scope, receive, send)
 
 
 def _error(request: Request, error: WaypostError, status: int | None = None) -> Response:
@@ -182,7 +175,7 @@ def _error(request: Request, error: WaypostError, status: int | None = None) -> 
 
 
 async def _our_error(request: Request, error: Exception) -> Response:
-    return _error(request, error if isinstance(error, WaypostError) else _mistake())
+    return _error(request, error if isinstance(error, WaypostError) else mistake())
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
@@ -202,8 +195,4 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 async def _unexpected(request: Request, error: Exception) -> Response:
     del error
-    return _error(request, _mistake())
-
-
-def _mistake() -> WaypostError:
-    return WaypostError("something went wrong in Waypost; the log has the details")
+    return _error(request, mistake())

@@ -55,6 +55,10 @@ class ChatEndpoint:
         except asyncio.CancelledError:
             # The client is gone, or the server goes and has said so: nobody is left to tell.
             return
+        except Exception:  # a mistake of ours: uvicorn logs it
+            with contextlib.suppress(RuntimeError):  # the answer has begun
+                await send_error(send, mistake(), self._dialect)
+            raise
 
     async def _answer(self, headers: Mapping[str, str], raw: bytes, started: float, send: Send, write: Write | None) -> None:
         router, dialect = self._router, self._dialect
@@ -164,6 +168,11 @@ async def _send_stream(
 def request_headers(scope: Scope) -> dict[str, str]:
     """The request's headers."""
     return hints([(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]])
+
+
+def mistake() -> WaypostError:
+    """The error for what should not have happened."""
+    return WaypostError("something went wrong in Waypost; the log has the details")
 
 
 async def send_error(send: Send, error: WaypostError, dialect: Dialect, headers: Mapping[str, str] | None = None) -> None:
