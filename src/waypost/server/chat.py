@@ -19,7 +19,7 @@ from waypost.router import Router
 from waypost.server.body import ClientLeft, read_body
 from waypost.server.headers import answer_headers, decision_headers, safe_value
 from waypost.server.pings import Pings, note_of
-from waypost.server.protocol import LEAVE, WRITE, Write
+from waypost.server.protocol import LEAVE, cycle_of, piece_at_once
 from waypost.server.reply import header_list, send_json
 
 
@@ -47,11 +47,10 @@ class ChatEndpoint:
             await send_error(send, error, self._dialect)
             return
         task = asyncio.current_task()
-        state = scope.setdefault("state", {})
         if task is not None:
-            state[LEAVE] = task.cancel
+            scope.setdefault("state", {})[LEAVE] = task.cancel
         try:
-            await self._answer(request_headers(scope), raw, started, send, state.get(WRITE))
+            await self._answer(request_headers(scope), raw, started, send)
         except asyncio.CancelledError:
             # The client is gone, or the server goes and has said so: nobody is left to tell.
             return
@@ -60,7 +59,7 @@ class ChatEndpoint:
                 await send_error(send, mistake(), self._dialect)
             raise
 
-    async def _answer(self, headers: Mapping[str, str], raw: bytes, started: float, send: Send, write: Write | None) -> None:
+    async def _answer(self, headers: Mapping[str, str], raw: bytes, started: float, send: Send) -> None:
         router, dialect = self._router, self._dialect
         turn_id = router.new_id()
         request_id = headers.get("x-request-id") or turn_id
@@ -97,7 +96,7 @@ class ChatEndpoint:
         try:
             if turn.stream:
                 opening = None if pings.begun else {**self._stream_headers, **ours}
-                await _send_stream(exchange, opening, rendering, card, send, write)
+                await _send_stream(exchange, opening, rendering, card, send)
             else:
                 await self._send_whole(exchange, ours, rendering, card, send)
         finally:
@@ -126,20 +125,16 @@ class ChatEndpoint:
 
 
 async def _send_stream(
-    exchange: Exchange,
-    opening: Mapping[str, str] | None,
-    rendering: Rendering,
-    card: Decision | None,
-    send: Send,
-    write: Write | None,
+    exchange: Exchange, opening: Mapping[str, str] | None, rendering: Rendering, card: Decision | None, send: Send
 ) -> None:
     """Events as they come. When the engine breaks off, an error ends the stream, and the mark of a good end is missing.
 
-    Text goes out through ``write`` where there is one and the client keeps up: then nothing here is woken for it.
-    ``opening`` are the headers; ``None``: they have been sent.
+    Text goes out as `piece_at_once` where the client keeps up: then nothing here is woken for it. ``opening`` are the headers;
+    ``None``: they have been sent.
     """
     held: list[bytes] = []
-    take = None if write is None else partial(write, rendering.chunk)
+    cycle = cycle_of(send)
+    take = None if cycle is None else partial(piece_at_once, cycle, rendering.chunk)
     async with contextlib.aclosing(exchange.events(take)) as events:
         if opening is not None:
             found = answer_headers(exchange.attempts, exchange.deployment, exchange.cache, complete=False)

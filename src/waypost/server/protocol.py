@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from functools import partial
 from http import HTTPStatus
 from typing import Any, ClassVar
 
@@ -18,10 +17,6 @@ from waypost.server.spoken import spoken_at
 
 LEAVE = "waypost.leave"
 """Where a request's state holds what is to be called, with ``STALLED`` or nothing, when its client is gone."""
-WRITE = "waypost.write"
-"""Where a request's state holds a `Write`."""
-Write = Callable[[Callable[[bytes], bytes], bytes], bool]
-"""Renders a payload and sends it as a piece of the answer's body, at once; or does neither, as ``send`` would have to wait."""
 # What h11 allows; nginx allows half of it.
 MAX_HEAD_BYTES = 64 << 10
 # How long a client that is still sending may take to notice that it was refused. Closing at once would reset the connection,
@@ -157,16 +152,7 @@ class GuardedHttp(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._answering = cycle
-        cycle.scope["state"][WRITE] = partial(self._write, cycle)
         super()._start_asgi_task(cycle, app)
-
-    def _write(self, cycle: RequestResponseCycle, render: Callable[[bytes], bytes], payload: bytes) -> bool:
-        """What `RequestResponseCycle.send` does for a piece that is not the last, of an answer whose headers are sent."""
-        if self.flow.write_paused or cycle.disconnected or cycle.response_complete or not cycle.chunked_encoding:
-            return False
-        if piece := render(payload):
-            self.transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))
-        return True
 
     def _leave(self, why: str | None) -> None:
         if self._answering is not None and not self._answering.response_complete:
@@ -196,14 +182,32 @@ def guarded(receive_timeout_s: float, send_timeout_s: float) -> type[asyncio.Pro
     return type("GuardedHttp", (GuardedHttp,), {"receive_timeout_s": receive_timeout_s, "send_timeout_s": send_timeout_s})
 
 
+def cycle_of(send: Send) -> RequestResponseCycle | None:
+    """What uvicorn's ``send`` is a method of; ``None`` where it is another server's, or somebody stands before it."""
+    cycle = getattr(send, "__self__", None)
+    return cycle if isinstance(cycle, RequestResponseCycle) else None
+
+
+def piece_at_once(cycle: RequestResponseCycle, render: Callable[[bytes], bytes], payload: bytes) -> bool:
+    """Renders a payload and sends it as a piece of the answer's body; or does neither, as ``send`` would have to wait.
+
+    It is what `RequestResponseCycle.send` does for a piece that is not the last, of an answer whose headers are sent.
+    """
+    if cycle.flow.write_paused or cycle.disconnected or cycle.response_complete or not cycle.chunked_encoding:
+        return False
+    if piece := render(payload):
+        cycle.transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+    return True
+
+
 def answer_at_once(send: Send, status: int, headers: Mapping[str, str], body: bytes) -> bool:
     """Sends a whole answer as one piece; uvicorn's ``send`` needs two, and searches each header for what would break out of it.
 
     ``headers`` are safe, and say how long the body is. False: nothing was sent, and ``send`` has to do it, as it is another
     server's, the client is gone or does not read, or the connection ends with this answer.
     """
-    cycle = getattr(send, "__self__", None)
-    if not isinstance(cycle, RequestResponseCycle) or cycle.response_started or cycle.disconnected:
+    cycle = cycle_of(send)
+    if cycle is None or cycle.response_started or cycle.disconnected:
         return False
     if not cycle.keep_alive or cycle.flow.write_paused or cycle.scope["method"] == "HEAD":
         return False
