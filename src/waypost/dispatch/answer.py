@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
-from functools import partial
 from typing import Protocol
 
 from waypost.dispatch.answer_check import Verdict
@@ -184,7 +183,7 @@ class Answer:
                 yield event
             if not self._head.complete:
                 if take is not None and self._bypass is not None and run.record.latency_s is not None:
-                    self._bypass.take = partial(self._pass_by, take)
+                    self._bypass.take = self._passing(take)
                 async for event in self._rest:
                     run.record.see(event, run.now_s())
                     if keeper is not None:
@@ -203,13 +202,19 @@ class Answer:
         finally:
             await self.aclose()
 
-    def _pass_by(self, take: Take, payload: bytes, text: str) -> bool:
-        if not take(payload):
-            return False
-        self._run.record.add(payload, text)
-        if self.keeper is not None:
-            self.keeper.see(Event(payload, output=True, text=text))
-        return True
+    def _passing(self, take: Take) -> Callable[[bytes, str], bool]:
+        """``take``, seen by whoever sees the events."""
+        add, keeper = self._run.record.add, self.keeper
+
+        def passing(payload: bytes, text: str) -> bool:
+            if not take(payload):
+                return False
+            add(payload, text)
+            if keeper is not None:
+                keeper.see(Event(payload, output=True, text=text))
+            return True
+
+        return passing
 
     async def aclose(self) -> None:
         """Gives the answer up: closes the connection to the engine. Does nothing once the events have ended."""

@@ -31,6 +31,7 @@ class ChunkStream:
     """
 
     __slots__ = (
+        "_bypass",
         "_deployment",
         "_event_shape",
         "_finished",
@@ -44,8 +45,15 @@ class ChunkStream:
         "done",
     )
 
-    def __init__(self, deployment: Deployment, max_event_bytes: int = MAX_EVENT_BYTES, content_type: str = "") -> None:
+    def __init__(
+        self,
+        deployment: Deployment,
+        max_event_bytes: int = MAX_EVENT_BYTES,
+        content_type: str = "",
+        bypass: Bypass | None = None,
+    ) -> None:
         self._deployment = deployment
+        self._bypass = bypass
         self._max_event_bytes = max_event_bytes
         self._parser = (LineParser if content_type in CONTENT_TYPES else SseParser)(max_event_bytes)
         self._form = Form(deployment.model)
@@ -65,13 +73,15 @@ class ChunkStream:
             raise self._broken("sent one event that is larger than Waypost accepts") from error
         return told_apart(self._read(found)) if len(found) > 1 else self._read(found)
 
-    def pass_by(self, bypass: Bypass, data: bytes) -> bool:
+    def pass_by(self, data: bytes) -> bool:
         """Whether ``data`` was one whole event that does no more than add text, and was taken; else it is to be fed."""
-        take, shape = bypass.take, self._event_shape
-        if take is None or shape is None or self._skipped or self._parser.held_bytes or len(data) > self._max_event_bytes:
+        bypass, shape = self._bypass, self._event_shape
+        if shape is None or bypass is None or bypass.take is None:
+            return False
+        if self._skipped or self._parser.held_bytes or len(data) > self._max_event_bytes:
             return False
         text = shape.text_of(data)
-        if text is None or not take(data[len(EVENT) : -len(EVENT_END)], text):
+        if text is None or not bypass.take(data[len(EVENT) : -len(EVENT_END)], text):
             return False
         self._looks += 1
         return True

@@ -235,7 +235,7 @@ class HttpConnection(asyncio.Protocol):
         if self._head_bytes > MAX_HEAD_BYTES and not self._complete:
             self._fail(NotHttp("the head or its trailers are too long"))
             return
-        if self._bypass is not None and self._is_taken(self._bypass):
+        if self._bypass is not None and self._waiter is not None and not self._waiter.done() and self._pass_by(self._bypass):
             return
         if self._held_bytes > MAX_HELD_BYTES and not self._paused and self._transport is not None:
             self._paused = True
@@ -245,20 +245,22 @@ class HttpConnection(asyncio.Protocol):
             self._draining.cancel()
             self._end()
 
-    def _is_taken(self, take: Callable[[bytes], bool]) -> bool:
-        """Whether `read`, which waits, need not learn of the piece that has come."""
-        if len(self._pieces) != 1 or self._complete or self._waiter is None or self._waiter.done() or self._patience is None:
-            return False
+    def _pass_by(self, take: Callable[[bytes], bool]) -> bool:
+        """Whether `read`, which waits, need not learn of what has come, as all of it was taken."""
+        taken = 0
         try:
-            taken = take(self._pieces[0])
+            for piece in self._pieces:
+                if not take(piece):
+                    break
+                taken += 1
         except Exception as error:  # noqa: BLE001 - whoever reads gets it
             self._fail(error)
-            return True
         if taken:
-            self._pieces.clear()
-            self._held_bytes = 0
-            self._patience.listen()
-        return taken
+            self._held_bytes -= sum(map(len, self._pieces[:taken]))
+            del self._pieces[:taken]
+            if self._patience is not None:
+                self._patience.listen()
+        return not self._pieces and not self._complete
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone: the end of an answer without a length, else an error."""

@@ -66,9 +66,8 @@ class OpenAiLane:
                 for event in as_chunks(parsed):
                     yield event
                 return
-            chunks = ChunkStream(deployment, self._max_event_bytes, content_type)
-            if call.bypass is not None:
-                connection.bypass(partial(chunks.pass_by, call.bypass))
+            chunks = ChunkStream(deployment, self._max_event_bytes, content_type, call.bypass)
+            connection.bypass(chunks.pass_by)
             while not chunks.done:
                 data = await read_piece(deployment, connection)
                 for event in chunks.feed(data) if data else chunks.end():
