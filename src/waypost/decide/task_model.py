@@ -148,7 +148,7 @@ class LinearTaskModel:
             TextGrounds(self, seen, labels, best, fact and fact[1], spoken),
             act=fact[2] if fact else _act(sums, task),
             needs=_needs(sums, seen),
-            difficulty=self._difficulty(sums[-1], seen) if self._known_difficulty[labels.argmax()] else None,
+            difficulty=self._difficulty(labels, sums[-1], seen),
             own=None if self.own is None or fact or turn.tool_loop_open else self.own.match(seen.request, labels),
         )
 
@@ -207,7 +207,11 @@ class LinearTaskModel:
         labels = self.label_probabilities(seen)
         return (labels, ()) if self._corrections is None else _corrected(labels, seen, self._corrections)
 
-    def _difficulty(self, of_labels: float, seen: TurnReading) -> float:
+    def _difficulty(self, labels: Floats, of_labels: float, seen: TurnReading) -> float | None:
+        # As a list: numpy's argmax lets another thread run first.
+        shares = labels.tolist()
+        if not self._known_difficulty[shares.index(max(shares))]:
+            return None
         own = sum(map(operator.mul, self._outline, outline_of(seen)))
         return 1 / (1 + math.exp(-(of_labels + self._constant + own)))
 
