@@ -107,7 +107,7 @@ class Case:
             if not deployments:
                 continue
             named = self.meaning.kind == "deployment" and not is_fallback
-            guards = self.guards(route, named=named, needs_context=needs_context)
+            guards: Sequence[Guard] = ()
             known = {} if needs_context is not None else self._known(route, named=named, is_fallback=is_fallback)
             for deployment in deployments:
                 name = deployment.id
@@ -118,14 +118,16 @@ class Case:
                 found = known.get(name)
                 if (
                     found is None
-                    or found.status is not status
                     or found.deployment is not deployment
                     or found.room_tokens < tokens
                     or name in fleet.answered_last
                 ):
+                    guards = guards or self.guards(route, named=named, needs_context=needs_context)
                     found = self._find(guards, route, deployment, status, is_fallback)
-                    if name not in fleet.answered_last and (found.removed is None or found.removed[0].name != ContextFit.name):
+                    if name not in fleet.answered_last:
                         known[name] = found
+                elif found.status is not status:
+                    found = known[name] = self._find_again(found, route, status, is_fallback)
                 if found.candidate is not None:
                     candidates.append(self._priced(found.candidate, deployment, route))
                 elif found.removed is not None:
@@ -152,7 +154,16 @@ class Case:
             candidate = self.candidate(route, deployment, status, is_fallback)
             return Finding(status, deployment, room_tokens, candidate, None)
         guard, why = dropped
-        return Finding(status, deployment, room_tokens, None, (guard, Removal(deployment.id, guard.name, why)))
+        removed = guard, Removal(deployment.id, guard.name, why)
+        # Too long is this turn, and not all of its kind.
+        return Finding(status, deployment, -1.0 if guard is fit else room_tokens, None, removed)
+
+    def _find_again(self, found: Finding, route: Route, status: Status, is_fallback: bool) -> Finding:
+        """The same after its status has changed: of all guards, only that of health looks at it."""
+        if found.removed is not None and found.removed[0].name != Health.name:
+            return found._replace(status=status)
+        again = self._find((Health(),), route, found.deployment, status, is_fallback)
+        return again._replace(room_tokens=found.room_tokens)
 
     def candidate(self, route: Route, deployment: Deployment, status: Status, is_fallback: bool) -> Candidate:
         """A deployment that passed the guards, with what the card says of it, but for its cost."""

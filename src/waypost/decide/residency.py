@@ -127,7 +127,7 @@ def _tells_nothing(status: Status, turn: Turn, fleet: FleetView) -> bool:
 
 def _look(candidates: Sequence[Candidate], turn: Turn, fleet: FleetView, policy: Policy) -> list[_Seen]:
     """Each with its outlook. One that no engine loads or unloads is expected to take as long as it took lately."""
-    deployments = {deployment.id: deployment for deployment in fleet.deployments}
+    deployments = fleet.roster.by_id
     weights = known_weights(fleet)
     order = []
     last = fleet.answered_last[0] if fleet.answered_last else None

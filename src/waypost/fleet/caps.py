@@ -11,6 +11,7 @@ from waypost.turn import Turn
 # OpenAI's names for the cap, the newer first; then Ollama's and llama.cpp's, which beat OpenAI's where an engine gets both.
 OPENAI_CAP_NAMES = ("max_completion_tokens", "max_tokens")
 CAP_NAMES = (*OPENAI_CAP_NAMES, "num_predict", "n_predict")
+_CAPS = frozenset(CAP_NAMES)
 
 
 def answer_cap(turn: Turn, deployment_settings: Mapping[str, Any], route_settings: Mapping[str, Any]) -> int | None:
@@ -28,6 +29,8 @@ def answer_cap(turn: Turn, deployment_settings: Mapping[str, Any], route_setting
 
 def _smallest(settings: Mapping[str, Any]) -> int | None:
     """Zero and below mean no cap in an engine's own name for it, and a wrong type is the engine's to refuse."""
+    if _CAPS.isdisjoint(settings):
+        return None
     smallest = None
     for name in CAP_NAMES:
         cap = settings.get(name)
