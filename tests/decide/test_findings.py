@@ -9,6 +9,7 @@ import pytest
 
 from samples import ABLE, WEATHER, artefacts, deployment, image_turn, policy, tool_loop_turn, turn
 from waypost.decide.decision import decide
+from waypost.decide.findings import Findings
 from waypost.decide.policy import Route
 from waypost.fleet.deployment import Capabilities, Price, Status
 from waypost.fleet.view import Deployment, FleetView, Residency, Roster
@@ -99,3 +100,13 @@ def test_a_candidate_is_made_once_while_nothing_of_it_changes() -> None:
     one, two = (decide(TURNS[name], view, rules, artefacts("chat")) for name in ("plain", "another"))
     assert one.candidate("small") is two.candidate("small")
     assert one.candidate("remote").expected_cost_usd != two.candidate("remote").expected_cost_usd
+
+
+def test_of_a_large_fleet_fewer_kinds_of_turns_are_kept() -> None:
+    roster = Roster([deployment(f"d{n}") for n in range(2000)])
+    found = Findings.of(RULES, roster)
+    first = found.on(RULES.routes["chat"], (0,))
+    assert found.on(RULES.routes["chat"], (0,)) is first
+    for kind in range(10):
+        found.on(RULES.routes["coding"], (kind,))
+    assert found.on(RULES.routes["chat"], (0,)) is not first

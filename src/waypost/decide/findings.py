@@ -17,8 +17,8 @@ from waypost.fleet.view import Deployment, Roster, Status
 NO_ROUTE = Route("")
 """Where a deployment stands that was named itself."""
 
-# Kinds of turns on routes. More are not likely, and what is kept of each takes half a kilobyte for every deployment.
-_MOST = 100
+# What is kept of each takes half a kilobyte, and only large fleets and many routes come near so many.
+_MOST = 10_000
 
 
 class Finding(NamedTuple):
@@ -38,10 +38,11 @@ class Finding(NamedTuple):
 class Findings:
     """What was found for one set of rules, by route and kind of turn."""
 
-    __slots__ = ("_found", "policy")
+    __slots__ = ("_found", "_kinds", "policy")
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, deployments: int) -> None:
         self.policy = policy
+        self._kinds = _MOST // max(deployments, 1) + 1
         self._found: dict[tuple[object, ...], dict[str, Finding]] = {}
 
     @classmethod
@@ -49,7 +50,7 @@ class Findings:
         """Those that were kept of these deployments, if they are for these rules."""
         known: Findings | None = roster.kept.get("findings")
         if known is None or known.policy is not policy:
-            known = roster.kept["findings"] = cls(policy)
+            known = roster.kept["findings"] = cls(policy, len(roster))
         return known
 
     def on(self, route: Route, kind: tuple[object, ...]) -> dict[str, Finding]:
@@ -61,7 +62,7 @@ class Findings:
         key = route.name, kind
         found = self._found.get(key)
         if found is None:
-            if len(self._found) >= _MOST:
+            if len(self._found) >= self._kinds:
                 self._found.clear()
             found = self._found[key] = {}
         return found

@@ -49,7 +49,7 @@ def resolve(name: str, fleet: FleetView, policy: Policy) -> Meaning | None:
     then looser forms of a deployment's name, then the same with or without Ollama's tag ``:latest``, then names with a number,
     and wildcards last.
     """
-    if name in _VIRTUAL and not policy.aliases:
+    if name in _VIRTUAL and name not in policy.aliases:
         return _VIRTUAL[name]
     for asked in (name, _other_tag(name)):
         target = policy.aliases.get(asked)
