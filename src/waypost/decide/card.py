@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from typing import Any
+
+import orjson
 
 from waypost.decide.policy import Verify
 from waypost.decide.quality import QualityEstimate
@@ -40,6 +42,7 @@ class Candidate:
     loads: bool | None = None
     expected_quality: QualityEstimate | None = None
     expected_answer_tokens: int | None = None
+    _json: orjson.Fragment | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def simulated(self) -> bool:
@@ -63,6 +66,14 @@ class Candidate:
             "expected_quality": None if self.expected_quality is None else _estimated(self.expected_quality),
             "expected_answer_tokens": self.expected_answer_tokens,
         }
+
+    def to_json(self) -> orjson.Fragment:
+        """`to_dict` as JSON, made once: many decisions have a candidate in common."""
+        found = self._json
+        if found is None:
+            found = orjson.Fragment(orjson.dumps(self.to_dict(), default=dict))
+            object.__setattr__(self, "_json", found)
+        return found
 
 
 def _estimated(quality: QualityEstimate) -> dict[str, Any]:
@@ -149,6 +160,13 @@ class Decision:
 
         Without ``explained``, what takes longer to find than the decision itself is ``None``.
         """
+        return self._card([candidate.to_dict() for candidate in self.candidates], explained=explained)
+
+    def to_json(self, *, explained: bool = True) -> bytes:
+        """`to_dict` as JSON. Raises `TypeError` where JSON does not know a setting."""
+        return orjson.dumps(self._card([candidate.to_json() for candidate in self.candidates], explained=explained))
+
+    def _card(self, candidates: Sequence[Any], *, explained: bool) -> dict[str, Any]:
         chosen = self.candidates[0] if self.candidates else None
         return {
             "card_version": CARD_VERSION,
@@ -158,7 +176,7 @@ class Decision:
             "reason": self.reason,
             "deployment": chosen.deployment if chosen else None,
             "task": self.task.to_dict(explained=explained),
-            "candidates": [candidate.to_dict() for candidate in self.candidates],
+            "candidates": candidates,
             "removed": [removal.to_dict() for removal in self.removed],
             "prompt_tokens": self.prompt_tokens,
             "answer_tokens": self.answer_tokens,

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timezone
+from functools import lru_cache
 from typing import Any, NamedTuple
 
+import orjson
+
+from waypost.decide.card import Decision
 from waypost.dispatch.attempt import Attempt
 from waypost.dispatch.events import Usage
-from waypost.ledger.clean import Cleaner
+from waypost.ledger.clean import Cleaner, is_fit
 from waypost.ledger.record import Outcome
 
 PROMPT = (
@@ -61,7 +66,7 @@ def row_of(outcome: Outcome, *, explained: bool = True) -> Row:
     """
     cleaner = Cleaner()
     decision, prompt, name = outcome.decision, outcome.prompt, cleaner.name
-    card = cleaner.encoded(decision.to_dict(explained=explained))
+    card = _card_of(decision, cleaner, explained=explained)
     values, attempts = cleaner.json(
         (
             [
@@ -101,6 +106,15 @@ def row_of(outcome: Outcome, *, explained: bool = True) -> Row:
     return Row((*values, cleaner.prompt(outcome.text), cleaner.repaired, card.decode()), attempts)
 
 
+def _card_of(decision: Decision, cleaner: Cleaner, *, explained: bool) -> bytes:
+    """The card as JSON. What is not fit in it is looked for only where there is something."""
+    with suppress(TypeError, ValueError):
+        encoded = decision.to_json(explained=explained)
+        if is_fit(encoded):
+            return encoded
+    return orjson.dumps(cleaner.json(decision.to_dict(explained=explained)), default=dict)
+
+
 def _attempt_of(attempt: Attempt) -> tuple[Any, ...]:
     return (
         attempt.deployment,
@@ -128,4 +142,10 @@ def _usage_of(usage: Usage | None) -> tuple[Any, ...]:
 
 def iso_time(unix_s: float) -> str:
     """ISO 8601 in UTC, to the millisecond: such times sort as text."""
-    return datetime.fromtimestamp(unix_s, tz=timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    second, millis = divmod(round(unix_s * 1e6) // 1000, 1000)
+    return f"{_iso_second(second)}.{millis:03}Z"
+
+
+@lru_cache(2)
+def _iso_second(unix_s: int) -> str:
+    return datetime.fromtimestamp(unix_s, tz=timezone.utc).isoformat()[:19]
