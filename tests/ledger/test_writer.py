@@ -18,8 +18,8 @@ import pytest
 
 from ledger.outcomes import decision, outcome, program, until_stored
 from waypost.decide.card import Candidate
-from waypost.ledger import explaining
-from waypost.ledger.pending import EXPLAINED_ROWS
+from waypost.ledger import writer
+from waypost.ledger.pending import WHOLE_ROWS
 from waypost.ledger.reader import SqliteReader
 from waypost.ledger.sqlite import SqliteLedger
 
@@ -56,7 +56,7 @@ async def test_closing_stores_everything_that_is_queued(path: Path) -> None:
 
 
 async def test_explanations_are_left_out_when_there_is_no_time_for_them(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(explaining, "AHEAD_S", 0.0)
+    monkeypatch.setattr(writer, "EXPLAINING_AHEAD_S", 0.0)
     ledger = started(path, clock=lambda: 7.0)
     ledger.write(outcome("wp_1"))
     await ledger.close()
@@ -70,9 +70,9 @@ async def test_explanations_are_left_out_when_there_is_no_time_for_them(path: Pa
 async def test_of_many_outcomes_that_wait_only_the_first_keep_what_explanations_are_made_from(path: Path) -> None:
     ledger = started(path)
     with locked(path):
-        for n in range(EXPLAINED_ROWS + 2):
+        for n in range(WHOLE_ROWS + 2):
             ledger.write(outcome(f"wp_{n}"))
-        first, last = ledger.get("wp_0"), ledger.get(f"wp_{EXPLAINED_ROWS + 1}")
+        first, last = ledger.get("wp_0"), ledger.get(f"wp_{WHOLE_ROWS + 1}")
         assert first is not None
         assert last is not None
         assert (first["card"]["task"]["evidence"], last["card"]["task"]["evidence"]) == (["a code fence"], None)

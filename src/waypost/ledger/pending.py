@@ -9,8 +9,8 @@ from itertools import islice
 from waypost.ledger.entry import Row
 from waypost.ledger.record import Outcome
 
-# How many waiting outcomes keep what explanations are made from, some 20 KB each.
-EXPLAINED_ROWS = 64
+# How many outcomes wait as they are, with what explanations are made from, some 20 KB each.
+WHOLE_ROWS = 256
 
 
 class Pending:

@@ -14,9 +14,8 @@ from waypost.errors import LedgerError
 from waypost.ledger.corrections import CorrectionTable
 from waypost.ledger.database import BUSY_TIMEOUT_S, open_for_writing
 from waypost.ledger.entry import Row, row_of
-from waypost.ledger.explaining import Explaining
 from waypost.ledger.filter import ANY, Filter
-from waypost.ledger.pending import EXPLAINED_ROWS, Pending
+from waypost.ledger.pending import WHOLE_ROWS, Pending
 from waypost.ledger.rating import Rating
 from waypost.ledger.ratings import RatingTable
 from waypost.ledger.reader import SqliteReader
@@ -53,7 +52,6 @@ class SqliteLedger:
         self._corrections = CorrectionTable(path, salt=self._salt)
         self._ratings = RatingTable(path, salt=self._salt)
         self._clock = clock
-        self._explaining = Explaining(clock)
         self._writer: Writer | None = None
 
     @property
@@ -77,26 +75,12 @@ class SqliteLedger:
         """Opens the file, makes or migrates it, and starts the writer. Raises ``LedgerError``."""
         connection, self._salt = open_for_writing(self._path, salt=self._salt)
         connection.close()
-        self._writer = Writer(
-            self._path, self._pending, self._explaining, salt=self._salt, retry_s=self._retry_s, clock=self._clock
-        )
+        self._writer = Writer(self._path, self._pending, salt=self._salt, retry_s=self._retry_s, clock=self._clock)
         self._writer.start()
 
     def write(self, outcome: Outcome) -> bool:
         """Queues an outcome. False, and counted, if the queue is full or closed."""
-        return self._pending.offer(self._waiting(outcome))
-
-    def _waiting(self, outcome: Outcome) -> Outcome | Row:
-        """What waits to be stored: the row itself, which is quickly made of what was just at hand, and is small.
-
-        The outcome, of which the writer makes a row, where there is time to explain it, or where something is wrong with it.
-        """
-        if len(self._pending) < EXPLAINED_ROWS and self._explaining.begin():
-            return outcome
-        try:
-            return row_of(outcome, explained=False)
-        except Exception:  # noqa: BLE001 - no request fails for it: the writer counts what it cannot store
-            return outcome
+        return self._pending.offer(outcome if len(self._pending) < WHOLE_ROWS else self._small(outcome))
 
     async def close(self) -> None:
         """Stores what is queued; gives up and counts the rest after ``close_timeout_s``, a little later if the disk hangs."""
@@ -138,3 +122,10 @@ class SqliteLedger:
     def forget_ratings(self, ids: Iterable[str]) -> int:
         """Removes ratings before it returns; how many there were. Raises ``LedgerError`` if the file cannot be written."""
         return self._ratings.forget(ids)
+
+    def _small(self, outcome: Outcome) -> Outcome | Row:
+        """The row of an outcome, without what explanations are made from; one that has none waits as it is."""
+        try:
+            return row_of(outcome, explained=False)
+        except Exception:  # noqa: BLE001 - no request fails for it: the writer counts what it cannot store
+            return outcome

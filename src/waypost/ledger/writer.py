@@ -14,13 +14,15 @@ from waypost.errors import LedgerError
 from waypost.ledger import rows
 from waypost.ledger.database import open_for_writing
 from waypost.ledger.entry import Row, row_of
-from waypost.ledger.explaining import Explaining
 from waypost.ledger.pending import Pending
 from waypost.ledger.record import Outcome
 
 BATCH_ROWS = 256
 GATHER_S = 0.05
 LONGEST_RETRY_S = 5.0
+# What explanations may take of the time: they are slower than decisions, and requests come first. Some 70 a second all get one.
+EXPLAINING_SHARE = 0.025
+EXPLAINING_AHEAD_S = 0.1
 
 _log = logging.getLogger(__name__)
 
@@ -32,20 +34,10 @@ class Writer(threading.Thread):
     batch and is tried again with growing pauses; trouble with one outcome loses that outcome, and counts it.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        pending: Pending,
-        explaining: Explaining,
-        *,
-        salt: bytes,
-        retry_s: float,
-        clock: Callable[[], float],
-    ) -> None:
+    def __init__(self, path: Path, pending: Pending, *, salt: bytes, retry_s: float, clock: Callable[[], float]) -> None:
         super().__init__(name="waypost-ledger", daemon=True)
         self._path = path
         self._pending = pending
-        self._explaining = explaining
         self._salt = salt
         self._retry_s = retry_s
         self._clock = clock
@@ -53,6 +45,8 @@ class Writer(threading.Thread):
         self._connection: sqlite3.Connection | None = None
         self._inode: int | None = None
         self._told_dropped = 0
+        self._looked = clock()
+        self._explaining_s = EXPLAINING_AHEAD_S
 
     def finish_within(self, seconds: float) -> None:
         """Accepts nothing more, and sets the time by which to give up."""
@@ -118,12 +112,17 @@ class Writer(threading.Thread):
         return stored
 
     def _row(self, outcome: Outcome | Row) -> Row:
-        """The row to store. There is time to explain an outcome that is none yet."""
+        """The row to store, explained while it can be and there is time for it."""
         if isinstance(outcome, Row):
             return outcome
+        now = self._clock()
+        self._explaining_s = min(EXPLAINING_AHEAD_S, self._explaining_s + EXPLAINING_SHARE * (now - self._looked))
+        self._looked = now
+        if self._explaining_s <= 0:
+            return row_of(outcome, explained=False)
         begun = time.thread_time()
         row = row_of(outcome)
-        self._explaining.end(time.thread_time() - begun)
+        self._explaining_s -= time.thread_time() - begun
         return row
 
     def _connected(self) -> sqlite3.Connection:
