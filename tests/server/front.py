@@ -114,6 +114,10 @@ class Front:
         self._server.should_exit = True
         await self._serving
 
+    def close_idle_after(self, seconds: int) -> None:
+        """What connections that come from now on may wait for another request."""
+        self._server.config.timeout_keep_alive = seconds
+
     async def open(self, **options: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_connection("127.0.0.1", self.port, **options)
 

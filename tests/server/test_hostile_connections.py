@@ -76,6 +76,24 @@ async def test_row_58_the_next_request_of_a_connection_has_a_deadline_of_its_own
     assert len(front.faultd.hits) == 3
 
 
+async def test_a_connection_is_closed_when_no_other_request_comes_and_not_while_others_do(serve: Serve) -> None:
+    front = await serve("ok")
+    front.close_idle_after(1)
+    reader, writer = await front.open()
+    clock = asyncio.get_running_loop().time
+    for _ in range(3):
+        writer.write(request(chat()))
+        assert b" 200 " in await reader.readuntil(b"\r\n")
+        await reader.readuntil(b'"total_tokens": 17')
+        await reader.readuntil(b"}}")
+        answered = clock()
+        await asyncio.sleep(0.6)
+    rest = await reader.read(-1)
+    await closed(writer)
+    assert b"HTTP" not in rest
+    assert 0.9 < clock() - answered < 2
+
+
 async def test_row_58_an_answer_may_take_longer_than_its_request_and_a_pipelined_request_waits_for_it(serve: Serve) -> None:
     front = await serve("ok-after-700ms", server={"receive_timeout_s": SOON_S})
     slow = request(chat("ok-after-700ms", stream=True))

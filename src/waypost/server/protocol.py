@@ -40,6 +40,8 @@ class GuardedHttp(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._receiving: asyncio.TimerHandle | None = None
         self._sending: asyncio.TimerHandle | None = None
+        # Since when the connection waits for another request; ``None``: it does not.
+        self._waiting_since: float | None = None
         # The request that is being answered: ``cycle`` is the last one that came, which may be waiting behind it.
         self._answering: RequestResponseCycle | None = None
         # Whether a request's headers are not complete, and what has come of them.
@@ -58,6 +60,8 @@ class GuardedHttp(HttpToolsProtocol):
         self._received()
         self._sent()
         super().connection_lost(exc)
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
         answering = self._answering
         if answering is not None and not answering.response_complete:
             answering.disconnected = True
@@ -94,8 +98,38 @@ class GuardedHttp(HttpToolsProtocol):
         super().on_message_complete()
         self._received()
         self._in_head, self._head_bytes = True, 0
-        if self.cycle.response_complete and self.timeout_keep_alive_task is None:
+        if self.cycle.response_complete and self._waiting_since is None:
             # It was answered before it was read to its end, and uvicorn has forgotten that the connection now waits.
+            self._wait()
+
+    def on_response_complete(self) -> None:
+        """As uvicorn does it, but one timer serves all waits for another request: setting one costs more than all else."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        else:
+            self._wait()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Looks at the clock: there may have been requests since the timer was set."""
+        self.timeout_keep_alive_task = None
+        if self._waiting_since is None:
+            return
+        left_s = self._waiting_since + self.timeout_keep_alive - self.loop.time()
+        if left_s > 0:
+            self.timeout_keep_alive_task = self.loop.call_later(left_s, self.timeout_keep_alive_handler)
+        else:
+            super().timeout_keep_alive_handler()
+
+    def _unset_keepalive_if_required(self) -> None:
+        self._waiting_since = None
+
+    def _wait(self) -> None:
+        self._waiting_since = self.loop.time()
+        if self.timeout_keep_alive_task is None:
             self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
     def send_400_response(self, msg: str) -> None:
