@@ -20,7 +20,7 @@ from waypost.router import Router
 from waypost.server.body import ClientLeft, read_body
 from waypost.server.chat import ChatEndpoint, mistake, request_headers
 from waypost.server.feedback import FeedbackEndpoints
-from waypost.server.headers import decision_headers
+from waypost.server.headers import decision_headers, safe_value
 from waypost.server.hosts import HostGate
 from waypost.server.models import list_models, numbered_row
 from waypost.server.ollama import OllamaEndpoints
@@ -66,7 +66,8 @@ class Endpoints:
         turn = openai.parse(raw, turn_id=self._router.new_id(), headers=headers)
         decision = await self._router.decide_beside(turn)
         self._router.remember(decision)
-        return Json(decision.to_dict(), headers=decision_headers(decision, headers.get("x-request-id") or turn.id))
+        request_id = safe_value(headers.get("x-request-id") or turn.id)
+        return Json(decision.to_dict(), headers=decision_headers(decision, request_id))
 
     async def decision(self, request: Request) -> Response:
         """What was decided, and what became of it."""

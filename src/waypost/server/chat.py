@@ -62,8 +62,9 @@ class ChatEndpoint:
     async def _answer(self, headers: Mapping[str, str], raw: bytes, started: float, send: Send) -> None:
         router, dialect = self._router, self._dialect
         turn_id = router.new_id()
-        request_id = headers.get("x-request-id") or turn_id
-        ours: dict[str, str] = {"x-request-id": safe_value(request_id)}
+        given_id = headers.get("x-request-id")
+        request_id = safe_value(given_id) if given_id else turn_id
+        ours: dict[str, str] = {"x-request-id": request_id}
         pings = Pings(send)
         try:
             turn = dialect.parse(raw, turn_id=turn_id, headers=headers)
