@@ -193,8 +193,7 @@ class Fleet:
             if probe:
                 live.breaker.release()
             if not live.in_flight:
-                if changed := self._loads.idle(deployment_id):
-                    self._learned(changed)
+                self._learned(self._loads.idle(deployment_id))
                 if deployment_id not in self._deployments:
                     del self._live[deployment_id]
             self._changed(deployment_id, live)
