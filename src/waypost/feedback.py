@@ -65,9 +65,9 @@ class Feedback:
         self._clock = clock
         self._known: tuple[tuple[Correction, ...], FeedbackRules] | None = None
         self._renewing = threading.Lock()
-        # A ring of ids and one of sketches. Memory that was never written to takes no room.
+        # Two rings: so many small objects that come and go would leave holes in the memory between them.
         self._ids: list[str] = []
-        self._sketches = mmap.mmap(-1, REMEMBERED * SKETCH_BYTES)
+        self._sketches = mmap.mmap(-1, REMEMBERED * SKETCH_BYTES, access=mmap.ACCESS_COPY)  # of this process alone
         self._remembered = 0
         self._remembering = threading.Lock()
 

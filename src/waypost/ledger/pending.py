@@ -10,7 +10,7 @@ from waypost.ledger.entry import Row
 from waypost.ledger.record import Outcome
 
 # How many outcomes wait as they are, with what explanations are made from, some 20 KB each.
-WHOLE_ROWS = 256
+WHOLE_ROWS = 128
 
 
 class Pending:

@@ -21,8 +21,8 @@ BATCH_ROWS = 256
 GATHER_S = 0.05
 LONGEST_RETRY_S = 5.0
 # What explanations may take of the time: they are slower than decisions, and requests come first. Some 70 a second all get one.
-EXPLAINING_SHARE = 0.025
-EXPLAINING_AHEAD_S = 0.1
+EXPLAINING_SHARE = 0.02
+EXPLAINING_AHEAD_S = 0.05
 
 _log = logging.getLogger(__name__)
 
