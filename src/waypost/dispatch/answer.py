@@ -9,7 +9,7 @@ from waypost.dispatch.answer_check import Verdict
 from waypost.dispatch.attempt import Attempt, CacheUse
 from waypost.dispatch.attempt_log import AttemptLog, AttemptRecord
 from waypost.dispatch.commit import Head
-from waypost.dispatch.events import Bypass, Event, Take
+from waypost.dispatch.events import Bypass, Event, Events, Take
 from waypost.dispatch.watch import Watch
 from waypost.errors import ProviderError, StreamBroken, ToolCallInvalid, WaypostError
 from waypost.fleet.deployment import Deployment
@@ -120,7 +120,7 @@ class Answer:
         log: AttemptLog,
         run: Run,
         head: Head,
-        rest: AsyncGenerator[Event, None],
+        rest: Events,
         bypass: Bypass | None = None,
     ) -> None:
         self.deployment = deployment

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -37,7 +37,7 @@ class Head(NamedTuple):
 
 
 async def read_head(
-    events: AsyncIterator[Event], bounds: CommitBounds, deployment: Deployment, *, stream: bool, whole: bool = False
+    events: AsyncIterable[Event], bounds: CommitBounds, deployment: Deployment, *, stream: bool, whole: bool = False
 ) -> Head:
     """The first events of an answer, up to its first output or its finish reason; all of an answer that is not streamed.
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from waypost.dispatch.events import Call, Event
+from waypost.dispatch.events import Call, Event, Events
 from waypost.dispatch.reading import read_event
 from waypost.errors import ProviderIgnoredRequest
 from waypost.turn import Turn
@@ -63,7 +63,7 @@ class Demands:
 _NOTHING = Demands()
 
 
-def held_to(demands: Demands | None, call: Call, events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
+def held_to(demands: Demands | None, call: Call, events: Events) -> Events:
     """The events of the answer to ``call``, held to what was asked of it; the same generator where nothing was.
 
     It raises `ProviderIgnoredRequest` at the first event that shows it. Of a stream, nothing counts as output before what was
@@ -72,7 +72,7 @@ def held_to(demands: Demands | None, call: Call, events: AsyncGenerator[Event, N
     return events if demands is None else _held(demands, call, events)
 
 
-async def _held(demands: Demands, call: Call, events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
+async def _held(demands: Demands, call: Call, events: Events) -> AsyncGenerator[Event, None]:
     choices: dict[int, _Choice] = {}
     last: Event | None = None
     async with aclosing(events):

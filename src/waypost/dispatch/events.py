@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -79,6 +79,16 @@ class Call:
     bypass: Bypass | None = field(default=None, repr=False, compare=False)
 
 
+class Events(Protocol):
+    """An answer, event by event, as a generator gives it."""
+
+    def __aiter__(self) -> AsyncIterator[Event]: ...
+
+    async def aclose(self) -> None:
+        """Gives up the rest."""
+        ...
+
+
 class Lane(Protocol):
     """A way to reach engines of one kind.
 
@@ -86,7 +96,7 @@ class Lane(Protocol):
     retried. Closing the generator, or cancelling the task that iterates it, closes the connection to the engine at once.
     """
 
-    def events(self, call: Call) -> AsyncGenerator[Event, None]:
+    def events(self, call: Call) -> Events:
         """The answer to ``call``, piece by piece."""
         ...
 

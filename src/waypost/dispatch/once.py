@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from waypost.dispatch.events import Event
 
 
-class Once(AsyncGenerator[Event, None]):
+class Once(AsyncIterator[Event]):
     """The event of an answer that is not streamed: what ``answer`` gives when it is asked for."""
 
     __slots__ = ("_answer",)
@@ -21,17 +20,6 @@ class Once(AsyncGenerator[Event, None]):
         if answer is None:
             raise StopAsyncIteration
         return await answer()
-
-    async def asend(self, value: None) -> Event:
-        """The same, for those who would send something."""
-        del value
-        return await self.__anext__()
-
-    async def athrow(self, typ: Any, val: Any = None, tb: Any = None) -> Event:
-        """There is no place in it where anything could be thrown."""
-        del tb
-        await self.aclose()
-        raise typ if val is None else val
 
     async def aclose(self) -> None:
         """Nobody asks any more."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
-from waypost.dispatch.events import Call, Event
+from waypost.dispatch.events import Call, Event, Events
 from waypost.errors import ProviderTimeout
 from waypost.tokens import estimate
 
@@ -13,7 +13,7 @@ from waypost.tokens import estimate
 WINDOW_S = 10.0
 
 
-def kept_up(call: Call, events: AsyncGenerator[Event, None], clock: Callable[[], float]) -> AsyncGenerator[Event, None]:
+def kept_up(call: Call, events: Events, clock: Callable[[], float]) -> Events:
     """The events of the answer to ``call``, which may not come slower than its deployment's ``min_tokens_per_s``.
 
     Raises `ProviderTimeout` when less than that has come in `WINDOW_S` seconds of waiting for the engine, from the first output
@@ -24,9 +24,7 @@ def kept_up(call: Call, events: AsyncGenerator[Event, None], clock: Callable[[],
     return events if least is None or not call.stream else _paced(call.deployment.id, least, events, clock)
 
 
-async def _paced(
-    name: str, least: float, events: AsyncGenerator[Event, None], clock: Callable[[], float]
-) -> AsyncGenerator[Event, None]:
+async def _paced(name: str, least: float, events: Events, clock: Callable[[], float]) -> AsyncGenerator[Event, None]:
     measured, waited_s, said = False, 0.0, ""
     async with aclosing(events):
         asked = clock()

@@ -18,7 +18,7 @@ from waypost.dispatch.chunk_stream import ChunkStream
 from waypost.dispatch.classify import from_event
 from waypost.dispatch.conform import Form
 from waypost.dispatch.engine_http import MAX_BODY_BYTES, EngineHttp, read_piece, read_whole
-from waypost.dispatch.events import Call, Event
+from waypost.dispatch.events import Call, Event, Events
 from waypost.dispatch.once import Once
 from waypost.dispatch.reading import as_chunks, error_in, is_answer
 from waypost.dispatch.sse import MAX_EVENT_BYTES
@@ -40,7 +40,7 @@ class OpenAiLane:
         self._max_body_bytes = max_body_bytes
         self._http = EngineHttp("/chat/completions", wall_clock)
 
-    def events(self, call: Call) -> AsyncGenerator[Event, None]:
+    def events(self, call: Call) -> Events:
         """The answer, chunk by chunk for a stream and as one event otherwise. Closing it closes the connection."""
         return self._chunks(call) if call.stream else Once(partial(self._whole, call))
 
