@@ -204,12 +204,15 @@ class Answer:
 
     def _passing(self, take: Take) -> Callable[[bytes, str], bool]:
         """``take``, seen by whoever sees the events."""
-        add, keeper = self._run.record.add, self.keeper
+        record, keeper = self._run.record, self.keeper
+        add, check = record.text.append, record.check
 
         def passing(payload: bytes, text: str) -> bool:
             if not take(payload):
                 return False
-            add(payload, text)
+            add(text)
+            if check is not None:
+                check.see(payload)
             if keeper is not None:
                 keeper.see(Event(payload, output=True, text=text))
             return True

@@ -18,10 +18,10 @@ class AttemptRecord:
     """One attempt while it runs; ``attempt`` is how it stands now, and goes on with it.
 
     Times are seconds since the request was read. While it runs, ``ended_s`` is when it began, and usage is known only from the
-    engine.
+    engine. ``text`` is what came of the answer, piece by piece, until it has ended.
     """
 
-    __slots__ = ("_prompt_tokens", "_text", "attempt", "check", "deployment", "timings", "verdict")
+    __slots__ = ("_prompt_tokens", "attempt", "check", "deployment", "text", "timings", "verdict")
 
     def __init__(self, deployment: Deployment, prompt_tokens: int, started_s: float) -> None:
         self.deployment = deployment
@@ -29,8 +29,8 @@ class AttemptRecord:
         self.check: AnswerCheck | None = None
         self.verdict: Verdict | None = None
         self.timings: Timings | None = None
+        self.text: list[str] = []
         self._prompt_tokens = prompt_tokens
-        self._text: list[str] = []
 
     @property
     def latency_s(self) -> float | None:
@@ -45,7 +45,7 @@ class AttemptRecord:
         if event.output and attempt.first_output_s is None:
             attempt.first_output_s = now_s
         if event.text:
-            self._text.append(event.text)
+            self.text.append(event.text)
         if event.finish_reason is not None:
             attempt.finish_reason = event.finish_reason
         if event.usage is not None:
@@ -55,18 +55,12 @@ class AttemptRecord:
         if self.check is not None:
             self.check.see(event.payload)
 
-    def add(self, payload: bytes, text: str) -> None:
-        """`see` for an event that does no more than add ``text``, and is not the first output."""
-        self._text.append(text)
-        if self.check is not None:
-            self.check.see(payload)
-
     def end(self, now_s: float) -> None:
         """Takes down that it is over. Where the engine gave output but no count of it, ours is made now, once."""
         self.attempt.ended_s = now_s
         if self.attempt.usage is None and self.attempt.first_output_s is not None:
-            self._count(Usage(self._prompt_tokens, estimate("".join(self._text)), estimated=True))
-        self._text.clear()
+            self._count(Usage(self._prompt_tokens, estimate("".join(self.text)), estimated=True))
+        self.text.clear()
 
     def fail(self, error: ProviderError) -> None:
         """Takes down why the engine failed."""

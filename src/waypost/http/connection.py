@@ -256,8 +256,8 @@ class HttpConnection(asyncio.Protocol):
         except Exception as error:  # noqa: BLE001 - whoever reads gets it
             self._fail(error)
         if taken:
-            self._held_bytes -= sum(map(len, self._pieces[:taken]))
             del self._pieces[:taken]
+            self._held_bytes = sum(map(len, self._pieces))
             if self._patience is not None:
                 self._patience.listen()
         return not self._pieces and not self._complete
