@@ -8,7 +8,7 @@ import pytest
 
 from ledger.outcomes import outcome
 from waypost.learn.quality_tracking import tracks, wilson
-from waypost.ledger.entry import entry_of
+from waypost.ledger.rows import entry_of
 
 
 def answer(by: str | None = "far", *scores: float, verdict: str | None = None, **fields: Any) -> dict[str, Any]:
