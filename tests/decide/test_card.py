@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 from samples import artefacts, deployment, fleet, policy, turn
@@ -29,3 +30,15 @@ def test_an_estimate_is_on_the_card_with_its_bounds_and_what_speaks_for_it() -> 
     assert card["candidates"][0]["expected_quality"] == {"mean": 0.7124, "lower": 0.6, "upper": 0.8, "n": 120}
     assert card["candidates"][0]["expected_answer_tokens"] == 340
     assert (card["cost_quality"], card["propensity"], card["quality_version"]) == (0.3, 0.9, "q1")
+
+
+def test_a_card_is_the_same_as_json_however_often_it_is_asked_for_and_hides_the_same() -> None:
+    hidden = {"system_prefix": "You are Zoe.", "temperature": 0.2}
+    decision = decide(turn(), fleet(deployment("near"), deployment("far")), policy(), artefacts())
+    first, *rest = decision.candidates
+    decision = replace(decision, candidates=(replace(first, settings=hidden, expected_wait_s=1.23456), *rest))
+    for _ in range(2):
+        assert json.loads(decision.to_json()) == json.loads(json.dumps(decision.to_dict()))
+    assert b"Zoe" not in decision.to_json()
+    another = replace(decision.candidates[0], reason="another one")
+    assert json.loads(replace(decision, candidates=(another,)).to_json())["candidates"][0]["reason"] == "another one"

@@ -214,3 +214,7 @@ def test_guards_hold_on_an_own_route() -> None:
     made = decide(replace(asked("x"), private=True), view, rules, Artefacts(_Own("coding")))
     assert [c.deployment for c in made.candidates] == ["a"]
     assert [r.guard for r in made.removed] == ["privacy"]
+
+
+def test_a_model_stays_as_it_is_where_its_own_tasks_do(model: LinearTaskModel) -> None:
+    assert model.with_own_tasks(model.own) is model

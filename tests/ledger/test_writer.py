@@ -144,6 +144,19 @@ async def test_one_outcome_that_cannot_be_stored_is_counted_and_the_rest_of_its_
     assert ledger.dropped == SqliteReader(path).dropped() == 1
 
 
+async def test_an_outcome_that_cannot_be_stored_holds_up_nobody_where_many_wait_and_is_counted_too(path: Path) -> None:
+    ledger = started(path)
+    with locked(path):
+        for n in range(WHOLE_ROWS):
+            ledger.write(outcome(f"wp_{n:04}"))
+        broken = outcome("wp_broken", attempts=(Candidate("not", "an", "attempt", "at", "all"),))
+        assert ledger.write(broken)
+        assert ledger.write(outcome("wp_last"))
+    await ledger.close()
+    assert ids(path) == [*(f"wp_{n:04}" for n in range(WHOLE_ROWS)), "wp_last"]
+    assert ledger.dropped == 1
+
+
 async def test_half_an_outcome_is_never_stored(path: Path) -> None:
     broken = outcome("wp_1", attempts=(outcome().attempts[1], Candidate("not", "an", "attempt", "at", "all")))
     ledger = started(path)
