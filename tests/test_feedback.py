@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -152,6 +155,29 @@ def test_only_so_many_decisions_are_remembered(router: Router, monkeypatch: pyte
         router.feedback(ids[0], task="memory")
     assert router.feedback(ids[0], text=TEXT, task="memory").task == "memory"
     assert router.feedback(ids[1], task="memory").task == "memory"
+
+
+FORKED = """
+import os
+from waypost import Router
+
+router = Router.from_config({"ledger": {"enabled": False}})
+ours = router.route("Who wrote Dune?")
+if not (child := os.fork()):
+    theirs = router.route("Turn on the kitchen light")
+    for _ in range(10_000):
+        router.remember(theirs)
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+router.feedback(ours.id, task="memory")
+print(router.route("Who wrote Dune?").task.task)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks on this system")
+def test_a_fork_changes_nothing_of_what_its_parent_remembers() -> None:
+    done = subprocess.run([sys.executable, "-c", FORKED], capture_output=True, text=True, check=False, timeout=60)
+    assert done.stdout == "memory\n", done.stderr
 
 
 def test_a_ledger_that_fails_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
