@@ -30,3 +30,9 @@ def test_one_unfit_character_is_found_among_many_that_are_fit(unfit: str) -> Non
     cleaner = Cleaner()
     assert cleaner.json({"a": ["x" * 1_000, f"b{unfit}c"]}) == {"a": ["x" * 1_000, "b\ufffdc"]}
     assert cleaner.repaired
+
+
+@pytest.mark.parametrize(("number", "kept"), [(2**53, 2**53), (2**63 - 1, 2**63 - 1), (2**63, None), (2**64 - 1, None)])
+def test_a_number_that_no_database_takes_is_unknown_and_its_neighbours_stay(number: int, kept: int | None) -> None:
+    given = {"answer_cap": number, "chars": 3}
+    assert Cleaner().json(given) == {"answer_cap": kept, "chars": 3}

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ledger.outcomes import decision, outcome, outcomes
+from ledger.outcomes import DIGEST, decision, outcome, outcomes
 from waypost.decide.card import Refusal
 from waypost.errors import PrivacyRefused
 from waypost.ledger import Ledger, MemoryLedger, SqliteLedger
@@ -243,3 +243,10 @@ async def test_closing_twice_or_before_the_start_is_harmless(tmp_path: Path) -> 
     ledger = await stored(SqliteLedger(tmp_path / "ledger.db"), replace(outcome(), simulated=True))
     await ledger.close()
     assert len(ledger.tail(9)) == 1
+
+
+async def test_a_cap_of_64_bits_costs_no_row(make: Make) -> None:
+    ledger = await stored(make(), outcome("wp_1", prompt=replace(DIGEST, answer_cap=2**63)))
+    entry = ledger.get("wp_1")
+    assert entry is not None
+    assert (entry["prompt"]["answer_cap"], ledger.dropped) == (None, 0)

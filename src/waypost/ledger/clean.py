@@ -43,10 +43,11 @@ class Cleaner:
     def json(self, value: Any) -> Any:
         """``value`` where it is fit, else a copy of what JSON knows; a number that it does not know becomes ``None``.
 
-        Nearly every value is fit already: encoding it shows that several times faster than walking through it.
+        Nearly every value is fit already: encoding it shows that several times faster than walking through it. Of whole numbers
+        it shows it up to 53 bits: JSON would take one of 64 bits that no database does.
         """
         try:
-            fit = is_fit(orjson.dumps(value, default=dict))
+            fit = is_fit(orjson.dumps(value, default=dict, option=orjson.OPT_STRICT_INTEGER))
         except (TypeError, ValueError):
             fit = False
         return value if fit else self._walk(value)
