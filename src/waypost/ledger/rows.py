@@ -33,8 +33,7 @@ class _Table:
 
     def insert(self, connection: sqlite3.Connection, rows: Sequence[Sequence[Any]]) -> int:
         """Adds the rows to the open transaction; the number that SQLite gave the last one."""
-        last = 0
-        start = 0
+        last = start = 0
         while start < len(rows):
             # SQLite keeps every statement, and the values that it had last: one for each number of rows would take megabytes.
             count = min(_ROWS, 1 << (len(rows) - start).bit_length() - 1)

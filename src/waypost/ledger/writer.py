@@ -19,6 +19,10 @@ from waypost.ledger.record import Outcome
 
 BATCH_ROWS = 256
 GATHER_S = 0.05
+# A batch is many milliseconds of work. On one core a request would wait for all of it, or for a whole slice of the scheduler's,
+# if the thread did not rest after every few rows, for as short a time as the system can.
+ROWS_BETWEEN_RESTS = 8
+REST_S = 1e-4
 LONGEST_RETRY_S = 5.0
 # What explanations may take of the time: they are slower than decisions, and requests come first. Some 70 a second all get one.
 EXPLAINING_SHARE = 0.02
@@ -98,7 +102,11 @@ class Writer(threading.Thread):
         """Inserts all or, where one of them cannot be stored, none: then the others are stored without it."""
         connection.execute("SAVEPOINT outcomes")
         try:
-            rows.insert(connection, [self._row(outcome) for outcome in outcomes])
+            for start in range(0, len(outcomes), ROWS_BETWEEN_RESTS):
+                if start:
+                    time.sleep(REST_S)
+                some = outcomes[start : start + ROWS_BETWEEN_RESTS]
+                rows.insert(connection, [self._row(outcome) for outcome in some])
         except Exception as error:  # whatever is wrong with one outcome, the others are stored
             if _is_of_the_disk(error):
                 raise
