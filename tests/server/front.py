@@ -12,6 +12,7 @@ from typing import Any
 
 import uvicorn
 import yaml
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from waypost.config import loads
 from waypost.faults.faultd import Faultd
@@ -154,6 +155,11 @@ class Front:
     def connected(self) -> int:
         """How many clients are connected."""
         return len(self._server.server_state.connections)
+
+    def answering(self) -> list[RequestResponseCycle]:
+        """The answers that are under way, one for each client."""
+        cycles = [getattr(connection, "cycle", None) for connection in self._server.server_state.connections]
+        return [cycle for cycle in cycles if isinstance(cycle, RequestResponseCycle)]
 
 
 class _nothing_beside:  # noqa: N801 -- it stands for a function

@@ -11,6 +11,7 @@ import pytest
 from front import Front, Serve, chat, closed, entry, request, until
 
 from waypost.faults.faultd import Faultd
+from waypost.server.protocol import piece_at_once
 
 LANES = pytest.mark.parametrize(
     # LiteLLM uses what pydantic deprecates, in every call.
@@ -91,6 +92,19 @@ async def test_row_27_a_client_that_leaves_a_silent_stream_frees_the_engine(
     await leave(front, chat("stall-2", stream=True), after=b" from")
     row = await assert_aborted(front, "stall-2", committed=True)
     assert row["completion_tokens"] >= 1
+
+
+async def test_row_27_nothing_more_is_written_to_a_connection_that_has_just_broken(serve: Serve) -> None:
+    front = await serve("stall-2")
+    reader, writer = await front.open()
+    writer.write(request(chat("stall-2", stream=True)))
+    await reader.readuntil(b" from")
+    [cycle] = front.answering()
+    assert piece_at_once(cycle, bytes, b"more")
+    cycle.transport.abort()  # as when a write fails: the protocol learns of it in the next turn of the loop
+    assert not piece_at_once(cycle, bytes, b"more")
+    await closed(writer)
+    await front.deserted()
 
 
 @LANES

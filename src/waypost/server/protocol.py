@@ -229,6 +229,8 @@ def piece_at_once(cycle: RequestResponseCycle, render: Callable[[bytes], bytes],
     """
     if cycle.flow.write_paused or cycle.disconnected or cycle.response_complete or not cycle.chunked_encoding:
         return False
+    if cycle.transport.is_closing():  # it broke under the piece before this one: asyncio warns of each that is written after it
+        return False
     if piece := render(payload):
         cycle.transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))
     return True
