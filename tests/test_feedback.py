@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +156,20 @@ def test_only_so_many_decisions_are_remembered(router: Router, monkeypatch: pyte
         router.feedback(ids[0], task="memory")
     assert router.feedback(ids[0], text=TEXT, task="memory").task == "memory"
     assert router.feedback(ids[1], task="memory").task == "memory"
+
+
+@pytest.mark.parametrize("before", [0, 2, 3])
+def test_of_two_decisions_with_one_id_the_later_one_is_corrected(
+    router: Router, monkeypatch: pytest.MonkeyPatch, before: int
+) -> None:
+    monkeypatch.setattr(feedback, "REMEMBERED", 4)
+    other = "Turn on the kitchen light"
+    for text in (other,) * before:
+        router.route(text)
+    first = router.route(other)
+    router.remember(replace(router.route(TEXT), id=first.id))
+    router.feedback(first.id, task="memory")
+    assert (task_of(router), task_of(router, other)) == ("memory", first.task.task)
 
 
 FORKED = """

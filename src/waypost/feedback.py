@@ -146,7 +146,9 @@ class Feedback:
         if decision_id is None:
             raise InvalidRequest("say which decision or which text is meant", param="decision")
         with self._remembering:
-            place = self._ids.index(decision_id) if decision_id in self._ids else -1
+            places = [place for place, known in enumerate(self._ids) if known == decision_id]
+            # Of two with one id the later one: the place that is written next holds the oldest.
+            place = max(places, key=lambda place: (place - self._remembered) % REMEMBERED, default=-1)
             known = self._sketches[place * SKETCH_BYTES : (place + 1) * SKETCH_BYTES]
         if place < 0:
             raise NotFound(
