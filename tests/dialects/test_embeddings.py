@@ -85,6 +85,12 @@ def test_vectors_go_back_as_numbers_or_packed() -> None:
     assert struct.unpack("<2f", b64decode(packed["data"][1]["embedding"])) == (0.25, 2.0)
 
 
+@pytest.mark.parametrize("options", [5, "x", [1], {"include_usage": True}, None])
+def test_what_is_said_of_a_stream_that_is_none_changes_nothing(options: Any) -> None:
+    made = openai_embeddings.EMBEDDINGS.rendering(asked(input="a", stream=True, stream_options=options))
+    assert orjson.loads(made.whole(VECTORS, None, None)) == orjson.loads(VECTORS)
+
+
 def test_ollamas_forms_are_read_and_written() -> None:
     made = embed(input=["a", "b"], dimensions=2, truncate=True, options={"num_ctx": 512}, keep_alive="5m")
     assert made.body == {"model": "embedder", "input": ["a", "b"], "dimensions": 2, "truncate": True}

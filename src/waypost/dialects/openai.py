@@ -50,8 +50,8 @@ def frame(payload: bytes) -> bytes:
 
 def wants_usage(turn: Turn) -> bool:
     """The caller asked for the usage chunk at the end of a stream."""
-    options = turn.body.get("stream_options") or EMPTY
-    return options.get("include_usage") is True
+    options = turn.body.get("stream_options")
+    return isinstance(options, Mapping) and options.get("include_usage") is True
 
 
 class Rendering:
