@@ -39,7 +39,7 @@ class KernelHook(BuildHookInterface[Any]):
 
 
 def compile_to(module: Path, root: Path) -> None:
-    """Writes the extension module; nothing else stays."""
+    """Writes the extension module, whole or not at all: to load a part of one ends the process. Nothing else stays."""
     import numpy as np  # noqa: PLC0415 - an environment without one of these must build a wheel too
     from Cython.Build import cythonize  # noqa: PLC0415 - as above
     from setuptools import Distribution, Extension  # noqa: PLC0415 - as above
@@ -57,4 +57,9 @@ def compile_to(module: Path, root: Path) -> None:
         command.build_lib = command.build_temp = folder
         command.ensure_finalized()
         command.run()
-        shutil.copy(command.get_ext_fullpath("native"), module)
+        arriving = module.with_name(f"{module.name}.part")
+        try:
+            shutil.copy(command.get_ext_fullpath("native"), arriving)
+            arriving.replace(module)
+        finally:
+            arriving.unlink(missing_ok=True)

@@ -60,3 +60,31 @@ def test_a_build_that_fails_gives_a_wheel_for_all_and_says_so(tree: Path) -> Non
     assert name.endswith("-py3-none-any.whl")
     assert not compiled
     assert said.count("no compiled kernel, numpy is used instead") == 1
+
+
+FULL_DISK = """
+import shutil, sys
+from pathlib import Path
+
+import hatch_build
+
+
+def copy(source, target):
+    if Path(target).parent != module.parent:
+        return copied(source, target)
+    Path(target).write_bytes(Path(source).read_bytes()[:4000])
+    raise OSError("No space left on device")
+
+
+module, copied, shutil.copy = Path("src/waypost/kernel/native.so").absolute(), shutil.copy, copy
+try:
+    hatch_build.compile_to(module, Path.cwd())
+except OSError:
+    print(sorted(file.name for file in module.parent.glob("native.*")))
+"""
+
+
+@pytest.mark.skipif(COMPILER is None, reason="there is no C compiler here")
+def test_no_part_of_a_kernel_stays_where_the_disk_is_full(tree: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", FULL_DISK], cwd=tree, capture_output=True, text=True, check=False, timeout=100)
+    assert done.stdout == "['native.pyi', 'native.pyx']\n", done.stderr
