@@ -155,6 +155,18 @@ async def test_bytes_behind_an_answer_are_never_taken_for_the_next_one(site: Sit
     assert site.connections == 2
 
 
+async def test_a_connection_on_which_a_request_was_answered_before_all_of_it_was_sent_is_not_used_again(site: Site) -> None:
+    site.pieces, site.pause_s = [OK], 0.05
+    connection = await site.pool.connection(site.origin, 1)
+    body = b"\r\n\r\n" * (4 << 20)  # more than the kernel holds
+    connection.send(HEAD + b"%d\r\n\r\n" % len(body), body, Patience(Call(DEPLOYMENT, {}, stream=True)))
+    assert await connection.head() == 200
+    assert [piece async for piece in _pieces(connection)] == [b"hello"]
+    connection.release()
+    assert site.pool.idle(site.origin) is None
+    await asyncio.wait_for(site.gone.wait(), 1)
+
+
 async def test_garbage_behind_an_answer_does_not_spoil_it(site: Site) -> None:
     assert await site.body(OK + b"garbage") == b"hello"
     assert await site.body(OK) == b"hello"

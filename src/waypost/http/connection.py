@@ -164,11 +164,15 @@ class HttpConnection(asyncio.Protocol):
 
     def _end(self) -> None:
         self._draining = None
-        if self._complete and self._reusable and not self._pieces and self.is_open:
+        if self._complete and self._reusable and not self._pieces and self.is_open and self._is_sent():
             self.idle_since = self._loop.time()
             self._give_back(self)
         else:
             self.close()
+
+    def _is_sent(self) -> bool:
+        """All of the request has left: an engine may refuse one before it has read it, and read no more of it."""
+        return self._transport is not None and self._transport.get_write_buffer_size() == 0
 
     def _watch(self, seconds: float) -> None:
         at = self._loop.time() + max(seconds, 0)
