@@ -85,7 +85,7 @@ REMEMBERED_FLAGS = 256
 
 
 class LinearTaskModel:
-    """Tells the task of a turn in about a tenth of a millisecond. Stateless; safe to share between threads."""
+    """Tells the task of a turn in less than a tenth of a millisecond. Stateless; safe to share between threads."""
 
     def __init__(self, weights: TaskWeights, corrections: Corrections | None = None, own: OwnTasks | None = None) -> None:
         self.weights = weights
