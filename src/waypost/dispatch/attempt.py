@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from waypost.dispatch.answer_check import Verdict
 from waypost.dispatch.events import Usage
 
 
@@ -31,7 +32,7 @@ class Attempt:
     usage: Usage | None = None
     cost_usd: float | None = None
     skipped_events: int = 0
-    verdict: str | None = None
+    verdict: Verdict | None = None
     load_s: float | None = None
 
 

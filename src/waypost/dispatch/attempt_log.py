@@ -21,13 +21,12 @@ class AttemptRecord:
     engine. ``text`` is what came of the answer, piece by piece, until it has ended.
     """
 
-    __slots__ = ("_prompt_tokens", "attempt", "check", "deployment", "text", "timings", "verdict")
+    __slots__ = ("_prompt_tokens", "attempt", "check", "deployment", "text", "timings")
 
     def __init__(self, deployment: Deployment, prompt_tokens: int, started_s: float) -> None:
         self.deployment = deployment
         self.attempt = Attempt(deployment.id, started_s, started_s)
         self.check: AnswerCheck | None = None
-        self.verdict: Verdict | None = None
         self.timings: Timings | None = None
         self.text: list[str] = []
         self._prompt_tokens = prompt_tokens
@@ -71,9 +70,9 @@ class AttemptRecord:
     def judge(self) -> Verdict | None:
         """Takes down whether the answer, which is complete, is what was asked for. It may take a while, and is done once."""
         if self.check is not None:
-            self.attempt.verdict = self.verdict = self.check.verdict()
+            self.attempt.verdict = self.check.verdict()
             self.check = None
-        return self.verdict
+        return self.attempt.verdict
 
     def prefer_another(self, error: ProviderError) -> None:
         """The answer is complete, and does not go out: ``error`` says why."""

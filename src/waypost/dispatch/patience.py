@@ -20,7 +20,7 @@ class Patience:
     stream only; an answer that is not streamed begins when it is complete, so there the total alone counts.
     """
 
-    __slots__ = ("_call", "_first_at", "_now", "_quiet_since", "_total_at", "_until")
+    __slots__ = ("_call", "_now", "_quiet_since", "_total_at", "_until")
 
     def __init__(self, call: Call) -> None:
         self._call = call
@@ -28,8 +28,8 @@ class Patience:
         self._quiet_since: float | None = None
         begun = self._now()
         self._total_at = begun + call.deployment.timeouts.total_s
-        self._first_at = begun + call.deployment.timeouts.first_byte_s if call.stream else self._total_at
-        self._until = min(self._first_at, self._total_at)
+        first_at = begun + call.deployment.timeouts.first_byte_s if call.stream else self._total_at
+        self._until = min(first_at, self._total_at)
 
     def listen(self) -> None:
         """The answer has begun: from now on, and until this is called again, the deadline is for silence."""
