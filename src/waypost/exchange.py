@@ -72,7 +72,7 @@ class Exchange:
         It is complete when it is committed, and nothing can break it any more.
         """
         events = self._answer.whole()
-        payload = events[0].payload if len(events) == 1 else b"".join([event.payload for event in events])
+        payload = b"".join([event.payload for event in events])
         return payload, events[-1].timings
 
     def events(self, take: Take | None = None) -> AsyncGenerator[Event, None]:

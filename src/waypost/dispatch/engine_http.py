@@ -132,7 +132,7 @@ async def read_whole(deployment: Deployment, connection: HttpConnection, limit: 
             message = f"{deployment.id} answered with more than {limit} bytes"
             raise ProviderProtocolError(message, deployment=deployment.id)
         if rest is not None or not data:
-            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            return b"".join(pieces)
 
 
 async def _read_refusal(deployment: Deployment, connection: HttpConnection) -> bytes:

@@ -137,7 +137,7 @@ class HttpConnection(asyncio.Protocol):
         if self._paused and self._transport is not None:
             self._paused = False
             self._transport.resume_reading()
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return b"".join(pieces)
 
     def bypass(self, take: Callable[[bytes], bool]) -> None:
         """From now on ``take`` is shown what comes while `read` waits, which goes on waiting where it says yes: it has it.

@@ -42,7 +42,7 @@ async def read_body(scope: Scope, receive: Receive, max_bytes: int) -> bytes:
         if not message.get("more_body", False):
             if packed is not None:
                 packed.end()
-            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            return b"".join(pieces)
 
 
 async def _unpack(packed: Unpacker, data: bytes, pieces: list[bytes], kept: int, max_bytes: int) -> int:

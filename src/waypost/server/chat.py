@@ -145,7 +145,7 @@ async def _send_stream(
                 if piece := rendering.piece(event):
                     held.append(piece)
                 if held and not event.more:
-                    body = held[0] if len(held) == 1 else b"".join(held)
+                    body = b"".join(held)
                     held.clear()
                     await send({"type": "http.response.body", "body": body, "more_body": True})
             tail = rendering.end(None if card is None else card.to_dict())
