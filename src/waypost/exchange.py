@@ -88,8 +88,7 @@ class Exchange:
 
     async def aclose(self) -> None:
         """Gives up what has not ended, frees the engine, and records how it went; a second time, nothing happens."""
-        if not self._answer.ended:
-            await self._answer.aclose()
+        await self._answer.aclose()
         self._end()
 
     def __del__(self) -> None:

@@ -182,9 +182,8 @@ class Router(Opinions):
             record("refused", error)
             raise
         try:
-            kept = self._dispatchers.get(asyncio.get_running_loop())
-            dispatcher = await self._dispatcher() if kept is None else kept[0]
-            call = partial(dispatcher.open, turn, decision, fleet, started, log, self._config.policy.hedge_after)
+            dispatcher, hedge = await self._dispatcher(), self._config.policy.hedge_after
+            call = partial(dispatcher.open, turn, decision, fleet, started=started, log=log, hedge=hedge)
             answer = await (call() if self._cache is None else self._cache.open(turn, decision, fleet, log, call))
         except WaypostError as error:
             record("failed", error)

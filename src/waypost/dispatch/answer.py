@@ -232,8 +232,7 @@ class Answer:
             self.keeper.give_up()
 
     def _end(self) -> None:
-        if not self._run.ended:
-            self._run.succeed()
+        self._run.succeed()
         self.ended = True
         if self.keeper is not None:
             self.keeper.complete()

@@ -72,6 +72,7 @@ class Dispatcher:
         turn: Turn,
         decision: Decision,
         fleet: FleetView,
+        *,
         started: float,
         log: AttemptLog | None = None,
         hedge: HedgeAfter | None = None,
@@ -84,8 +85,7 @@ class Dispatcher:
         Raises the refusal of the decision, the last `ProviderError` when all candidates failed or the retry budget is spent,
         `AllBusy` when all of them were full for too long, or `NoDeployment` when none may be asked now.
         """
-        if decision.refusal is not None:
-            decision.raise_if_refused()
+        decision.raise_if_refused()
         log = AttemptLog() if log is None else log
         plan = Plan(decision, fleet, self._max_attempts, self._rng)
         verification = None if decision.verify == "off" else Verification()

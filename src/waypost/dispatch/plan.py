@@ -113,7 +113,7 @@ class Plan:
             return None
         while (step := self._first()) is not None:
             self._queue.popleft()
-            if not self._window_above or self._large_enough(step):
+            if self._large_enough(step):
                 return step
         if self._full:
             return None

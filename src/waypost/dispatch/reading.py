@@ -40,7 +40,7 @@ def read_event(payload: bytes, parsed: Mapping[str, Any], *, skipped: int = 0) -
             added = _text_of(said)
             text += added
             output = output or bool(added) or any(map(said.get, _OUTPUTS))
-    usage = read_usage(parsed["usage"]) if "usage" in parsed else None
+    usage = read_usage(parsed.get("usage"))
     return Event(
         payload=payload,
         output=output,
@@ -49,7 +49,7 @@ def read_event(payload: bytes, parsed: Mapping[str, Any], *, skipped: int = 0) -
         usage_only=usage is not None and not parsed["choices"],
         text=text,
         skipped=skipped,
-        timings=read_timings(parsed["timings"]) if usage is not None and "timings" in parsed else None,
+        timings=None if usage is None else read_timings(parsed.get("timings")),
     )
 
 
@@ -57,12 +57,11 @@ def read_usage(usage: Any) -> Usage | None:
     """The engine's own count. What it does not say is ``None``; a zero that it says is a zero."""
     if not isinstance(usage, dict):
         return None
-    prompt, completion = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
     read = Usage(
         prompt_tokens=_count(usage, "prompt_tokens"),
         completion_tokens=_count(usage, "completion_tokens"),
-        cached_tokens=None if prompt is None else _count(prompt, "cached_tokens"),
-        reasoning_tokens=None if completion is None else _count(completion, "reasoning_tokens"),
+        cached_tokens=_count(usage.get("prompt_tokens_details"), "cached_tokens"),
+        reasoning_tokens=_count(usage.get("completion_tokens_details"), "reasoning_tokens"),
     )
     return None if read.prompt_tokens is None and read.completion_tokens is None else read
 

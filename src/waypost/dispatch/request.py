@@ -59,7 +59,7 @@ def _from_caller(body: Mapping[str, Any], deployment: Deployment) -> dict[str, A
     if deployment.lane == "litellm":
         return {name: value for name, value in caller.items() if name in CHAT_FIELDS}
     options = caller.get("options")
-    if options is not None and isinstance(options, Mapping):
+    if isinstance(options, Mapping):
         kept = {name: value for name, value in options.items() if name not in _NOT_IN_OPTIONS}
         if deployment.lane == "ollama":  # which has them beside the other fields
             return {**kept, **{name: value for name, value in caller.items() if name != "options"}}

@@ -77,13 +77,11 @@ class Fleet:
             statuses: dict[str, Status] = {}
             changed: Iterable[str] = self._deployments
             if now < self._statuses_until:
-                statuses, changed = self._statuses.copy(), self._changed_since
+                statuses, changed = self._statuses.copy(), self._changed_since & self._deployments.keys()
             else:
                 self._statuses_until = math.inf
             self._changed_since = set()
             for name in changed:
-                if name not in self._deployments:
-                    continue
                 live = self._live[name]
                 statuses[name] = live.status(now)
                 if live.snapshot is None:
@@ -197,8 +195,7 @@ class Fleet:
                 if deployment_id not in self._deployments:
                     del self._live[deployment_id]
             self._changed(deployment_id, live)
-            if self._slots.queue:
-                self._offer(deployment_id)
+            self._offer(deployment_id)
 
     def answers(self, deployment_id: str) -> None:
         """A probe gives output: its deployment takes calls again."""
@@ -219,10 +216,8 @@ class Fleet:
         with self._change:
             self._took(deployment_id, latency_s, stream=stream)
             first_output = stream and latency_s is not None
-            if changed := self._loads.answers(deployment_id, first_output=first_output, counts=not background):
-                self._learned(changed)
-            if self._slots.queue:
-                self._offer(deployment_id)
+            self._learned(self._loads.answers(deployment_id, first_output=first_output, counts=not background))
+            self._offer(deployment_id)
             if session is not None and deployment_id in self._live:
                 self._sessions.answered(session, deployment_id)
 

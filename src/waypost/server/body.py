@@ -20,9 +20,8 @@ async def read_body(scope: Scope, receive: Receive, max_bytes: int) -> bytes:
     Raises `PayloadTooLarge` at ``max_bytes`` (``server.max_body_bytes``) while reading, of what came and of what it unpacks to;
     `UnsupportedEncoding` and `InvalidRequest` for a compressed body that cannot be unpacked; and `ClientLeft`.
     """
-    given = dict(scope["headers"])
-    packed = unpacker(scope["headers"]) if b"content-encoding" in given else None
-    length = given.get(b"content-length", b"")
+    packed = unpacker(scope["headers"])
+    length = dict(scope["headers"]).get(b"content-length", b"")
     if length.isdigit() and int(length[:20]) > max_bytes:
         raise _too_large(max_bytes)
     pieces: list[bytes] = []
