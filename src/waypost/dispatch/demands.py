@@ -64,7 +64,7 @@ _NOTHING = Demands()
 
 
 def held_to(demands: Demands | None, call: Call, events: Events) -> Events:
-    """The events of the answer to ``call``, held to what was asked of it; the same generator where nothing was.
+    """The events of the answer to ``call``, held to what was asked of it; the same object where nothing was.
 
     It raises `ProviderIgnoredRequest` at the first event that shows it. Of a stream, nothing counts as output before what was
     demanded has begun, so that it shows before the commit point wherever that is possible.

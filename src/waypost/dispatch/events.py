@@ -93,7 +93,7 @@ class Lane(Protocol):
     """A way to reach engines of one kind.
 
     ``events`` yields the answer, within the deployment's ``timeouts``. Every failure is a ``ProviderError``; nothing is
-    retried. Closing the generator, or cancelling the task that iterates it, closes the connection to the engine at once.
+    retried. Closing it, or cancelling the task that iterates it, closes the connection to the engine at once.
     """
 
     def events(self, call: Call) -> Events:

@@ -17,7 +17,7 @@ def kept_up(call: Call, events: Events, clock: Callable[[], float]) -> Events:
     """The events of the answer to ``call``, which may not come slower than its deployment's ``min_tokens_per_s``.
 
     Raises `ProviderTimeout` when less than that has come in `WINDOW_S` seconds of waiting for the engine, from the first output
-    on and up to the finish reason. What the client takes to read does not count. It is the same generator where there is no
+    on and up to the finish reason. What the client takes to read does not count. It is the same object where there is no
     floor, and for an answer that is not streamed, of which nothing is seen before its end.
     """
     least = call.deployment.timeouts.min_tokens_per_s
