@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import NamedTuple
 
-from waypost.dispatch.events import Event
+from waypost.dispatch.events import Event, Events
 from waypost.errors import ProviderProtocolError, ProviderTimeout
 from waypost.fleet.deployment import Deployment
 from waypost.http.deadline import Deadline
+from waypost.value import value
 
 _NO_DEADLINE = nullcontext()
 
@@ -29,16 +28,15 @@ class CommitBounds:
     max_s: float = 600.0
 
 
-class Head(NamedTuple):
+@value(frozen=True, slots=True)
+class Head:
     """The events up to the commit point. ``complete``: there are no others."""
 
     events: tuple[Event, ...]
     complete: bool
 
 
-async def read_head(
-    events: AsyncIterable[Event], bounds: CommitBounds, deployment: Deployment, *, stream: bool, whole: bool = False
-) -> Head:
+async def read_head(events: Events, bounds: CommitBounds, deployment: Deployment, *, stream: bool, whole: bool = False) -> Head:
     """The first events of an answer, up to its first output or its finish reason; all of an answer that is not streamed.
 
     With ``whole``, all of a stream too, unless it is longer than ``bounds.max_bytes``. Raises the lane's ``ProviderError`` if
