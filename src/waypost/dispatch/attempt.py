@@ -11,7 +11,7 @@ from waypost.dispatch.events import Usage
 
 @dataclass(slots=True)
 class Attempt:
-    """How one call went, or goes: only its `AttemptRecord` changes it. ``None`` is "did not happen".
+    """How one call went, or how it goes: only who makes the call changes it. ``None`` is "did not happen".
 
     Times are seconds since the request was read. ``error`` is a code of ``waypost.errors`` (``None``: it worked), ``message``
     its sentence. ``committed`` says that output reached the client, so that nobody else could be asked any more.
