@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import secrets
 import time
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -12,7 +12,7 @@ _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 def new_id(now_s: float | None = None) -> str:
     """A decision id: ``wp_``, the time in milliseconds (so that ids sort by age) and 50 random bits, in Crockford's base 32."""
     milliseconds = int((time.time() if now_s is None else now_s) * 1000)
-    return "wp_" + _written(milliseconds) + _written(int.from_bytes(os.urandom(7), "big") >> 6)
+    return "wp_" + _written(milliseconds) + _written(secrets.randbits(50))
 
 
 def _written(bits: int) -> str:
