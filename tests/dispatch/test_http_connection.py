@@ -163,7 +163,7 @@ async def test_a_connection_on_which_a_request_was_answered_before_all_of_it_was
     assert await connection.head() == 200
     assert [piece async for piece in _pieces(connection)] == [b"hello"]
     connection.release()
-    assert site.pool.idle(site.origin) is None
+    assert not connection.is_open
     await asyncio.wait_for(site.gone.wait(), 1)
 
 

@@ -90,9 +90,7 @@ class EngineHttp:
             ) from error
         try:
             target = self._target(deployment)
-            connection = self._pool.idle(target.origin)
-            if connection is None:
-                connection = await self._pool.connection(target.origin, deployment.timeouts.connect_s)
+            connection = await self._pool.connection(target.origin, deployment.timeouts.connect_s)
         except (asyncio.TimeoutError, OSError, ValueError) as error:
             raise _connection_error(deployment, error) from error
         connection.send(b"%sContent-Length: %d\r\n\r\n" % (target.head, len(payload)), payload, patience)

@@ -36,10 +36,6 @@ class HttpPool:
         Raises ``TimeoutError`` after ``connect_s`` seconds, ``OSError`` (``socket.gaierror``, ``ssl.SSLError``), or
         ``UnicodeError`` for a host that cannot be one.
         """
-        return self.idle(origin) or await self._connect(origin, connect_s)
-
-    def idle(self, origin: Origin) -> HttpConnection | None:
-        """A connection to ``origin`` that is there already, if there is one."""
         idle = self._idle.get(origin)
         oldest = asyncio.get_running_loop().time() - KEEP_ALIVE_S
         while idle:
@@ -47,7 +43,7 @@ class HttpPool:
             if connection.idle_since > oldest and connection.is_quiet():
                 return connection
             connection.close()
-        return None
+        return await self._connect(origin, connect_s)
 
     async def close(self) -> None:
         """Closes all connections, those in use too."""
