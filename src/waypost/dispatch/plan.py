@@ -59,25 +59,6 @@ class Plan:
     engines see.
     """
 
-    __slots__ = (
-        "_again",
-        "_busy",
-        "_candidates",
-        "_cooling_s",
-        "_dead_keys",
-        "_fleet",
-        "_full",
-        "_left",
-        "_prompt_tokens",
-        "_queue",
-        "_retried",
-        "_retries",
-        "_rng",
-        "_swap",
-        "_window_above",
-        "last",
-    )
-
     def __init__(self, decision: Decision, fleet: FleetView, max_attempts: int, rng: Callable[[], float]) -> None:
         self._fleet = fleet
         self._candidates = iter(decision.candidates)
