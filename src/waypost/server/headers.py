@@ -80,7 +80,7 @@ def answer_headers(
         "x-waypost-attempts": str(len(made)),
     }
     if made and made[0].deployment != deployment.id:
-        headers["x-waypost-fallback-from"] = safe_value(made[0].deployment)
+        headers["x-waypost-fallback-from"] = _safe_again(made[0].deployment)
     if cache is not None:
         headers["x-waypost-cache"] = cache.state
     cost_usd = known_cost(made, cache) if complete else None
