@@ -115,7 +115,7 @@ class TurnReading:
     @property
     def question(self) -> Reading | None:
         """The assistant's open question that the request replies to."""
-        return next((part.reading for part in self.parts if part.what == QUESTION), None) if len(self.parts) > 1 else None
+        return next((part.reading for part in self.parts if part.what == QUESTION), None)
 
     @property
     def says_something(self) -> bool:
@@ -137,7 +137,7 @@ def read_turn(turn: Turn) -> TurnReading:
         parts.append(Part(read(_offered(question)), QUESTION_WEIGHT, QUESTION))
     # "ok" after a command that was carried out is no command again.
     bare = not question and request.starts.size <= BARE_WORDS
-    for weight, message in zip(EARLIER_TURNS, asked[-2::-1], strict=False) if len(asked) > 1 and not bare else ():
+    for weight, message in () if bare else zip(EARLIER_TURNS, asked[-2::-1], strict=False):
         earlier = opened(message.text).request
         if earlier:
             parts.append(Part(read(earlier), weight, "an earlier message"))

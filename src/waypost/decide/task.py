@@ -118,7 +118,6 @@ class TaskScores:
         """Stable keys, for JSON. Without ``explained``, what must be found first is ``None``: tasks, evidence, language."""
         labels = self.labels
         likely = sorted([item for item in labels.items() if item[1] >= SHOWN_LABEL], key=itemgetter(1), reverse=True)
-        probabilities = {task: round(p, 4) for task, p in self.probabilities.items()}
         return {
             "task": self.task,
             "label": self._likeliest(labels),
@@ -126,8 +125,8 @@ class TaskScores:
             "act": self.act,
             "needs": list(self.needs),
             "difficulty": None if self.difficulty is None else round(self.difficulty, 3),
-            "confidence": max(probabilities.values(), default=0.0),
-            "probabilities": probabilities,
+            "confidence": round(self.confidence, 4),
+            "probabilities": {task: round(p, 4) for task, p in self.probabilities.items()},
             "labels": {label: round(p, 4) for label, p in likely},
             "evidence": list(self.evidence) if explained else None,
             "language": self.language if explained else None,

@@ -328,9 +328,7 @@ def _act(sums: list[float], task: str | None) -> Act:
 def _needs(sums: list[float], seen: TurnReading) -> tuple[Need, ...]:
     likely = sums[len(TASKS) + len(ACTS) : _SUMS.shape[1]]
     long = seen.flags[_LONG_CONTEXT]
-    if max(likely) < LIKELY_NEED and not long:
-        return ()
-    return tuple(need for need, p in zip(NEEDS, likely, strict=True) if p >= LIKELY_NEED or (long and need == "long_context"))
+    return tuple([need for need, p in zip(NEEDS, likely, strict=True) if p >= LIKELY_NEED or (long and need == "long_context")])
 
 
 def _flag_scores(weights: TaskWeights, flags: tuple[bool, ...]) -> Floats:

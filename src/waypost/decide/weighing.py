@@ -78,9 +78,9 @@ def aim_of(meaning: Meaning, turn: Turn, policy: Policy, route: Route, *, in_con
         return None
     if meaning.kind == "pair":
         return Aim(None, None)
-    said = dial = _DIALS.get(meaning.name) if meaning.kind == "virtual" else None
-    for one in (meaning.number, turn.cost_quality, route.cost_quality, policy.cost_quality):
-        dial = one if dial is None else dial
+    said = _DIALS.get(meaning.name) if meaning.kind == "virtual" else None
+    dials = (said, meaning.number, turn.cost_quality, route.cost_quality, policy.cost_quality)
+    dial = next((one for one in dials if one is not None), None)
     floor = policy.quality_floor if route.quality_floor is None else route.quality_floor
     may_draw = route.explore and said is None and not in_conversation and not turn.tool_loop_open
     if dial is None and floor is None and not may_draw:
