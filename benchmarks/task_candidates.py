@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from waypost.decide.features import BITS
 from waypost.decide.labels import ACTION, LABELS, TASKS
 from waypost.decide.reading import read_turn
+from waypost.kernel.plain import ROW_BITS
 from waypost.learn.calibration import best_temperature, probabilities_of
 from waypost.learn.datasets import load_rows, turn_of
 from waypost.learn.linear import FitSettings, fit
@@ -34,7 +34,7 @@ Scores = Callable[[Corpus, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 """Label scores of the rows in the third argument, by a model that was trained on those in the second, with their weights."""
 
 
-def linear(matrix: TaskMatrix, allowed: np.ndarray | None = None, width: int = 1 << BITS) -> Scores:
+def linear(matrix: TaskMatrix, allowed: np.ndarray | None = None, width: int = 1 << ROW_BITS) -> Scores:
     """The shipped kind of model on ``matrix``."""
 
     def scores(corpus: Corpus, seen: np.ndarray, weights: np.ndarray, left: np.ndarray) -> np.ndarray:

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from waypost.decide.features import BITS, MAX_CHARS, excerpt, read
-from waypost.kernel.plain import MOST_CODES, MOST_ROWS, distinct
+from waypost.decide.features import MAX_CHARS, excerpt, read
+from waypost.kernel.plain import MOST_CODES, MOST_ROWS, ROW_BITS, distinct
 
 ANY_TEXT = st.text(st.characters(codec=None), max_size=300)
 
@@ -60,7 +60,7 @@ def test_spellings_that_mean_the_same_read_the_same(one: str, other: str) -> Non
 def test_any_text_can_be_read_and_every_row_is_inside_the_table(text: str) -> None:
     reading = read(text)
     assert np.array_equal(reading.rows, read(text).rows)
-    assert not reading.rows.size or (reading.rows.min() >= 0 and reading.rows.max() < 1 << BITS)
+    assert not reading.rows.size or (reading.rows.min() >= 0 and reading.rows.max() < 1 << ROW_BITS)
     assert 0 <= reading.chars <= reading.rows.size
     assert reading.words.size == reading.starts.size
 

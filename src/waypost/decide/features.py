@@ -15,13 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from waypost.kernel import ngrams
+from waypost.kernel.plain import Codes, Ids
 from waypost.value import value
 
 FEATURES_VERSION = "2"
 """Weights belong to one reading of the text. Whoever changes what a turn is read as changes this."""
-
-Ids = npt.NDArray[np.int64]
-Codes = npt.NDArray[np.uint32]
 
 HEAD_CHARS = 1000
 TAIL_CHARS = 800
@@ -37,9 +35,6 @@ REMEMBERED_TEXTS = 256
 REMEMBERED_CHARS = 1200
 """What was read of so many texts up to that length is kept, at most 15 MB: conversations, tool loops and households repeat
 theirs."""
-
-BITS = 18
-"""Every n-gram falls on one of 2^18 table rows."""
 
 _BLANK, _LETTER, _MARK, _ALONE = range(4)
 _DIGITS = (0x30, 0x660, 0x6F0, 0x966, 0x9E6, 0xA66, 0xAE6, 0xB66, 0xBE6, 0xC66, 0xCE6, 0xD66, 0xE50, 0xED0, 0xFF10)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from waypost.decide.features import BITS, CHAR_NGRAMS, Ids, Reading
+from waypost.decide.features import CHAR_NGRAMS, Reading
 from waypost.kernel import row_sums
+from waypost.kernel.plain import ROW_BITS, Ids
 
 _SCRIPTS = (
     (0x0370, 0x0400, "el"),
@@ -94,7 +95,7 @@ def opening_rows(reading: Reading, bits: int) -> Ids:
         count = max(size - n + 1, 0)
         found.append(reading.rows[start : start + min(count, OPENING_CHARS)])
         start += count
-    return np.concatenate(found) >> (BITS - bits)
+    return np.concatenate(found) >> (ROW_BITS - bits)
 
 
 def _kana(codes: npt.NDArray[np.uint32]) -> int:

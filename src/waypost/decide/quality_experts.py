@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from waypost.decide.features import Ids
 from waypost.decide.labels import LABELS
 from waypost.decide.quality_features import STRUCTURE
+from waypost.kernel.plain import Ids
 
 Floats = npt.NDArray[np.floating[Any]]
 Arrays = Mapping[str, npt.NDArray[Any]]

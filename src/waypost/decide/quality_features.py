@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from waypost.decide.features import BITS, FEATURES_VERSION, Codes, Ids, Reading, read
+from waypost.decide.features import FEATURES_VERSION, Reading, read
 from waypost.decide.labels import LABELS
 from waypost.decide.reading import FLAGS, TurnReading, read_turn
 from waypost.decide.task import TaskScores
 from waypost.decide.task_model import TextGrounds
+from waypost.kernel.plain import ROW_BITS, Codes, Ids
 from waypost.turn import Turn
 
 QUALITY_FEATURES_VERSION = f"{FEATURES_VERSION}.1"
@@ -172,7 +173,7 @@ def _cues(request: Reading) -> list[int]:
 @functools.cache
 def _cue_of_rows() -> npt.NDArray[np.uint8]:
     """Of each table row of the task model, the group of cues that its word is in."""
-    found = np.full(1 << BITS, len(_CUES), np.uint8)
+    found = np.full(1 << ROW_BITS, len(_CUES), np.uint8)
     for number, group in enumerate(_CUES):
         for word in group:
             found[read(word).words] = number

@@ -11,11 +11,12 @@ import numpy.typing as npt
 
 from waypost.decide.artefact import DAMAGE, fix, read_artefact
 from waypost.decide.evidence import Hashes
-from waypost.decide.features import BITS, FEATURES_VERSION
+from waypost.decide.features import FEATURES_VERSION
 from waypost.decide.labels import LABELS
 from waypost.decide.language import LanguageHead
 from waypost.decide.reading import FLAGS
 from waypost.errors import ArtefactError
+from waypost.kernel.plain import ROW_BITS
 
 _NAME = "task-model"
 WEIGHTS_FILE, CARD_FILE = f"{_NAME}.npz", f"{_NAME}.json"
@@ -63,7 +64,7 @@ def load_weights(path: Path | None = None) -> TaskWeights:
         weights = _weights_of(read.arrays, f"task-{FEATURES_VERSION}-{read.digest[:12]}")
     except DAMAGE:
         raise ArtefactError(f"{WEIGHTS_FILE} is damaged: {fix(_COMMAND)}") from None
-    if weights.table.shape != (1 << BITS, len(LABELS)) or weights.flags.shape != (len(FLAGS), len(LABELS)):
+    if weights.table.shape != (1 << ROW_BITS, len(LABELS)) or weights.flags.shape != (len(FLAGS), len(LABELS)):
         raise ArtefactError(f"{WEIGHTS_FILE} knows other labels than this Waypost: run `{_COMMAND}`")
     return weights
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from waypost.decide.features import BITS, Ids, read
+from waypost.decide.features import read
 from waypost.errors import ArtefactError
+from waypost.kernel.plain import ROW_BITS, Ids
 from waypost.learn.outcomes import Floats, Outcomes, Prompt
 
 NEIGHBOURS = 50
@@ -39,7 +40,7 @@ class Vectors:
         rows = [self._read(prompt.text) for prompt in prompts]
         ends = np.cumsum([0, *(row.size for row in rows)])
         columns = np.concatenate([*rows, np.empty(0, np.int64)])
-        return sparse.csr_matrix((np.ones(columns.size), columns, ends), shape=(len(rows), 1 << BITS))
+        return sparse.csr_matrix((np.ones(columns.size), columns, ends), shape=(len(rows), 1 << ROW_BITS))
 
     def _read(self, text: str) -> Ids:
         if text not in self._known:
@@ -64,7 +65,7 @@ class Neighbours:
         """Learns from ``train``; ``overall`` is the mean score of each model."""
         found = vectors.of(train.prompts)
         prompts = len(train.prompts)
-        occurs = np.bincount(found.indices, minlength=1 << BITS)
+        occurs = np.bincount(found.indices, minlength=1 << ROW_BITS)
         weights = np.where(
             (occurs > 0) & (occurs <= max(_FEW, MOST_SHARE * prompts)), np.log((1 + prompts) / (1 + occurs)), 0.0
         )

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from waypost.decide.features import Ids
 from waypost.decide.labels import LABELS
 from waypost.decide.quality_experts import Floats, Rows, Topics
 from waypost.decide.quality_features import STRUCTURE, WORD_BITS, Told, told_of
 from waypost.decide.task import TaskModel
 from waypost.errors import ArtefactError
+from waypost.kernel.plain import Ids
 from waypost.learn.outcomes import Ints, Prompt
 
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from waypost.decide.features import BITS
 from waypost.decide.labels import ACTION, LABEL_NAMES, LABELS, TASKS, labels_of
 from waypost.decide.reading import FLAGS
 from waypost.decide.task_model import CERTAINTY
+from waypost.kernel.plain import ROW_BITS
 from waypost.learn.augmentation import (
     DERIVED,
     NOISE_SOURCE,
@@ -224,7 +224,7 @@ def _fit(corpus: Corpus, chosen: npt.NDArray[np.int64], training: TaskTraining, 
 
     rng = np.random.default_rng(training.seed)
     noisy = hide_flags(corpus.rows)
-    fitted = fit(corpus.matrix, 1 << BITS, corpus.allowed, weights, chosen, training.fit, rng, noisy, advance)
+    fitted = fit(corpus.matrix, 1 << ROW_BITS, corpus.allowed, weights, chosen, training.fit, rng, noisy, advance)
     return _lean_on_images(fitted)
 
 
