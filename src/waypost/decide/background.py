@@ -6,6 +6,7 @@ again, is slower than one that writes them with what is there.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
 
@@ -44,7 +45,7 @@ def smallest_first(route: Route, fleet: FleetView, policy: Policy) -> tuple[Rout
     Everybody whom some route lists may be asked: first what is loaded here, then what is here and does not say, then what would
     have to be loaded, and at last what runs elsewhere; the smaller first. Where ``route`` keeps to this machine, so does this.
     """
-    everybody = [deployment for deployment in fleet if not deployment.is_pattern]
+    everybody = fleet.roster.here
     named = {name for each in policy.routes.values() for name in each.candidates}
     listed = everybody if "*" in named else [d for d in everybody if not named.isdisjoint((d.id, d.group))]
 
@@ -60,6 +61,6 @@ def smallest_first(route: Route, fleet: FleetView, policy: Policy) -> tuple[Rout
     return taken, tuple(sorted(listed, key=order)), "the smallest model that is loaded"
 
 
-def _is_local(route: Route, everybody: list[Deployment]) -> bool:
+def _is_local(route: Route, everybody: Sequence[Deployment]) -> bool:
     own = [d for d in everybody if "*" in route.candidates or not {d.id, d.group}.isdisjoint(route.candidates)]
     return bool(own) and all(deployment.local for deployment in own)

@@ -73,7 +73,7 @@ class Forecast:
 
         What the config states counts, and only of the others an estimate is asked for.
         """
-        known = {deployment.id: deployment for deployment in self.fleet.deployments}
+        known = self.fleet.roster.by_id
         found = [Expected(one, known[one.deployment], place) for place, one in enumerate(candidates)]
         asked = self._as_asked([one.deployment for one in found])
         if self.lengths is not None:

@@ -124,7 +124,7 @@ def _other_tag(name: str) -> str:
 
 def closest(name: str, fleet: FleetView, policy: Policy) -> list[str]:
     """The known names most like ``name``, best first."""
-    here = [deployment for deployment in fleet if not deployment.is_pattern]
+    here = fleet.roster.here
     known = {*VIRTUAL_MODELS, *policy.routes, *policy.aliases, *(d.group for d in here), *(d.id for d in here)}
     by_lower = {known_name.lower(): known_name for known_name in sorted(known)}
     return [by_lower[match] for match in difflib.get_close_matches(name[:200].lower(), by_lower, n=3, cutoff=0.4)]
