@@ -21,7 +21,6 @@ from waypost.ledger.clean import Cleaner
 REMEMBERED = 10_000
 """How many decisions can be corrected by their id: some 6 MB."""
 
-
 _NOTHING = bytes(SKETCH_BYTES)
 
 

@@ -16,9 +16,7 @@ Check = Callable[[Any, str], None]
 
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _BASE64 = (string.ascii_letters + string.digits + "+/").encode()
-
-
-PLAIN_ROLES = ("user", "assistant", "system", "developer")
+_PLAIN_ROLES = ("user", "assistant", "system", "developer")
 
 
 def is_plain(message: Any) -> bool:
@@ -27,7 +25,7 @@ def is_plain(message: Any) -> bool:
         type(message) is dict
         and len(message) == 2
         and type(message.get("content")) is str
-        and message.get("role") in PLAIN_ROLES
+        and message.get("role") in _PLAIN_ROLES
     )
 
 

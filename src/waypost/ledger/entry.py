@@ -16,10 +16,7 @@ from waypost.dispatch.events import Usage
 from waypost.ledger.clean import Cleaner, is_fit
 from waypost.ledger.record import Outcome
 
-PROMPT = (
-    *("hash", "chars", "messages", "language", "needs", "answer_cap", "channel", "background", "cost_quality"),
-    "text",
-)
+PROMPT = ("hash", "chars", "messages", "language", "needs", "answer_cap", "channel", "background", "cost_quality", "text")
 _USAGE = ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens", "usage_estimated")
 DECISION = (
     *("id", "started_at", "requested", "route", "task", "deployment", "status", "error", "http_status", "stream", "dialect"),
@@ -33,8 +30,7 @@ ATTEMPT = (
     *_USAGE,
     "cost_usd",
 )
-_PROMPT_COLUMNS = tuple(f"prompt_{key}" for key in PROMPT)
-COLUMNS = (*DECISION, *_PROMPT_COLUMNS, "repaired", "card")
+COLUMNS = (*DECISION, *(f"prompt_{key}" for key in PROMPT), "repaired", "card")
 _TEXT = COLUMNS.index("prompt_text")
 _UNUSED = (None,) * len(_USAGE)
 
