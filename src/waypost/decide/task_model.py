@@ -82,6 +82,7 @@ _NEED_LETTERS = (_ACTION, _VISION)
 _TASK_PLACES = [TASKS.index(label.task) for label in LABELS]
 LIKELY_NEED = 0.5
 REMEMBERED_FLAGS = 256
+"""What so many sets of facts say is kept: the turns of one server have few."""
 
 
 class LinearTaskModel:

@@ -26,7 +26,7 @@ MOST_CODES = 2500
 MOST_ROWS = 5 * (MOST_CODES + 1)
 """Of n codes there are at most 2n n-grams of characters, and 3n of words."""
 
-TRIGRAM_FACTORS = (40503, 2531, 14627)
+_TRIGRAM_FACTORS = (40503, 2531, 14627)
 """Odd numbers without a pattern between them: they spread three bytes over the 65,536 places of a 16-bit sum."""
 
 _BLANK, _MARK = 0, 2
@@ -51,7 +51,7 @@ _INVERSES = _powers(pow(int(_BASE), -1, 1 << 32))
 _PLACES = np.arange(MOST_ROWS, dtype=np.uint16)
 _ONES = np.ones(MOST_ROWS, np.float32)
 _SCRATCH = threading.local()
-_SHARES = np.multiply.outer(np.array(TRIGRAM_FACTORS, np.uint16), np.arange(256, dtype=np.uint16))
+_SHARES = np.multiply.outer(np.array(_TRIGRAM_FACTORS, np.uint16), np.arange(256, dtype=np.uint16))
 """What each byte adds to the place, as the first, the second and the third of a trigram."""
 
 

@@ -142,6 +142,6 @@ def iso_time(unix_s: float) -> str:
     return f"{_iso_second(second)}.{millis:03}Z"
 
 
-@lru_cache(2)
+@lru_cache(2)  # A date takes 2 µs to make, and most rows are of the second of the row before.
 def _iso_second(unix_s: int) -> str:
     return datetime.fromtimestamp(unix_s, tz=timezone.utc).isoformat()[:19]
