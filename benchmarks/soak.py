@@ -256,12 +256,15 @@ def started(base_url: str, folder: Path) -> Program:
 def verdict(found: dict[str, Any]) -> list[str]:
     """What is wrong, in sentences."""
     slope, rows = found["slope_mb_a_minute"], sum(found["ledger"].values())
+    left = sum(count for name, count in found["outcomes"].items() if name.endswith(": left"))
+    # Who left before an engine was asked may have left before the request was read.
+    least = found["requests"] - (left - found["hung_calls"])
     checks = (
         (slope is not None and slope > MOST_MB_A_MINUTE, f"memory grows by {slope or 0:.2f} MB a minute"),
         (found["in_flight_after"] != 0, f"{found['in_flight_after']} requests stayed in flight"),
         (found["hung_calls_left"] != 0, f"{found['hung_calls_left']} hanging calls were never hung up on"),
         (found["silent_breaks"] != 0, f"{found['silent_breaks']} answers broke off in silence, or never came"),
-        (rows != found["requests"], f"the ledger has {rows} decisions for {found['requests']} requests"),
+        (not least <= rows <= found["requests"], f"the ledger has {rows} decisions for {found['requests']} requests"),
         (found["exit_code"] != 0, f"the server ended with {found['exit_code']}"),
     )
     return [problem for wrong, problem in checks if wrong]
