@@ -88,6 +88,7 @@ class Writer(threading.Thread):
 
     def _store(self, batch: list[Outcome | Row]) -> int:
         """Commits a batch; how many of it were lost."""
+        batch = self._made(batch)
         connection = self._connected()
         connection.execute("BEGIN IMMEDIATE")
         lost = 0 if self._insert(connection, batch) else sum(not self._insert(connection, [outcome]) for outcome in batch)
@@ -102,11 +103,7 @@ class Writer(threading.Thread):
         """Inserts all or, where one of them cannot be stored, none: then the others are stored without it."""
         connection.execute("SAVEPOINT outcomes")
         try:
-            for start in range(0, len(outcomes), ROWS_BETWEEN_RESTS):
-                if start:
-                    time.sleep(REST_S)
-                some = outcomes[start : start + ROWS_BETWEEN_RESTS]
-                rows.insert(connection, [self._row(outcome) for outcome in some])
+            rows.insert(connection, [self._row(outcome) for outcome in outcomes])
         except Exception as error:  # whatever is wrong with one outcome, the others are stored
             if _is_of_the_disk(error):
                 raise
@@ -118,6 +115,18 @@ class Writer(threading.Thread):
             stored = True
         connection.execute("RELEASE outcomes")
         return stored
+
+    def _made(self, outcomes: list[Outcome | Row]) -> list[Outcome | Row]:
+        """Their rows, made while no other process has to wait for the file; what none can be made of stays as it is."""
+        made: list[Outcome | Row] = []
+        for place, outcome in enumerate(outcomes, 1):
+            try:
+                made.append(self._row(outcome))
+            except Exception:  # noqa: BLE001 - `_insert` tells of it
+                made.append(outcome)
+            if place % ROWS_BETWEEN_RESTS == 0:
+                time.sleep(REST_S)
+        return made
 
     def _row(self, outcome: Outcome | Row) -> Row:
         """The row to store, explained while it can be and there is time for it."""
