@@ -24,11 +24,11 @@ class KernelHook(BuildHookInterface[Any]):
         """Builds it before the wheel is. No error of it ends the installation."""
         del version
         module = Path(self.root, KERNEL, f"native{sysconfig.get_config_var('EXT_SUFFIX')}")
-        # What an earlier installation built may not fit the source.
-        module.unlink(missing_ok=True)
-        if os.environ.get("WAYPOST_PURE"):
-            return
         try:
+            # What an earlier installation built may not fit the source.
+            module.unlink(missing_ok=True)
+            if os.environ.get("WAYPOST_PURE"):
+                return
             compile_to(module, Path(self.root))
         except Exception as error:  # noqa: BLE001 - Cython, setuptools and compilers fail in many ways, and none matters
             self.app.display_warning(f"waypost: no compiled kernel, numpy is used instead: {error}")
